@@ -1,0 +1,1 @@
+"""The networks: teachers and student."""

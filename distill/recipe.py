@@ -1,0 +1,206 @@
+"""The recipe: every key that a training run knows, its type, its default and what it means.
+
+The descriptions below are the comments of the shipped TOML files, which are generated from here.
+Defaults are chosen on development data; ``benchmarks/`` holds the measurements.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from tomlkit.exceptions import TOMLKitError
+
+from runtime.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class DataConfig(_Section):
+    """Where the texts come from and how one file is split."""
+
+    path: str = Field("", description="Folder with train/dev/test, or one file; empty: the example set of the package.")
+    text_column: str = Field("text", description="Column that holds the text.")
+    label_column: str = Field("label", description="Column that holds the class.")
+    encoding: str = Field("", description="Encoding of the files; empty: UTF-8 with or without BOM, else GB18030.")
+    dev_share: Share = Field(0.1, description="Share of one file that becomes the development set.")
+    test_share: Share = Field(0.1, description="Share of one file that becomes the test set.")
+    near_duplicate: Share = Field(
+        0.8,
+        description="Texts this similar (Jaccard of character 1- and 2-grams) share a split.",
+    )
+
+
+class StudentConfig(_Section):
+    """The Transformer that goes to the plant floor."""
+
+    layers: Positive = Field(2, description="Transformer blocks.")
+    width: Positive = Field(128, description="Width of embeddings and hidden states.")
+    heads: Positive = Field(4, description="Attention heads; they divide the width.")
+    feed_forward: Positive = Field(512, description="Width inside the feed-forward layers.")
+    dropout: DropoutRate = Field(0.1, description="Dropout on embeddings, attention, residual branches and the head.")
+    max_len: int = Field(128, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> StudentConfig:
+        if self.width % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide width ({self.width})")
+        return self
+
+
+class GraphConfig(_Section):
+    """How a text becomes a graph."""
+
+    nodes: tuple[Literal["char", "bigram", "trigram", "word"], ...] = Field(
+        ("char", "bigram"), min_length=1, description="Kinds of node; words are cut by jieba."
+    )
+    window: Positive = Field(3, description="Nodes of one kind at most this far apart co-occur.")
+    min_count: Positive = Field(2, description="N-grams and words rarer than this in training share one id.")
+
+
+class TeacherConfig(_Section):
+    """The graph neural network."""
+
+    layers: Positive = Field(2, description="Message-passing layers (GATv2).")
+    width: Positive = Field(128, description="Width of node states and of the representation.")
+    heads: Positive = Field(4, description="Attention heads; they divide the width.")
+    dropout: DropoutRate = Field(0.3, description="Dropout on node features, between layers and before the classifier.")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> TeacherConfig:
+        if self.width % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide width ({self.width})")
+        return self
+
+
+class TrainingConfig(_Section):
+    """Schedules and optimisation."""
+
+    seed: int = Field(0, ge=0, description="Fixes split, initial weights, order of batches, dropout and Mixup.")
+    batch_size: Positive = Field(64, description="Texts in a batch.")
+    initial_epochs: Positive = Field(12, description="Epochs of initial training on the labels, teacher and student.")
+    rounds: Positive = Field(12, description="Most rounds of mutual learning; a round is stage one, then stage two.")
+    stage_epochs: Positive = Field(1, description="Epochs of each stage in a round.")
+    patience: Positive = Field(4, description="Rounds without a better student on dev macro-F1 before it stops.")
+    student_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the student (AdamW).")
+    teacher_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the teacher (AdamW).")
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay of both.")
+    warmup_share: Share = Field(0.1, description="Share of initial training during which the rate rises.")
+    label_smoothing: DropoutRate = Field(0.1, description="Label smoothing of the cross-entropy.")
+    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
+
+
+class GateMixupConfig(_Section):
+    """Indicator, gate, augmentation and losses of mutual distillation (DESIGN: after CN115481249B)."""
+
+    indicator: Literal["true_class_probability", "correct_margin", "batch_accuracy", "batch_macro_f1"] = Field(
+        "true_class_probability", description="Scores the output of the network that teaches, 0 to 1."
+    )
+    threshold: Share = Field(0.5, description="Gate: an output that scores lower is augmented.")
+    dropout: DropoutRate = Field(0.3, description="Dropout rate of the augmented representation.")
+    mixup_alpha: float = Field(0.4, gt=0, description="Mixup weight is drawn from Beta(alpha, alpha) for each text.")
+    residual: Literal["sum", "mean"] = Field("mean", description="How the augmented representation joins the original.")
+    distill_weight: Share = Field(0.5, description="Weight a of the distillation loss; the labels weigh 1 - a.")
+    temperature: float = Field(2.0, gt=0, description="Temperature of the distillation loss.")
+    representation_weight: float = Field(0.1, ge=0, description="Weight b of the distance of representations.")
+
+
+class AblateConfig(_Section):
+    """Switches a part of the method off; everything else stays equal."""
+
+    indicator: bool = Field(False, description="Every output scores 0: all are augmented.")
+    gate: bool = Field(False, description="Every output passes as it is: none is augmented.")
+    mixup: bool = Field(False, description="The augmented representation is the dropped-out one alone.")
+    residual: bool = Field(False, description="The augmented representation replaces the original.")
+    stage_two: bool = Field(False, description="The student does not teach the teacher.")
+    kl: bool = Field(False, description="Labels and representations only.")
+
+
+class Recipe(_Section):
+    """All keys of a run, by section."""
+
+    data: DataConfig = DataConfig()
+    student: StudentConfig = StudentConfig()
+    graph: GraphConfig = GraphConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    training: TrainingConfig = TrainingConfig()
+    gate_mixup: GateMixupConfig = GateMixupConfig()
+    ablate: AblateConfig = AblateConfig()
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of the resolved recipe."""
+        return hashlib.sha256(self.to_toml().encode("utf-8")).hexdigest()
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML in which each key carries its description as a comment."""
+        document = tomlkit.document()
+        for name, value in self:
+            document.add(name, _section_table(value))
+        return tomlkit.dumps(document)
+
+
+def read_recipe(path: Path | None, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe file, apply ``section.key=value`` overrides and check every key.
+
+    Args:
+        path: TOML file; ``None`` means the defaults.
+        overrides: as given to ``--set``; the value is TOML, or a bare string.
+
+    Raises:
+        ConfigError: unreadable file, unknown key, or a value of the wrong type or range.
+    """
+    where = str(path) if path else "--set"
+    keys: dict[str, Any] = _read_toml(path) if path else {}
+    for override in overrides:
+        _apply(keys, override)
+    try:
+        return Recipe.model_validate(keys)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_first_problem(error)}") from error
+
+
+def _section_table(section: _Section) -> tomlkit.items.Table:
+    table = tomlkit.table()
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        table.add(tomlkit.comment(field.description or ""))
+        table.add(key, list(value) if isinstance(value, tuple) else value)
+    return table
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomlkit.parse(path.read_text(encoding="utf-8-sig")).unwrap()
+    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+        raise ConfigError(f"cannot read recipe {path}: {error}; see 'gm-distill init' for a valid one") from error
+
+
+def _apply(keys: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not (equals and dot and key):
+        raise ConfigError(f"--set {override!r}: write section.key=value, for example training.seed=1")
+    try:
+        value = tomlkit.value(text.strip()).unwrap()
+    except TOMLKitError:
+        value = text.strip()
+    keys.setdefault(section, {})[key] = value
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in problem["loc"]) or "recipe"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key}; 'gm-distill init' writes a recipe with every key"
+    return f"{key}: {problem['msg']} (got {problem['input']!r})"

@@ -1,0 +1,1 @@
+"""Run: classify texts on the plant floor with numpy and onnxruntime only."""

@@ -1,0 +1,67 @@
+"""Writing files so that a reader sees the old content or the new, never half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtime.errors import DataError
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``target``; rename it onto ``target`` if the block succeeds.
+
+    The block may create a file or a folder there. Whatever it left is removed when it fails.
+
+    Raises:
+        DataError: the file system refuses (disk full, no permission).
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    try:
+        temporary = holder / target.name
+        yield temporary
+        _replace(temporary, target, holder)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    finally:
+        shutil.rmtree(holder, ignore_errors=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, atomically, flushed to the disk before the rename."""
+    write_bytes(target, text.encode("utf-8"))
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write ``content`` atomically, flushed to the disk before the rename."""
+    with atomic_path(target) as temporary, temporary.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write_json(target: Path, value: object) -> None:
+    """Write ``value`` as indented UTF-8 JSON, atomically; NaN and infinities are refused."""
+    write_text(target, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def _replace(temporary: Path, target: Path, holder: Path) -> None:
+    # A folder cannot be renamed onto a folder that is not empty: the old one steps aside first.
+    if target.is_dir() and not target.is_symlink():
+        target.rename(holder / "replaced")
+    temporary.replace(target)
+
+
+def _cannot_write(target: Path, error: OSError) -> DataError:
+    reason = error.strerror or str(error)
+    return DataError(f"cannot write {target}: {reason}; free some space or choose another place with --out")
