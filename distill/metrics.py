@@ -1,0 +1,70 @@
+"""Scores of predictions against labels, in numpy.
+
+All functions take integer class ids of shape ``[n]`` and the number of classes. A share whose
+denominator is zero counts as 0.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+ClassIds = npt.NDArray[np.integer]
+Counts = npt.NDArray[np.int64]
+Shares = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """Scores of each class; every array has shape ``[classes]``.
+
+    Attributes:
+        precision: share of the class's predictions that are right.
+        recall: share of the class's examples that are found.
+        f1: harmonic mean of the two.
+        support: examples of the class.
+    """
+
+    precision: Shares
+    recall: Shares
+    f1: Shares
+    support: Counts
+
+
+def accuracy(labels: ClassIds, predicted: ClassIds) -> float:
+    """Return the share of predictions that are right; 0.0 when there are none."""
+    return float(np.mean(labels == predicted)) if len(labels) else 0.0
+
+
+def macro_f1(labels: ClassIds, predicted: ClassIds, classes: int) -> float:
+    """Return the mean F1 of the classes that occur in ``labels`` or ``predicted``."""
+    counts = confusion(labels, predicted, classes)
+    present = (counts.sum(0) + counts.sum(1)) > 0
+    return float(_scores(counts).f1[present].mean()) if present.any() else 0.0
+
+
+def class_scores(labels: ClassIds, predicted: ClassIds, classes: int) -> ClassScores:
+    """Return precision, recall, F1 and support of each class."""
+    return _scores(confusion(labels, predicted, classes))
+
+
+def confusion(labels: ClassIds, predicted: ClassIds, classes: int) -> Counts:
+    """Return counts ``[classes, classes]``: rows are labels, columns predictions."""
+    pairs = np.asarray(labels, dtype=np.int64) * classes + np.asarray(predicted, dtype=np.int64)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
+
+
+def _scores(counts: Counts) -> ClassScores:
+    hits, predicted, support = counts.diagonal(), counts.sum(0), counts.sum(1)
+    return ClassScores(
+        precision=_share(hits, predicted),
+        recall=_share(hits, support),
+        f1=_share(2 * hits, predicted + support),
+        support=support,
+    )
+
+
+def _share(part: Counts, whole: Counts) -> Shares:
+    return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)

@@ -1,0 +1,232 @@
+"""The run folder: what a training run leaves behind, written and read in one place.
+
+::
+
+    recipe.toml  labels.json  tokenizer.json  environment.json  metrics.jsonl
+    student/{model.safetensors,config.json}
+    teacher/{model.safetensors,config.json,nodes.json}
+    predictions/{dev,test}.jsonl
+    checkpoint/      only while the run is unfinished
+
+Weights are safetensors, the rest is JSON or TOML: reading a run folder never runs code from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from distill.models.student import Student
+from distill.recipe import Recipe, StudentConfig, TeacherConfig, read_recipe
+from runtime.errors import BundleError, ConfigError, DataError
+from runtime.files import write_bytes, write_json, write_text
+from runtime.tokenizer import CharTokenizer
+
+_Kind = TypeVar("_Kind")
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRow:
+    """What the final fp32 student said about one example.
+
+    Attributes:
+        text: the text as it stood in the data.
+        label: its class in the data.
+        predicted: the class with the largest logit.
+        score: softmax probability of that class.
+        logits: one for each label, in the order of ``labels.json``.
+    """
+
+    text: str
+    label: str
+    predicted: str
+    score: float
+    logits: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Reads and writes the parts of one run.
+
+    Every reading method raises ``DataError``, naming the file, when the part is missing or broken.
+    """
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where an unfinished run keeps its state."""
+        return self.path / "checkpoint"
+
+    @property
+    def nodes(self) -> Path:
+        """Node vocabulary of the teacher's graphs."""
+        return self.path / "teacher" / "nodes.json"
+
+    def recipe(self) -> Recipe:
+        """Return the resolved recipe of the run."""
+        path = self.path / "recipe.toml"
+        if not path.is_file():
+            raise DataError(f"{self.path} is not a run folder: it has no recipe.toml; make one with 'gm-distill run'")
+        try:
+            return read_recipe(path)
+        except ConfigError as error:
+            raise _broken(path, str(error)) from error
+
+    def labels(self) -> tuple[str, ...]:
+        """Return the class names; their order is that of the logits."""
+        path = self.path / "labels.json"
+        names = _read_json(path, list)
+        if not all(isinstance(name, str) for name in names):
+            raise _broken(path, "it is not a list of class names")
+        return tuple(names)
+
+    def tokenizer(self) -> CharTokenizer:
+        """Return the student's tokeniser."""
+        try:
+            return CharTokenizer.load(self.path / "tokenizer.json")
+        except BundleError as error:
+            raise _broken(self.path / "tokenizer.json", "it is not a character vocabulary") from error
+
+    def student(self) -> Student:
+        """Return the best student, on the CPU and in evaluation mode."""
+        config_path = self.path / "student" / "config.json"
+        stored = _read_json(config_path, dict)
+        try:
+            config = StudentConfig.model_validate(stored["student"])
+            model = Student(config, stored["vocabulary"], stored["classes"], stored["max_len"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise _broken(config_path, "it does not describe a student") from error
+        _load_weights(model, self.path / "student" / "model.safetensors")
+        return model.eval()
+
+    def predictions(self, split: str) -> list[PredictionRow]:
+        """Return the student's predictions for the split ``dev`` or ``test``, in the order of the data."""
+        path = self.path / "predictions" / f"{split}.jsonl"
+        return [_prediction(row, path, line) for line, row in enumerate(_read_json_lines(path), start=1)]
+
+    def environment(self) -> dict[str, Any]:
+        """Return seed, device, versions, data fingerprint and sizes, and the time the run took."""
+        return _read_json(self.path / "environment.json", dict)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the events of the run: epochs, rounds and the final scores, in order."""
+        return _read_json_lines(self.path / "metrics.jsonl")
+
+    def save_recipe(self, recipe: Recipe) -> None:
+        """Write the resolved recipe."""
+        write_text(self.path / "recipe.toml", recipe.to_toml())
+
+    def save_labels(self, labels: Sequence[str]) -> None:
+        """Write the class names in the order of the logits."""
+        write_json(self.path / "labels.json", list(labels))
+
+    def save_student(self, student: Student, vocabulary: int, classes: int, max_len: int) -> None:
+        """Write weights and sizes of the student."""
+        config = {
+            "student": student.config.model_dump(),
+            "vocabulary": vocabulary,
+            "classes": classes,
+            "max_len": max_len,
+        }
+        write_json(self.path / "student" / "config.json", config)
+        _save_weights(student, self.path / "student" / "model.safetensors")
+
+    def save_teacher(self, teacher: nn.Module, config: TeacherConfig, nodes: int, classes: int) -> None:
+        """Write weights and sizes of the teacher; its nodes are saved by the graph builder."""
+        stored = {"teacher": config.model_dump(), "nodes": nodes, "classes": classes}
+        write_json(self.path / "teacher" / "config.json", stored)
+        _save_weights(teacher, self.path / "teacher" / "model.safetensors")
+
+    def save_predictions(self, split: str, rows: Iterable[PredictionRow]) -> None:
+        """Write the student's predictions for one split."""
+        objects = (
+            {
+                "text": row.text,
+                "label": row.label,
+                "predicted": row.predicted,
+                "score": row.score,
+                "logits": row.logits,
+            }
+            for row in rows
+        )
+        _write_json_lines(self.path / "predictions" / f"{split}.jsonl", objects)
+
+    def save_environment(self, environment: dict[str, Any]) -> None:
+        """Write what the run ran on and on what data."""
+        write_json(self.path / "environment.json", environment)
+
+    def save_metrics(self, events: Iterable[dict[str, Any]]) -> None:
+        """Write all events so far."""
+        _write_json_lines(self.path / "metrics.jsonl", events)
+
+
+def _save_weights(model: nn.Module, path: Path) -> None:
+    write_bytes(path, save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
+
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    try:
+        model.load_state_dict(load_file(path))
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise _broken(path, "its tensors are not those of its config.json") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _broken(path, "it cannot be read as UTF-8") from error
+
+
+def _read_json(path: Path, kind: type[_Kind]) -> _Kind:
+    try:
+        stored = json.loads(_read_text(path))
+    except ValueError as error:
+        raise _broken(path, "it is not JSON") from error
+    if not isinstance(stored, kind):
+        raise _broken(path, f"it is not a JSON {'list' if kind is list else 'object'}")
+    return stored
+
+
+def _read_json_lines(path: Path) -> list[dict[str, Any]]:
+    # Not splitlines(): a text may hold U+2028 or U+0085, which JSON leaves as they are.
+    lines = _read_text(path).split("\n")
+    try:
+        rows = [json.loads(line) for line in lines if line]
+    except ValueError as error:
+        raise _broken(path, "a line of it is not JSON") from error
+    if not all(isinstance(row, dict) for row in rows):
+        raise _broken(path, "a line of it is not a JSON object")
+    return rows
+
+
+def _write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+
+
+def _prediction(row: dict[str, Any], path: Path, line: int) -> PredictionRow:
+    try:
+        logits = tuple(float(value) for value in row["logits"])
+        return PredictionRow(row["text"], row["label"], row["predicted"], float(row["score"]), logits)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _broken(path, f"line {line} is not a prediction") from error
+
+
+def _missing(path: Path) -> DataError:
+    return DataError(f"{path} is missing: the run is not finished; go on with 'gm-distill run ... --resume'")
+
+
+def _broken(path: Path, what: str) -> DataError:
+    return DataError(f"{path} is damaged: {what}; train again with 'gm-distill run'")

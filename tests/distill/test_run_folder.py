@@ -1,0 +1,107 @@
+"""What is saved comes back; what is missing or damaged is a DataError that names the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill.models.student import Student
+from distill.recipe import Recipe, StudentConfig, read_recipe
+from distill.run_folder import PredictionRow, RunFolder
+from runtime.errors import DataError
+from runtime.tokenizer import CharTokenizer
+
+SMALL = StudentConfig(layers=1, width=8, heads=2, feed_forward=16, max_len=12)
+LABELS = ("acid", "base")
+ROWS = [
+    PredictionRow("盐酸\u2028 31%", "acid", "acid", 0.75, (1.5, 0.25)),
+    PredictionRow("片碱", "base", "acid", 0.5, (0, 0)),
+]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A complete run folder of an untrained student."""
+    folder = RunFolder(tmp_path / "run")
+    tokenizer = CharTokenizer.from_texts(["盐酸 31%", "片碱"], SMALL.max_len)
+    folder.save_recipe(read_recipe(None, ["training.seed=3"]))
+    folder.save_labels(LABELS)
+    tokenizer.save(folder.path / "tokenizer.json")
+    torch.manual_seed(0)
+    student = Student(SMALL, tokenizer.size, len(LABELS), SMALL.max_len)
+    folder.save_student(student, tokenizer.size, len(LABELS), SMALL.max_len)
+    folder.save_predictions("test", ROWS)
+    folder.save_environment({"seed": 3})
+    folder.save_metrics([{"event": "initial", "epoch": 1}, {"event": "final"}])
+    return folder
+
+
+def test_everything_saved_comes_back(run: RunFolder) -> None:
+    assert run.recipe().training.seed == 3
+    assert run.labels() == LABELS
+    assert run.predictions("test") == ROWS
+    assert run.environment() == {"seed": 3}
+    assert run.metrics() == [{"event": "initial", "epoch": 1}, {"event": "final"}]
+
+
+def test_student_comes_back_with_its_weights_ready_to_classify(run: RunFolder) -> None:
+    ids = torch.from_numpy(run.tokenizer().encode("片碱").ids).unsqueeze(0)
+    torch.manual_seed(0)
+    original = Student(SMALL, run.tokenizer().size, len(LABELS), SMALL.max_len).eval()
+    student = run.student()
+    assert not student.training
+    assert torch.equal(student(ids), original(ids))
+
+
+def test_saved_recipe_is_the_resolved_one(run: RunFolder) -> None:
+    assert run.recipe().sha256 == read_recipe(None, ["training.seed=3"]).sha256 != Recipe().sha256
+
+
+READERS: list[tuple[str, Callable[[RunFolder], object]]] = [
+    ("recipe.toml", RunFolder.recipe),
+    ("labels.json", RunFolder.labels),
+    ("tokenizer.json", RunFolder.tokenizer),
+    ("student/config.json", RunFolder.student),
+    ("student/model.safetensors", RunFolder.student),
+    ("predictions/test.jsonl", lambda run: run.predictions("test")),
+    ("environment.json", RunFolder.environment),
+    ("metrics.jsonl", RunFolder.metrics),
+]
+
+
+@pytest.mark.parametrize(("part", "read"), READERS)
+def test_missing_part_is_named(run: RunFolder, part: str, read: Callable[[RunFolder], object]) -> None:
+    (run.path / part).unlink()
+    with pytest.raises(DataError, match=Path(part).name):
+        read(run)
+
+
+@pytest.mark.parametrize("content", [b"{", b"3", b"\xff\xfe\x00"])
+@pytest.mark.parametrize(("part", "read"), READERS)
+def test_damaged_part_is_named(run: RunFolder, part: str, read: Callable[[RunFolder], object], content: bytes) -> None:
+    (run.path / part).write_bytes(content)
+    with pytest.raises(DataError, match=Path(part).name):
+        read(run)
+
+
+def test_labels_must_be_names(run: RunFolder) -> None:
+    (run.path / "labels.json").write_text("[1, 2]", encoding="utf-8")
+    with pytest.raises(DataError, match="class names"):
+        run.labels()
+
+
+def test_weights_of_another_student_are_refused(run: RunFolder) -> None:
+    config_path = run.path / "student" / "config.json"
+    config = json.loads(config_path.read_text(encoding="utf-8"))
+    config_path.write_text(json.dumps({**config, "classes": 5}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"model\.safetensors"):
+        run.student()
+
+
+def test_folder_that_is_no_run_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="gm-distill run"):
+        RunFolder(tmp_path).recipe()
