@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -240,18 +239,17 @@ def _guard(path: Path, kind: str, cells: _Numbered) -> _Numbered:
 
 def _lines(path: Path, encoding: str) -> Iterator[str]:
     """Yield the lines of a text file, split at line feeds only, their ends kept."""
-    with path.open("rb") as stream:
-        codec = _known_codec(encoding) if encoding else _codec_of(path, stream)
-        number = 0
-        try:
-            for number, line in enumerate(io.TextIOWrapper(stream, codec, newline="\n"), 1):
+    codec = _known_codec(encoding) if encoding else _codec_of(path)
+    try:
+        with path.open(encoding=codec, newline="\n") as stream:
+            for number, line in enumerate(stream, 1):
                 if "\0" in line:
                     raise DataError(
-                        f"{path}, line {number}: holds NUL bytes, so it is no text in {codec}; save it as UTF-8"
+                        f"{path}, line {number}: holds NUL bytes, so it is not {codec} text; save it as UTF-8"
                     )
                 yield line
-        except UnicodeError as error:
-            raise _undecodable(path, codec, codec.removesuffix("-sig").upper()) from error
+    except UnicodeError as error:
+        raise _undecodable(path, codec, codec.removesuffix("-sig").upper()) from error
 
 
 def _known_codec(name: str) -> str:
@@ -263,9 +261,9 @@ def _known_codec(name: str) -> str:
     return _SUPERSETS.get(codec, codec)
 
 
-def _codec_of(path: Path, stream: io.BufferedReader) -> str:
-    head = stream.read(_SAMPLE)
-    stream.seek(0)
+def _codec_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        head = stream.read(_SAMPLE)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     whole = len(head) < _SAMPLE
