@@ -64,8 +64,13 @@ class GraphConfig(_Section):
     nodes: tuple[Literal["char", "bigram", "trigram", "word"], ...] = Field(
         ("char", "bigram"), min_length=1, description="Kinds of node; words are cut by jieba."
     )
+    edges: tuple[Literal["adjacency", "containment", "cooccurrence"], ...] = Field(
+        ("adjacency", "containment"),
+        description="Kinds of edge: neighbours, parts, or pairs in a window weighted by corpus PMI.",
+    )
     window: Positive = Field(3, description="Nodes of one kind at most this far apart co-occur.")
     min_count: Positive = Field(2, description="N-grams and words rarer than this in training share one id.")
+    max_len: int = Field(256, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
 
 
 class TeacherConfig(_Section):
@@ -75,6 +80,7 @@ class TeacherConfig(_Section):
     width: Positive = Field(128, description="Width of node states and of the representation.")
     heads: Positive = Field(4, description="Attention heads; they divide the width.")
     dropout: DropoutRate = Field(0.3, description="Dropout on node features, between layers and before the classifier.")
+    node_dropout: DropoutRate = Field(0.1, description="Share of nodes that training shows as unknown ones.")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> TeacherConfig:
@@ -95,8 +101,14 @@ class TrainingConfig(_Section):
     student_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the student (AdamW).")
     teacher_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the teacher (AdamW).")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of both.")
+    mutual_lr_share: float = Field(
+        0.5, gt=0, description="Learning rate when mutual learning begins, as a share of the peak; it falls to 0."
+    )
     warmup_share: Share = Field(0.1, description="Share of initial training during which the rate rises.")
     label_smoothing: DropoutRate = Field(0.1, description="Label smoothing of the cross-entropy.")
+    character_dropout: DropoutRate = Field(
+        0.05, description="Share of characters that the student, while it learns, sees as unknown."
+    )
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
 
 

@@ -1,0 +1,82 @@
+"""Examples as tensors, and batches of them for both networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch_geometric.data import Batch as GraphBatch
+from torch_geometric.data import Data
+
+from distill.corpus import Example
+from distill.graph import GraphBuilder
+from runtime.tokenizer import PAD_ID, CharTokenizer
+
+# Texts of a pool this many batches large are sorted by length before they are cut into batches:
+# little padding, and still other company in every epoch.
+_POOL = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some examples, as each network reads them.
+
+    Attributes:
+        ids: character ids ``[B, L]`` for the student, padded at the end with ``PAD_ID``.
+        graphs: their graphs for the teacher.
+        labels: class ids ``[B]``.
+    """
+
+    ids: Tensor
+    graphs: GraphBatch
+    labels: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on ``device``."""
+        return Batch(self.ids.to(device), self.graphs.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedExamples:
+    """One split, read once: ids, graph and class id of every example, in the order of the data."""
+
+    ids: tuple[Tensor, ...]
+    graphs: tuple[Data, ...]
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def shuffled(self, size: int) -> Iterator[Batch]:
+        """Yield batches of ``size`` texts of similar length in a random order (torch's global generator)."""
+        order = torch.randperm(len(self)).tolist()
+        pools = (order[start : start + _POOL * size] for start in range(0, len(order), _POOL * size))
+        rows = [row for pool in pools for row in sorted(pool, key=lambda row: len(self.ids[row]))]
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return (self._batch(parts[part]) for part in torch.randperm(len(parts)).tolist())
+
+    def in_order(self, size: int) -> Iterator[Batch]:
+        """Yield batches of ``size`` texts in the order of the data."""
+        rows = list(range(len(self)))
+        return (self._batch(rows[start : start + size]) for start in range(0, len(rows), size))
+
+    def _batch(self, rows: Sequence[int]) -> Batch:
+        ids = pad_sequence([self.ids[row] for row in rows], batch_first=True, padding_value=PAD_ID)
+        graphs = GraphBatch.from_data_list([self.graphs[row] for row in rows])
+        return Batch(ids, graphs, self.labels[torch.tensor(rows)])
+
+
+def encode_examples(
+    examples: Sequence[Example], labels: Sequence[str], tokenizer: CharTokenizer, builder: GraphBuilder
+) -> EncodedExamples:
+    """Return ``examples`` as tensors; class ids count through ``labels``."""
+    class_ids = {label: class_id for class_id, label in enumerate(labels)}
+    return EncodedExamples(
+        ids=tuple(torch.from_numpy(tokenizer.encode(example.text).ids.astype(np.int64)) for example in examples),
+        graphs=tuple(builder.build(example.text) for example in examples),
+        labels=torch.tensor([class_ids[example.label] for example in examples], dtype=torch.int64),
+    )

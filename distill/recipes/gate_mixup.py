@@ -1,0 +1,361 @@
+"""Gate-Mixup mutual distillation of a graph teacher and a Transformer student (after CN115481249B).
+
+One run, top to bottom: read and encode the corpus, build both networks, train both on the labels, let
+them teach each other round by round, keep the student that is best on the development set, and look at
+the test set once, at the end. Keys and defaults: ``distill/recipe.py``.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from distill.batches import Batch, EncodedExamples, encode_examples
+from distill.checkpoint import (
+    Tensors,
+    random_state,
+    read_checkpoint,
+    restore_random_state,
+    under_prefix,
+    with_prefix,
+    write_checkpoint,
+)
+from distill.corpus import Example, read_corpus
+from distill.gate_mixup import lesson
+from distill.graph import GraphBuilder
+from distill.learner import Learner
+from distill.losses import distillation_loss, label_loss, mutual_loss, representation_loss
+from distill.metrics import accuracy, macro_f1
+from distill.models.gnn_teacher import GNNTeacher
+from distill.models.student import Student
+from distill.predict import prediction_rows
+from distill.recipe import Recipe
+from distill.run_folder import RunFolder
+from runtime.errors import ConfigError
+from runtime.tokenizer import PAD_ID, UNKNOWN_ID, CharTokenizer
+
+Event = dict[str, Any]
+Report = Callable[[Event], None]
+
+_EVALUATION_BATCH = 256
+_PACKAGES = ("gm-edge", "torch", "torch-geometric", "transformers", "numpy", "safetensors")
+
+
+def train(
+    recipe: Recipe, out: Path, device: str = "auto", resume: bool = False, report: Report = lambda event: None
+) -> Event:
+    """Train by ``recipe`` and leave a run folder in ``out``.
+
+    Args:
+        recipe: all keys of the run.
+        out: the run folder; new or empty unless ``resume``.
+        device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine the
+            result is that of an uninterrupted run.
+        report: is told every event: each epoch, each round, and the final scores.
+
+    Returns:
+        The ``final`` event: dev and test scores of the teacher, and of the student before and after
+        mutual learning.
+
+    Raises:
+        ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, no such device.
+        DataError: the corpus cannot be read, or ``out`` cannot be written.
+    """
+    run = RunFolder(out)
+    _claim(run, recipe, resume)
+    training = GateMixup(recipe, run, _device(device), report)
+    if resume:
+        training.resume()
+    training.initial_training()
+    training.mutual_learning()
+    return training.finish()
+
+
+class GateMixup:
+    """The state of a run, and its phases in the order of their names below.
+
+    Args:
+        recipe: all keys of the run.
+        run: where it is saved.
+        device: where the networks live.
+        report: is told every event.
+    """
+
+    def __init__(self, recipe: Recipe, run: RunFolder, device: torch.device, report: Report) -> None:
+        torch.manual_seed(recipe.training.seed)
+        self.started = time.monotonic()
+        self.recipe, self.run, self.device, self.report = recipe, run, device, report
+
+        self.corpus = read_corpus(recipe.data, recipe.training.seed)
+        texts = [example.text for example in self.corpus.train]
+        self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
+        self.builder = GraphBuilder.from_texts(texts, recipe.graph)
+        self.train_set = self._encode(self.corpus.train)
+        self.dev_set = self._encode(self.corpus.dev)
+
+        settings, classes = recipe.training, len(self.corpus.labels)
+        student = Student(recipe.student, self.tokenizer.size, classes, recipe.student.max_len)
+        teacher = GNNTeacher(recipe.teacher, self.builder.size, classes)
+        to_teacher = nn.Linear(recipe.student.width, teacher.width)
+        to_student = nn.Linear(teacher.width, recipe.student.width)
+        ids, graphs = attrgetter("ids"), attrgetter("graphs")
+        self.student = Learner(student.to(device), to_teacher.to(device), ids, settings.student_lr, settings)
+        self.teacher = Learner(teacher.to(device), to_student.to(device), graphs, settings.teacher_lr, settings)
+        self.initial_student: Tensors = {}
+
+        self.epochs = self.rounds = self.rounds_since_best = 0
+        self.events: list[Event] = []
+        self.seconds_before = 0.0
+
+    def resume(self) -> None:
+        """Put back the state after the last epoch or round that was finished, if there is one."""
+        path = self.run.checkpoint / "state.safetensors"
+        if not path.is_file():
+            return
+        tensors, state = read_checkpoint(path)
+        if state["data_fingerprint"] != self.corpus.fingerprint:
+            raise ConfigError(f"the data changed since {self.run.path} was begun; train anew with another --out")
+        self.epochs, self.rounds, self.rounds_since_best = state["counters"]
+        self.events, self.seconds_before = state["events"], state["seconds"]
+        if self.rounds:
+            self._start_mutual()
+        else:
+            self._start_initial()
+        self.student.restore(under_prefix("student", tensors), state["student"])
+        self.teacher.restore(under_prefix("teacher", tensors), state["teacher"])
+        self.initial_student = under_prefix("initial_student", tensors)
+        restore_random_state(under_prefix("random", tensors))
+
+    def initial_training(self) -> None:
+        """Train both networks on the labels alone."""
+        if self.epochs == 0:
+            self._start_initial()
+        while self.epochs < self.recipe.training.initial_epochs:
+            losses = self._epoch_on_labels()
+            self.epochs += 1
+            self._keep({"event": "epoch", "epoch": self.epochs, "loss": losses, "dev": self._score_on_dev()})
+
+    def mutual_learning(self) -> None:
+        """Let the networks teach each other until the student's dev macro-F1 stops rising."""
+        settings = self.recipe.training
+        if self.rounds == 0:
+            self._start_mutual()
+        while self.rounds < settings.rounds and self.rounds_since_best < settings.patience:
+            stages = {"stage_one": self._stage(self.teacher, self.student)}
+            if not self.recipe.ablate.stage_two:
+                stages["stage_two"] = self._stage(self.student, self.teacher)
+            best_before = self.student.best_f1
+            scores = self._score_on_dev()
+            self.rounds += 1
+            self.rounds_since_best = 0 if self.student.best_f1 > best_before else self.rounds_since_best + 1
+            self._keep({"event": "round", "round": self.rounds, **stages, "dev": scores})
+
+    def finish(self) -> Event:
+        """Score the test set, once, complete the run folder and return the ``final`` event."""
+        test_set = self._encode(self.corpus.test)
+        dev, test = {}, {}
+        for name, learner, weights in (
+            ("teacher", self.teacher, self.teacher.best),
+            ("initial_student", self.student, self.initial_student),
+            ("student", self.student, self.student.best),
+        ):
+            learner.module.load_state_dict(weights)
+            dev[name] = _scores(self.dev_set.labels, self._logits(learner, self.dev_set))
+            test[name] = _scores(test_set.labels, self._logits(learner, test_set))
+        event = {"event": "final", "dev": dev, "test": test}
+        self._save(test_set)
+        self.run.save_metrics([*self.events, event])
+        shutil.rmtree(self.run.checkpoint, ignore_errors=True)
+        self.report(event)
+        return event
+
+    def _start_initial(self) -> None:
+        settings = self.recipe.training
+        steps = settings.initial_epochs * self._steps_per_epoch
+        for learner in (self.student, self.teacher):
+            learner.start(1.0, warmup=round(settings.warmup_share * steps), steps=steps)
+
+    def _start_mutual(self) -> None:
+        settings = self.recipe.training
+        self.initial_student = self.student.best
+        steps = settings.rounds * settings.stage_epochs * self._steps_per_epoch
+        for learner in (self.student, self.teacher):
+            learner.continue_from_best()
+            learner.start(settings.mutual_lr_share, warmup=0, steps=steps)
+
+    def _epoch_on_labels(self) -> dict[str, float]:
+        learners = {"student": self.student, "teacher": self.teacher}
+        means = _Means()
+        for batch in self._batches():
+            for name, learner in learners.items():
+                learner.module.train()
+                with self._mixed_precision():
+                    logits = learner.network.classify(learner.network.encode(self._read(learner, batch)))
+                    loss = label_loss(logits, batch.labels, self.recipe.training.label_smoothing)
+                learner.step(loss)
+                means.add(len(batch.labels), {name: loss})
+        return means.values()
+
+    def _stage(self, teaching: Learner, learning: Learner) -> dict[str, float]:
+        means = _Means()
+        for _ in range(self.recipe.training.stage_epochs):
+            for batch in self._batches():
+                means.add(len(batch.labels), self._teach(teaching, learning, batch))
+        return means.values()
+
+    def _teach(self, teaching: Learner, learning: Learner, batch: Batch) -> dict[str, Tensor]:
+        """Take one step of ``learning`` towards the labels and what ``teaching`` says about them."""
+        config, ablate = self.recipe.gate_mixup, self.recipe.ablate
+        teaching.module.eval()
+        learning.module.train()
+        with self._mixed_precision():
+            with torch.no_grad():
+                representation = teaching.network.encode(teaching.inputs(batch))
+                taught = lesson(teaching.network, representation, batch.labels, config, ablate)
+            own = learning.network.encode(self._read(learning, batch))
+            logits = learning.network.classify(own)
+            labels = label_loss(logits, batch.labels, self.recipe.training.label_smoothing)
+            distillation = distillation_loss(logits, taught.logits, config.temperature)
+            if ablate.kl:
+                distillation = torch.zeros_like(distillation)
+            distance = representation_loss(learning.projection(own), taught.representation)
+            loss = mutual_loss(labels, distillation, distance, config)
+        learning.step(loss.total)
+        return {**loss._asdict(), "pass_rate": taught.passed.float().mean()}
+
+    def _read(self, learner: Learner, batch: Batch) -> Any:  # noqa: ANN401 - ids or graphs
+        """Return what a learning network reads: the student does not see every character."""
+        if learner is self.teacher:
+            return batch.graphs
+        hidden = torch.rand(batch.ids.shape, device=batch.ids.device) < self.recipe.training.character_dropout
+        return batch.ids.masked_fill(hidden & (batch.ids != PAD_ID), UNKNOWN_ID)
+
+    def _score_on_dev(self) -> dict[str, dict[str, float]]:
+        """Score both networks on the development set; each keeps its weights if they are its best."""
+        scores = {}
+        for name, learner in (("student", self.student), ("teacher", self.teacher)):
+            scores[name] = _scores(self.dev_set.labels, self._logits(learner, self.dev_set))
+            learner.keep_if_better(scores[name]["macro_f1"])
+        return scores
+
+    @torch.no_grad()
+    def _logits(self, learner: Learner, examples: EncodedExamples) -> Tensor:
+        learner.module.eval()
+        batches = (batch.to(self.device) for batch in examples.in_order(_EVALUATION_BATCH))
+        return torch.cat([learner.network.classify(learner.network.encode(learner.inputs(b))).cpu() for b in batches])
+
+    def _keep(self, event: Event) -> None:
+        """Write everything that a resumed run needs, then report the event."""
+        self.events.append(event)
+        tensors = {
+            **with_prefix("student", self.student.tensors()),
+            **with_prefix("teacher", self.teacher.tensors()),
+            **with_prefix("initial_student", self.initial_student),
+            **with_prefix("random", random_state()),
+        }
+        state = {
+            "counters": [self.epochs, self.rounds, self.rounds_since_best],
+            "events": self.events,
+            "seconds": self._seconds(),
+            "data_fingerprint": self.corpus.fingerprint,
+            "student": self.student.state(),
+            "teacher": self.teacher.state(),
+        }
+        write_checkpoint(self.run.checkpoint / "state.safetensors", tensors, state)
+        self.run.save_metrics(self.events)
+        self.report(event)
+
+    def _save(self, test_set: EncodedExamples) -> None:
+        """Write the best networks and what they need; the student holds its best weights."""
+        run, recipe, names = self.run, self.recipe, self.corpus.labels
+        run.save_labels(names)
+        self.tokenizer.save(run.path / "tokenizer.json")
+        student = cast(Student, self.student.module)
+        run.save_student(student, self.tokenizer.size, len(names), recipe.student.max_len)
+        run.save_teacher(self.teacher.module, recipe.teacher, self.builder.size, len(names))
+        self.builder.save(run.nodes)
+        for split, examples, encoded in (("dev", self.corpus.dev, self.dev_set), ("test", self.corpus.test, test_set)):
+            logits = self._logits(self.student, encoded).numpy()
+            texts, labels = [example.text for example in examples], [example.label for example in examples]
+            run.save_predictions(split, prediction_rows(texts, labels, logits, names))
+        run.save_environment(self._environment())
+
+    def _environment(self) -> dict[str, Any]:
+        return {
+            "seed": self.recipe.training.seed,
+            "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu",
+            "threads": torch.get_num_threads(),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+            "data_fingerprint": self.corpus.fingerprint,
+            "rows": {"train": len(self.corpus.train), "dev": len(self.corpus.dev), "test": len(self.corpus.test)},
+            "dropped": self.corpus.dropped,
+            "wall_s": round(self._seconds(), 1),
+        }
+
+    def _encode(self, examples: Sequence[Example]) -> EncodedExamples:
+        return encode_examples(examples, self.corpus.labels, self.tokenizer, self.builder)
+
+    def _batches(self) -> Iterator[Batch]:
+        return (batch.to(self.device) for batch in self.train_set.shuffled(self.recipe.training.batch_size))
+
+    def _mixed_precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.monotonic() - self.started
+
+    @property
+    def _steps_per_epoch(self) -> int:
+        return -(-len(self.train_set) // self.recipe.training.batch_size)
+
+
+class _Means:
+    """Means over an epoch, each batch weighed by its texts."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.texts: dict[str, int] = {}
+
+    def add(self, texts: int, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + texts * value.detach()
+            self.texts[name] = self.texts.get(name, 0) + texts
+
+    def values(self) -> dict[str, float]:
+        return {name: float(total) / self.texts[name] for name, total in self.sums.items()}
+
+
+def _scores(labels: Tensor, logits: Tensor) -> dict[str, float]:
+    truth, predicted = labels.numpy(), logits.argmax(1).numpy()
+    return {"accuracy": accuracy(truth, predicted), "macro_f1": macro_f1(truth, predicted, logits.shape[1])}
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: torch sees no GPU here; use --device cpu, or install torch with CUDA")
+    return torch.device(name)
+
+
+def _claim(run: RunFolder, recipe: Recipe, resume: bool) -> None:
+    """Make ``run`` the folder of this recipe, or refuse."""
+    in_use = run.path.is_file() or (run.path.is_dir() and any(run.path.iterdir()))
+    if not in_use:
+        run.save_recipe(recipe)
+    elif not resume:
+        raise ConfigError(f"{run.path} is not empty; choose another --out, or go on with an interrupted run: --resume")
+    elif (run.path / "environment.json").exists():
+        raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
+    elif run.recipe() != recipe:
+        raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
