@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Control (Cc) and format (Cf) characters carry no meaning for a class, but survive copy and paste.
 # Tab, line feed, carriage return and the separators are white space and fold to one blank instead.
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf"})
+# Sorting a run of combining marks takes time quadratic in its length, minutes for a megabyte of them. No
+# writing system stacks more than a handful; this many keep a hostile text as cheap as any other.
+_MOST_MARKS = 128
+# A combining mark is never a letter, a digit, white space or ASCII (a test says so); `re` has no class for it.
+_LONG_RUN = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST_MARKS + 1},}}")
+_BEYOND_PLANE_0 = 0x10000
 
 
 class _Clean(dict[int, str | None]):
@@ -15,8 +22,11 @@ class _Clean(dict[int, str | None]):
     def __missing__(self, code: int) -> str | None:
         character = chr(code)
         drop = unicodedata.category(character) in _DROPPED_CATEGORIES and not character.isspace()
-        self[code] = None if drop else character
-        return self[code]
+        kept = None if drop else character
+        # Remembering the million astral code points would take two hundred megabytes.
+        if code < _BEYOND_PLANE_0:
+            self[code] = kept
+        return kept
 
 
 _CLEAN = _Clean()
@@ -26,12 +36,29 @@ def normalise(text: str) -> str:
     """Return ``text`` in the form that the tokeniser, the graph builder and the data audit see.
 
     Unicode NFKC (full-width letters and digits become ASCII), lower case, control and format
-    characters removed, runs of white space folded to one blank, no blank at either end. Applying it
-    twice gives the same text. Lone surrogates pass through, so that no ``str`` ever raises.
+    characters removed, runs of white space folded to one blank, no blank at either end; of more than
+    128 combining marks in a row, the first 128 stay. Applying it twice gives the same text. Lone
+    surrogates pass through, so that no ``str`` ever raises.
     """
-    if text.isascii() and text.isprintable():
+    if not text.isprintable():
+        # Dropped characters go first: between two combining marks they would keep those from composing.
+        text = text.translate(_CLEAN)
+    if text.isascii():
         return " ".join(text.lower().split())
-    # Dropped characters go first: between two combining marks they would keep those from composing.
-    folded = unicodedata.normalize("NFKC", text.translate(_CLEAN)).lower()
+    folded = unicodedata.normalize("NFKC", _without_long_runs(text)).lower()
     # Lower-casing can undo NFKC (U+0130 gives a combining dot), so compose once more.
-    return " ".join(unicodedata.normalize("NFKC", folded).split())
+    return " ".join(_without_long_runs(unicodedata.normalize("NFKC", folded)).split())
+
+
+def _without_long_runs(text: str) -> str:
+    return text if len(text) <= _MOST_MARKS else _LONG_RUN.sub(_keep_first_marks, text)
+
+
+def _keep_first_marks(run: re.Match[str]) -> str:
+    kept: list[str] = []
+    marks = 0
+    for character in run[0]:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
