@@ -1,0 +1,156 @@
+"""The graph teacher."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch_geometric.data import Batch, Data
+
+from distill.graph import GraphBuilder
+from distill.models.gnn_teacher import GNNTeacher
+from distill.recipe import GraphConfig, TeacherConfig
+
+TEXTS = ("硫酸铵", "氯化钠", "聚丙烯酰胺 阴离子", "酸", "")
+GRAPHS = GraphBuilder.from_texts(TEXTS, GraphConfig(edges=("adjacency", "containment", "cooccurrence"), min_count=1))
+
+
+def teacher(seed: int = 0, **keys: object) -> GNNTeacher:
+    torch.manual_seed(seed)
+    config = TeacherConfig.model_validate({"layers": 2, "width": 16, "heads": 2, **keys})
+    return GNNTeacher(config, GRAPHS.size, classes=3)
+
+
+def batch(texts: Sequence[str]) -> Batch:
+    return Batch.from_data_list([GRAPHS.build(text) for text in texts])
+
+
+def relabelled(graph: Data, order: Tensor) -> Data:
+    """The same graph with its nodes listed in another order, and its edges too."""
+    place = torch.argsort(order)
+    edges = torch.arange(graph.num_edges - 1, -1, -1)
+    return Data(
+        x=graph.x[order],
+        kind=graph.kind[order],
+        edge_index=place[graph.edge_index[:, edges]],
+        edge_attr=graph.edge_attr[edges],
+    )
+
+
+def train(network: GNNTeacher, texts: Sequence[str], labels: Sequence[int], steps: int, lr: float = 1e-2) -> float:
+    optimiser = torch.optim.AdamW(network.parameters(), lr=lr)
+    graphs, target = batch(texts), torch.tensor(labels)
+    network.train()
+    for _ in range(steps):
+        loss = functional.cross_entropy(network(graphs), target)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return loss.item()
+
+
+def test_shapes() -> None:
+    network = teacher()
+    representation = network.encode(batch(TEXTS))
+    assert representation.shape == (len(TEXTS), network.width)
+    assert network.classify(representation).shape == (len(TEXTS), 3)
+
+
+def test_forward_is_classify_of_encode() -> None:
+    network, graphs = teacher().eval(), batch(TEXTS)
+    assert torch.equal(network(graphs), network.classify(network.encode(graphs)))
+
+
+def test_a_batch_gives_what_its_graphs_give_alone() -> None:
+    network = teacher().eval()
+    together = network(batch(TEXTS))
+    alone = torch.cat([network(batch([text])) for text in TEXTS])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_the_order_in_which_nodes_and_edges_are_listed_does_not_matter() -> None:
+    network, graph = teacher().eval(), GRAPHS.build("聚丙烯酰胺")
+    order = torch.randperm(graph.num_nodes, generator=torch.Generator().manual_seed(0))
+    other = relabelled(graph, order)
+    torch.testing.assert_close(
+        network(Batch.from_data_list([graph])), network(Batch.from_data_list([other])), atol=1e-5, rtol=0
+    )
+
+
+def test_the_order_of_characters_matters() -> None:
+    network = teacher().eval()
+    assert not torch.allclose(network(batch(["硫酸铵"])), network(batch(["铵酸硫"])), atol=1e-3)
+
+
+def test_edge_features_matter() -> None:
+    network, graphs = teacher().eval(), batch(["硫酸铵"])
+    before = network(graphs)
+    graphs.edge_attr = graphs.edge_attr.flip(0)
+    assert not torch.allclose(before, network(graphs), atol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    runs = [teacher(seed) for seed in (0, 0, 1)]
+    for seed, network in zip((0, 0, 1), runs, strict=True):
+        torch.manual_seed(seed)
+        train(network, TEXTS, [0, 1, 2, 0, 1], steps=3)
+    first, again, other = (torch.cat([p.flatten() for p in network.parameters()]) for network in runs)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    network = teacher()
+    network(batch(TEXTS)).square().sum().backward()
+    without = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()}
+    # The softmax of the read-out does not change when all its scores do.
+    assert without <= {"readout.gate_nn.2.bias"}
+
+
+def test_overfits_a_few_texts() -> None:
+    texts = ["硫酸铵", "氯化铵", "硝酸钠", "氯化钠", "聚丙烯", "聚乙烯"]
+    labels = [0, 0, 1, 1, 2, 2]
+    network = teacher(dropout=0.1)
+    train(network, texts, labels, steps=60)
+    assert network.eval()(batch(texts)).argmax(1).tolist() == labels
+
+
+def test_node_dropout_hides_nodes_in_training_only() -> None:
+    network, graphs = teacher(dropout=0.0, node_dropout=0.5), batch(TEXTS)
+    torch.manual_seed(0)
+    assert not torch.equal(network(graphs), network(graphs))
+    network.eval()
+    assert torch.equal(network(graphs), network(graphs))
+
+
+def test_hidden_nodes_train_the_embeddings_of_unknown_ones() -> None:
+    network = teacher(node_dropout=0.5)
+    torch.manual_seed(0)
+    network(batch(TEXTS)).square().sum().backward()
+    gradient = network.embedding.weight.grad
+    assert gradient is not None
+    assert gradient[: len(GRAPHS.kinds)].abs().sum(1).all()
+
+
+def test_runs_in_mixed_precision() -> None:
+    network, graphs = teacher(), batch(TEXTS)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(graphs)
+    logits.float().sum().backward()
+    assert logits.isfinite().all()
+    exact = network.eval()(graphs)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(network(graphs).float(), exact, atol=0.05, rtol=0)
+
+
+def test_state_survives_a_round_trip() -> None:
+    network, other, graphs = teacher(0).eval(), teacher(1).eval(), batch(TEXTS)
+    assert not torch.equal(network(graphs), other(graphs))
+    other.load_state_dict(network.state_dict())
+    assert torch.equal(network(graphs), other(graphs))
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(ValueError, match=r"heads \(3\) must divide width \(16\)"):
+        teacher(heads=3)

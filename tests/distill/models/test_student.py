@@ -1,0 +1,110 @@
+"""The Transformer student."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from distill.models.student import Student
+from distill.recipe import StudentConfig
+from runtime.tokenizer import PAD_ID, CharTokenizer
+
+VOCABULARY, CLASSES, MAX_LEN = 20, 4, 12
+
+
+def student(seed: int = 0, **keys: object) -> Student:
+    torch.manual_seed(seed)
+    sizes = {"layers": 2, "width": 16, "heads": 2, "feed_forward": 32, "max_len": MAX_LEN, **keys}
+    return Student(StudentConfig.model_validate(sizes), VOCABULARY, CLASSES, MAX_LEN)
+
+
+def text(length: int, seed: int = 0) -> Tensor:
+    return torch.randint(1, VOCABULARY, (length,), generator=torch.Generator().manual_seed(seed))
+
+
+def padded(*rows: Tensor) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=PAD_ID)
+
+
+@pytest.mark.parametrize("length", [1, 5, MAX_LEN])
+def test_shapes(length: int) -> None:
+    network = student()
+    ids = padded(text(length), text(1))
+    assert network.encode(ids).shape == (2, 16)
+    assert network(ids).shape == (2, CLASSES)
+
+
+def test_forward_is_classify_of_encode() -> None:
+    network, ids = student().eval(), padded(text(5))
+    assert torch.equal(network(ids), network.classify(network.encode(ids)))
+
+
+def test_padding_changes_nothing() -> None:
+    network, rows = student().eval(), [text(length, length) for length in (1, 3, 7, MAX_LEN)]
+    together = network(padded(*rows))
+    alone = torch.cat([network(row[None]) for row in rows])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_a_batch_of_equal_lengths_needs_no_mask() -> None:
+    network, ids = student().eval(), torch.stack([text(6, seed) for seed in range(3)])
+    hidden = network.characters(ids) + network.positions.weight[:6]
+    for block in network.blocks:
+        hidden = block(hidden, torch.ones(3, 6, dtype=torch.bool))
+    torch.testing.assert_close(network.encode(ids), network.norm(hidden).mean(1), atol=1e-5, rtol=0)
+
+
+def test_a_text_of_head_and_tail_fits() -> None:
+    tokenizer = CharTokenizer("甲乙丙丁", MAX_LEN)
+    encoding = tokenizer.encode("甲" * 50 + "乙" * 3)
+    assert encoding.truncated
+    assert len(encoding.ids) == MAX_LEN
+    assert student().eval()(torch.from_numpy(encoding.ids)[None]).isfinite().all()
+
+
+def test_the_order_of_characters_matters() -> None:
+    network, row = student().eval(), text(6)
+    assert not torch.allclose(network(row[None]), network(row.flip(0)[None]), atol=1e-3)
+
+
+def test_every_used_parameter_gets_a_gradient_and_padding_none() -> None:
+    network = student()
+    network(padded(text(MAX_LEN), text(3))).square().sum().backward()
+    without = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()}
+    assert not without
+    gradient = network.characters.weight.grad
+    assert gradient is not None
+    assert not gradient[PAD_ID].any()
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    first, again, other = (torch.cat([p.flatten() for p in student(s).parameters()]) for s in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_dropout_acts_in_training_only() -> None:
+    network, ids = student(dropout=0.5), padded(text(8))
+    assert not torch.equal(network(ids), network(ids))
+    network.eval()
+    assert torch.equal(network(ids), network(ids))
+
+
+def test_overfits_a_few_texts() -> None:
+    network, ids, labels = student(), padded(*(text(6, seed) for seed in range(8))), torch.arange(8) % CLASSES
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    for _ in range(60):
+        optimiser.zero_grad()
+        functional.cross_entropy(network(ids), labels).backward()
+        optimiser.step()
+    assert torch.equal(network.eval()(ids).argmax(1), labels)
+
+
+def test_a_text_longer_than_the_positions_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="size"):
+        student()(text(MAX_LEN + 1)[None])
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(ValueError, match=r"heads \(3\) must divide width \(16\)"):
+        student(heads=3)
