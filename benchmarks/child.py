@@ -1,0 +1,37 @@
+"""The fresh process whose cold start and memory are measured. Imports nothing that a contender would not."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.contenders import Contender
+
+
+def serve(contender: Contender, first: str) -> None:
+    """Print the label of ``first``, label each line of standard input, then print the peak RSS in bytes."""
+    print(contender.label(first), flush=True)
+    for line in sys.stdin:
+        contender.label(line.rstrip("\n"))
+    print(peak_rss(), flush=True)
+
+
+def peak_rss() -> int:
+    """Return the largest resident set of this process so far, in bytes; 0 where the system does not tell.
+
+    Linux keeps ``ru_maxrss`` across ``exec``: a small process started by a large one reports its parent's
+    peak. ``VmHWM`` belongs to the process alone, so it is read where it exists.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return _ru_maxrss()
+
+
+def _ru_maxrss() -> int:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,150 @@
+"""How fast a label comes, ours and the peers': ``python -m benchmarks.latency --bundle BUNDLE``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+from runtime.command import run_command
+
+from benchmarks import bundles, lineup, machine, report
+from benchmarks.contenders import Absent, Contender, Entry
+from benchmarks.installed import installed_bytes
+from benchmarks.peer_models import Task
+from benchmarks.picture import draw
+from benchmarks.processes import cold_starts, trial
+from benchmarks.results import TITLES, Measurement, Result
+from benchmarks.surroundings import surround
+from benchmarks.targets import targets
+from benchmarks.texts import example_rows, make_texts, title_lengths
+from benchmarks.timing import Quantiles, latency, throughput
+from runtime.errors import BackendError
+from runtime.files import write_json, write_text
+
+LENGTHS = (10, 30, 100, 300)
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        titles: title-length texts for the latency of each contender.
+        by_length: texts of each of :data:`LENGTHS`.
+        block: texts in a turn; the first of each is not timed.
+        bulk: title-length texts for the throughput.
+        chunk: of these, texts in a turn.
+        processes: fresh processes of each contender, after one that is thrown away.
+        calls: labels that each of these processes gives before its peak RSS is read.
+    """
+
+    titles: int
+    by_length: int
+    block: int
+    bulk: int
+    chunk: int
+    processes: int
+    calls: int
+
+
+FULL = Plan(titles=2100, by_length=1050, block=21, bulk=10_000, chunk=2_000, processes=5, calls=1_000)
+QUICK = Plan(titles=630, by_length=210, block=21, bulk=2_000, chunk=500, processes=2, calls=1_000)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--bundle", type=click.Path(path_type=Path), help="Measure this bundle, with the backends it has.")
+@click.option("--run", type=click.Path(path_type=Path), help="Export this run folder with every backend, measure that.")
+@click.option("--untrained", is_flag=True, help="Measure a student of the default size with random weights.")
+@click.option("--quick", is_flag=True, help="About a minute: ours, tokenizers + onnxruntime, optimum; writes nothing.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for latency.json, .md and .png.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def command(bundle: Path | None, run: Path | None, untrained: bool, quick: bool, out: Path | None, debug: bool) -> None:
+    """Measure latency, throughput, cold start, memory and size: ours and the peers', in turns.
+
+    Weights do not change how long a label takes: --untrained needs no training and gives the same figures.
+    Without --quick the results go to benchmarks/results, or to --out.
+    """
+    surround()
+    with tempfile.TemporaryDirectory(prefix="latency-") as scratch:
+        chosen = bundles.choose(Path(scratch), bundle=bundle, run=run, untrained=untrained)
+        measurement = measure(chosen, Path(scratch), QUICK if quick else FULL, quick=quick)
+    click.echo(report.markdown(measurement))
+    if out or not quick:
+        save(measurement, out or RESULTS)
+
+
+def measure(bundle: bundles.Facts, folder: Path, plan: Plan, *, quick: bool) -> Measurement:
+    """Take every figure of every contender that can run here.
+
+    Args:
+        bundle: the bundle of our side, and what the peers' models take from it.
+        folder: where the peers' models go.
+        plan: how much is measured.
+        quick: leave out the slower and the lighter peers.
+
+    Raises:
+        BackendError: our own INT8 backend does not run.
+    """
+    facts = machine.machine_facts()
+    sources, labels = example_rows()
+    titles = make_texts(sources, title_lengths(plan.titles + plan.bulk))
+    Task(bundle.labels, bundle.characters, bundle.max_len, tuple(sources), tuple(labels)).save(folder)
+    entries, absent = _line_up(bundle, folder, titles[0], quick=quick)
+    _say(f"cold starts, {plan.processes} each")
+    cold = cold_starts(entries, titles[: plan.calls + 1], plan.processes)
+    contenders = {entry.name: entry.open() for entry in entries}
+    timings = _latencies(contenders, sources, titles[: plan.titles], plan)
+    _say("bulk")
+    bulk = throughput(contenders, titles[plan.titles :], plan.chunk)
+    sizes = {entry.name: installed_bytes(entry.needs) / 1e6 for entry in entries}
+    results = [Result(name, timings[name], bulk[name], cold[name], round(sizes[name], 1)) for name in contenders]
+    return Measurement({**facts, "load_after": machine.load()}, asdict(plan), results, absent)
+
+
+def save(measurement: Measurement, out: Path) -> None:
+    """Write ``latency.json``, ``latency.md`` and, where matplotlib is installed, ``latency.png``."""
+    stored = {**measurement.to_json(), "targets": [target.to_json() for target in targets(measurement)]}
+    write_json(out / "latency.json", stored)
+    write_text(out / "latency.md", report.markdown(measurement))
+    if find_spec("matplotlib") is None:
+        _say("no picture: pip install matplotlib")
+    else:
+        draw(measurement, out / "latency.png")
+    _say(f"wrote {out}")
+
+
+def _line_up(bundle: bundles.Facts, folder: Path, text: str, *, quick: bool) -> tuple[list[Entry], list[Absent]]:
+    entries, absent = lineup.ours(bundle.path, bundle.backends)
+    _say("making the peers' models")
+    peers, missing = lineup.ready(lineup.peers(folder, quick=quick), folder)
+    able, broken = trial([*entries, *peers], text)
+    for one in broken:
+        if one.name == lineup.OURS_INT8:
+            raise BackendError(one.reason)
+    return able, [*absent, *missing, *broken]
+
+
+def _latencies(
+    contenders: Mapping[str, Contender], sources: Sequence[str], titles: Sequence[str], plan: Plan
+) -> dict[str, dict[str, Quantiles]]:
+    kinds = {TITLES: titles}
+    kinds |= {str(n): make_texts(sources, [n] * plan.by_length) for n in LENGTHS}
+    found: dict[str, dict[str, Quantiles]] = {name: {} for name in contenders}
+    for kind, texts in kinds.items():
+        _say(f"latency, {kind}")
+        for name, timings in latency(contenders, texts, plan.block).items():
+            found[name][kind] = Quantiles.of(timings)
+    return found
+
+
+def _say(stage: str) -> None:
+    click.echo(f"... {stage}", err=True)
+
+
+if __name__ == "__main__":
+    run_command(command, "python -m benchmarks.latency")

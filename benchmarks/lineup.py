@@ -1,0 +1,86 @@
+"""The line-up: our backends on one bundle, and the peers that a user would otherwise pick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.contenders import Absent, Entry, not_installed
+from benchmarks.installed import OURS
+from benchmarks.peer_models import make
+from runtime.errors import BackendError
+
+OURS_INT8 = "gm-edge INT8, onnxruntime"
+OURS_FP32 = "gm-edge fp32, onnxruntime"
+OURS_OPENVINO = "gm-edge INT8, OpenVINO"
+OPTIMUM_INT8 = "optimum pipeline, INT8"
+TORCH = "transformers pipeline, torch"
+TOKENIZERS_FP32 = "tokenizers + onnxruntime, fp32"
+TOKENIZERS_INT8 = "tokenizers + onnxruntime, INT8"
+FASTTEXT = "fastText, character 3-grams"
+FASTTEXT_WORDS = "fastText after jieba"
+LINEAR_SVC = "TF-IDF + LinearSVC"
+
+_EXPORTER = "optimum-onnx[onnxruntime]"
+_OPTIONS = {"fp32": "--keep-fp32", "openvino": "--backend both"}
+
+
+def ours(bundle: Path, backends: Sequence[str]) -> tuple[list[Entry], list[Absent]]:
+    """Return our entries for the ``backends`` that the bundle has, and the line for each that it has not."""
+    entries, absent = [], []
+    for backend, name, needs in (
+        ("onnx", OURS_INT8, (OURS,)),
+        ("fp32", OURS_FP32, (OURS,)),
+        ("openvino", OURS_OPENVINO, (f"{OURS}[openvino]", "openvino")),
+    ):
+        if backend in backends:
+            entries.append(Entry(name, "benchmarks.ours:Runtime", (str(bundle), backend), needs))
+        else:
+            absent.append(Absent(name, f"not in the bundle: export it with {_OPTIONS[backend]}"))
+    return entries, absent
+
+
+def peers(folder: Path, *, quick: bool) -> list[Entry]:
+    """Return the entries of the peers, whose models are to lie in ``folder``."""
+    onnx, stock, quantised = str(folder / "onnx"), "model.onnx", "model_quantized.onnx"
+    light, optimum = ("tokenizers", "onnxruntime", "numpy"), (_EXPORTER, "transformers")
+    tokenizers, words = "benchmarks.peers:TokenizersOnnx", ("fasttext-wheel", "jieba")
+    entries = [
+        Entry(TOKENIZERS_FP32, tokenizers, (onnx, stock), light, "onnx", (_EXPORTER,)),
+        Entry(TOKENIZERS_INT8, tokenizers, (onnx, quantised), light, "onnx", (_EXPORTER,)),
+        Entry(OPTIMUM_INT8, "benchmarks.peers:OptimumPipeline", (onnx, quantised), optimum, "onnx"),
+    ]
+    if quick:
+        return entries
+    return [
+        *entries,
+        Entry(TORCH, "benchmarks.peers:TorchPipeline", (str(folder / "bert"),), ("transformers", "torch"), "bert"),
+        Entry(FASTTEXT, "benchmarks.peers:FastText", (str(folder / "characters.bin"),), words[:1], "fasttext"),
+        Entry(FASTTEXT_WORDS, "benchmarks.peers:FastTextWords", (str(folder / "words.bin"),), words, "fasttext_words"),
+        Entry(LINEAR_SVC, "benchmarks.peers:LinearSVC", (str(folder / "svc.joblib"),), ("scikit-learn",), "svc"),
+    ]
+
+
+def ready(entries: Sequence[Entry], folder: Path) -> tuple[list[Entry], list[Absent]]:
+    """Make the models of the peers that are installed; return who can start, and why the others cannot."""
+    able, absent = [], []
+    failures: dict[str, str] = {"": ""}
+    for entry in entries:
+        if entry.missing():
+            absent.append(not_installed(entry))
+            continue
+        if entry.model not in failures:
+            failures[entry.model] = _failure(entry.model, folder)
+        if failures[entry.model]:
+            absent.append(Absent(entry.name, failures[entry.model]))
+        else:
+            able.append(entry)
+    return able, absent
+
+
+def _failure(kind: str, folder: Path) -> str:
+    try:
+        make(kind, folder)
+    except BackendError as error:
+        return str(error)
+    return ""

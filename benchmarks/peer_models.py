@@ -1,0 +1,169 @@
+"""Makes the models that the peers load: ``python -m benchmarks.peer_models KIND FOLDER``.
+
+FOLDER holds ``task.json`` (:class:`Task`). Each kind is made in a process of its own, so that exporters
+and trainers leave nothing behind in the process that measures. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.machine import cpu_flags
+from benchmarks.peers import NO_BREAK_SPACE, quiet_jieba
+from benchmarks.surroundings import surround
+from runtime.errors import BackendError
+from runtime.files import write_json, write_text
+
+SHAPE = {"num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 4, "intermediate_size": 512}
+"""Of the BERT peer: that of the student in the default recipe."""
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_FASTTEXT = {"thread": 1, "epoch": 25, "lr": 0.5, "dim": 64, "bucket": 200_000, "seed": 0, "verbose": 0}
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What all peers are made for: the bundle's labels, vocabulary and length, and examples to train on."""
+
+    labels: tuple[str, ...]
+    characters: str
+    max_len: int
+    texts: tuple[str, ...]
+    text_labels: tuple[str, ...]
+
+    def save(self, folder: Path) -> None:
+        """Write ``task.json``."""
+        write_json(folder / "task.json", asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> Task:
+        """Read what :meth:`save` wrote."""
+        stored = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+        return cls(
+            **{key: value if key in ("characters", "max_len") else tuple(value) for key, value in stored.items()}
+        )
+
+
+def make(kind: str, folder: Path) -> None:
+    """Make one kind of model in ``folder``, in a process of its own; its output goes to ``KIND.log`` there.
+
+    Raises:
+        BackendError: it failed; the message ends with the last line of the log.
+    """
+    log = folder / f"{kind}.log"
+    with log.open("wb") as stream:
+        command = [sys.executable, "-m", "benchmarks.peer_models", kind, str(folder)]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd=ROOT, env=os.environ, check=False
+        )
+    if done.returncode != 0:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no message"]
+        raise BackendError(f"cannot make the {kind} model: {lines[-1]}")
+
+
+def make_bert(folder: Path, task: Task) -> None:
+    """Write ``bert/``: random weights (they do not change how long a label takes) and a character vocabulary."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    target = folder / "bert"
+    vocabulary = bert_vocabulary(task.characters)
+    write_text(folder / "vocab.txt", "\n".join(vocabulary) + "\n")
+    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=task.max_len)
+    names = dict(enumerate(task.labels))
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        max_position_embeddings=task.max_len,
+        id2label=names,
+        label2id={name: i for i, name in names.items()},
+        **SHAPE,
+    )
+    torch.manual_seed(0)
+    BertForSequenceClassification(config).eval().save_pretrained(target)
+    tokenizer.save_pretrained(target)
+
+
+def make_onnx(folder: Path, task: Task) -> None:
+    """Write ``onnx/``: ``bert/`` as optimum exports it, and its dynamic INT8 quantisation by optimum's preset."""
+    from optimum.onnxruntime import ORTModelForSequenceClassification, ORTQuantizer
+    from optimum.onnxruntime.configuration import AutoQuantizationConfig
+    from transformers import AutoTokenizer
+
+    source, target = folder / "bert", folder / "onnx"
+    if not source.is_dir():
+        make_bert(folder, task)
+    ORTModelForSequenceClassification.from_pretrained(source, export=True).save_pretrained(target)
+    AutoTokenizer.from_pretrained(source).save_pretrained(target)
+    preset = getattr(AutoQuantizationConfig, optimum_preset(cpu_flags()))(is_static=False)
+    ORTQuantizer.from_pretrained(target).quantize(save_dir=target, quantization_config=preset)
+
+
+def make_fasttext(folder: Path, task: Task) -> None:
+    """Write ``characters.bin``: fastText over characters and their 3-grams."""
+    _train_fasttext(folder / "characters", task, " ".join, {"wordNgrams": 3})
+
+
+def make_fasttext_words(folder: Path, task: Task) -> None:
+    """Write ``words.bin``: fastText over the words that jieba cuts."""
+    cut = quiet_jieba(str(folder / "words.bin"))
+    _train_fasttext(folder / "words", task, lambda text: " ".join(cut(text)), {"wordNgrams": 2})
+
+
+def make_svc(folder: Path, task: Task) -> None:
+    """Write ``svc.joblib``: character TF-IDF (1 to 3) and a linear SVM."""
+    import joblib
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import LinearSVC
+
+    features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
+    model = make_pipeline(features, LinearSVC()).fit(task.texts, task.text_labels)
+    joblib.dump(model, folder / "svc.joblib")
+
+
+def bert_vocabulary(characters: str) -> list[str]:
+    """Return a WordPiece vocabulary in which every character is one token, at any place in a word."""
+    single = [c for c in dict.fromkeys(characters) if not c.isspace()]
+    return [*_SPECIAL, *single, *(f"##{c}" for c in single if c.isalnum() and c < "\u2e80")]
+
+
+def optimum_preset(flags: frozenset[str]) -> str:
+    """Return the name of optimum's quantisation preset for a CPU with these flags."""
+    if "asimd" in flags:
+        return "arm64"
+    for flag, preset in (("avx512_vnni", "avx512_vnni"), ("avx512f", "avx512")):
+        if flag in flags:
+            return preset
+    return "avx2"
+
+
+def _train_fasttext(target: Path, task: Task, tokens: Callable[[str], str], options: dict[str, int]) -> None:
+    import fasttext
+
+    rows = zip(task.texts, task.text_labels, strict=True)
+    # fastText ends a label at a blank; a no-break space is none to it, and the peer turns it back.
+    lines = (f"__label__{label.replace(' ', NO_BREAK_SPACE)} {tokens(text)}\n" for text, label in rows)
+    write_text(target.with_suffix(".txt"), "".join(lines))
+    model = fasttext.train_supervised(str(target.with_suffix(".txt")), **_FASTTEXT, **options)
+    model.save_model(str(target.with_suffix(".bin")))
+
+
+KINDS: dict[str, Callable[[Path, Task], None]] = {
+    "bert": make_bert,
+    "onnx": make_onnx,
+    "fasttext": make_fasttext,
+    "fasttext_words": make_fasttext_words,
+    "svc": make_svc,
+}
+"""Maker of each kind of peer model."""
+
+
+if __name__ == "__main__":
+    surround()
+    KINDS[sys.argv[1]](Path(sys.argv[2]), Task.load(Path(sys.argv[2])))

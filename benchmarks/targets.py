@@ -1,0 +1,67 @@
+"""What the product promises about speed and size, held against a measurement. A miss is printed as a miss."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from benchmarks.lineup import OPTIMUM_INT8, OURS_FP32, OURS_INT8, TOKENIZERS_FP32
+from benchmarks.results import TITLES, Measurement, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A promise and what was measured for it; ``measured`` is ``None`` when a contender it needs was absent."""
+
+    name: str
+    relation: str
+    limit: float
+    unit: str
+    measured: float | None
+
+    @property
+    def verdict(self) -> str:
+        """``met``, ``MISSED`` or ``not measured``."""
+        if self.measured is None:
+            return "not measured"
+        holds = {"≥": operator.ge, "≤": operator.le}[self.relation]
+        return "met" if holds(self.measured, self.limit) else "MISSED"
+
+    @property
+    def line(self) -> str:
+        """The target, the measured value and the verdict, on one line."""
+        measured = "-" if self.measured is None else f"{self.measured:.2f} {self.unit}"
+        return f"{self.verdict:<12}  {self.name}: {self.relation} {self.limit:g} {self.unit}, measured {measured}"
+
+    def to_json(self) -> dict[str, object]:
+        """Return fields and verdict as JSON values."""
+        return {**asdict(self), "verdict": self.verdict}
+
+
+def targets(measurement: Measurement) -> list[Target]:
+    """Return every promise with its measured value; latencies are p50 of title-length texts."""
+    ours = measurement.result(OURS_INT8)
+
+    def times(peer: str, figure: Callable[[Result], float]) -> float | None:
+        other = measurement.result(peer)
+        return figure(other) / figure(ours) if ours and other else None
+
+    return [
+        Target("p50 against the optimum INT8 pipeline", "≥", 5, "times faster", times(OPTIMUM_INT8, title_p50)),
+        Target("p50 against tokenizers + onnxruntime fp32", "≥", 3, "times faster", times(TOKENIZERS_FP32, title_p50)),
+        Target("p50 of INT8 against our own fp32", "≥", 1.6, "times faster", times(OURS_FP32, title_p50)),
+        Target("cold start against the optimum pipeline", "≥", 15, "times faster", times(OPTIMUM_INT8, cold_median)),
+        Target("peak RSS after 1,000 labels", "≤", 70, "MB", ours.cold.peak_rss_mb if ours else None),
+        Target("base install", "≤", 150, "MB", ours.installed_mb if ours else None),
+    ]
+
+
+def title_p50(result: Result) -> float:
+    """Return the median latency on title-length texts, in microseconds."""
+    return result.latency[TITLES].p50
+
+
+def cold_median(result: Result) -> float:
+    """Return the median cold start, in seconds."""
+    return result.cold.median
