@@ -6,7 +6,7 @@
     ├── ConfigError         2   a recipe, an option or a missing extra
     ├── DataError           3   a table, a text column, a file that cannot be read or written
     ├── BundleError         4   a bundle that is not one
-    │   ├── IntegrityError      a file is missing, has another size or another SHA-256
+    │   ├── IntegrityError      a file is missing, unlisted, or has another size or SHA-256
     │   ├── SignatureError      unsigned, or not signed by the given key
     │   └── VersionError        written by a newer format
     ├── ParityError         5   the exported model decides otherwise than the trained one
@@ -44,7 +44,7 @@ class BundleError(GMError):
 
 
 class IntegrityError(BundleError):
-    """A file of the bundle is missing, or its size or SHA-256 is not the manifest's."""
+    """A file of the bundle is missing or not listed, or its size or SHA-256 is not the manifest's."""
 
 
 class SignatureError(BundleError):

@@ -1,0 +1,119 @@
+"""Opening a bundle: nothing in it is parsed before all of it is what the manifest says."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.errors import BundleError, IntegrityError, VersionError
+from runtime.manifest import MANIFEST, UNLISTED, FileEntry, Manifest
+from runtime.storage import Storage, open_storage
+from runtime.tokenizer import CharTokenizer
+
+_MANIFEST_LIMIT = 4 << 20
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files were all checked against its manifest.
+
+    Attributes:
+        path: absolute path of the folder or ``.gmb`` file.
+        manifest: what the bundle says about itself.
+    """
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Bundle:
+        """Check format version, names, sizes and SHA-256 of a bundle's files, in this order.
+
+        Raises:
+            BundleError: ``path`` is no bundle, or its manifest is not valid.
+            VersionError: a newer release wrote it.
+            IntegrityError: a file is missing, unlisted, or not as the manifest says.
+        """
+        absolute = Path(os.path.abspath(path))
+        with open_storage(absolute) as storage:
+            sizes = storage.sizes()
+            manifest = _read_manifest(absolute, storage, sizes)
+            _check_names(absolute, set(sizes) - UNLISTED, set(manifest.files))
+            for name, entry in manifest.files.items():
+                _check_file(absolute, storage, name, entry, sizes[name])
+        return cls(absolute, manifest)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file that the manifest lists, checked once more.
+
+        The second check is what closes the gap between opening a bundle and using it.
+
+        Raises:
+            BundleError: the manifest does not list ``name``, or the bundle is gone.
+            IntegrityError: the file has changed since the bundle was opened.
+        """
+        entry = self.manifest.files.get(name)
+        if entry is None:
+            raise BundleError(f"{self.path} has no file {name}; export the bundle again")
+        with open_storage(self.path) as storage:
+            size = storage.sizes().get(name)
+            if size != entry.size:
+                raise _damaged(self.path, name, "has changed")
+            with storage.open(name) as stream:
+                content = stream.read(entry.size)
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise _damaged(self.path, name, "has changed")
+        return content
+
+    def tokenizer(self) -> CharTokenizer:
+        """Return the tokeniser of the bundle.
+
+        Raises:
+            VersionError: this release does not know its kind.
+            BundleError: its file is not valid, or does not fit the manifest.
+        """
+        entry = self.manifest.tokenizer
+        where = f"{self.path}, {entry.file}"
+        if entry.kind != CharTokenizer.kind:
+            raise VersionError(f"{where}: tokeniser kind {entry.kind!r} is newer than this release; upgrade gm-edge")
+        tokenizer = CharTokenizer.from_bytes(self.read(entry.file), where)
+        if tokenizer.max_len != self.manifest.max_len:
+            raise BundleError(
+                f"{where}: max_len {tokenizer.max_len} is not the manifest's {self.manifest.max_len}; export again"
+            )
+        return tokenizer
+
+
+def _read_manifest(path: Path, storage: Storage, sizes: dict[str, int]) -> Manifest:
+    size = sizes.get(MANIFEST)
+    if size is None:
+        raise BundleError(f"{path} is not a bundle: it has no {MANIFEST}; name what gm-export wrote")
+    if size > _MANIFEST_LIMIT:
+        raise BundleError(f"{path}: {MANIFEST} has {size} bytes, more than the {_MANIFEST_LIMIT} allowed; export again")
+    with storage.open(MANIFEST) as stream:
+        return Manifest.from_json(stream.read(_MANIFEST_LIMIT), f"{path}, {MANIFEST}")
+
+
+def _check_names(path: Path, present: set[str], listed: set[str]) -> None:
+    for name in sorted(listed - present):
+        raise _damaged(path, name, "is missing")
+    for name in sorted(present - listed):
+        raise IntegrityError(f"{path}: {name!r:.80} is not listed in the manifest; remove it from the bundle")
+
+
+def _check_file(path: Path, storage: Storage, name: str, entry: FileEntry, size: int) -> None:
+    if size != entry.size:
+        raise _damaged(path, name, f"has {size} bytes instead of {entry.size}")
+    digest = hashlib.sha256()
+    with storage.open(name) as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    if digest.hexdigest() != entry.sha256:
+        raise _damaged(path, name, "has another SHA-256 than the manifest says")
+
+
+def _damaged(path: Path, name: str, how: str) -> IntegrityError:
+    return IntegrityError(f"{path}: {name} {how}; copy or export the bundle again")
