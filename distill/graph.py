@@ -86,7 +86,7 @@ class GraphBuilder:
         self, config: GraphConfig, items: Mapping[str, Sequence[str]], weights: PairWeights | None = None
     ) -> None:
         self.config = config
-        self.kinds = tuple(kind for kind in _KINDS if kind in config.nodes)
+        self.kinds: tuple[str, ...] = tuple(kind for kind in _KINDS if kind in config.nodes)
         self.items = {kind: tuple(items[kind]) for kind in self.kinds}
         first = accumulate((len(self.items[kind]) for kind in self.kinds), initial=len(self.kinds))
         self._ids = {
@@ -103,7 +103,8 @@ class GraphBuilder:
         A character needs one occurrence to get an id of its own, an n-gram or word ``config.min_count``.
         """
         bounded = [_bounded(text, config.max_len) for text in texts]
-        builder = cls(config, {kind: _frequent(kind, bounded, config.min_count) for kind in config.nodes})
+        items: dict[str, list[str]] = {kind: _frequent(kind, bounded, config.min_count) for kind in config.nodes}
+        builder = cls(config, items)
         if "cooccurrence" not in config.edges:
             return builder
         sequences = (builder._nodes(kind, text, 0).ids for kind in builder.kinds for text in bounded)
@@ -201,9 +202,19 @@ def _frequent(kind: str, texts: Iterable[str], min_count: int) -> list[str]:
 
 def _spans(kind: str, text: str) -> list[_Span]:
     if kind == "word":
-        return list(pairwise(accumulate(map(len, _word_cutter()(text)), initial=0)))
+        return _word_spans(text)
     length = {"char": 1, "bigram": 2, "trigram": 3}[kind]
     return [(start, start + length) for start in range(len(text) - length + 1)]
+
+
+def _word_spans(text: str) -> list[_Span]:
+    spans: list[_Span] = []
+    end = 0
+    for word in _word_cutter()(text):
+        start = text.index(word, end)  # The cutter leaves blanks out.
+        end = start + len(word)
+        spans.append((start, end))
+    return spans
 
 
 @lru_cache(maxsize=1)

@@ -67,6 +67,15 @@ def test_words_are_nodes_that_hold_their_characters() -> None:
     assert all((letter, word) in edges(graphs, graph, WITHIN) for word in words for letter in word)
 
 
+def test_words_after_a_blank_hold_their_own_characters() -> None:
+    graphs = builder("硫酸 酸雨", nodes=("char", "word"), edges=("containment",))
+    graph = graphs.build("硫酸 酸雨")
+    assert names(graphs, graph)[7:] == [START, "硫酸", "酸雨", END]
+    assert edges(graphs, graph, WITHIN) == {
+        (START, START), ("硫", "硫酸"), ("酸", "硫酸"), ("酸", "酸雨"), ("雨", "酸雨"), (END, END),
+    }  # fmt: skip
+
+
 def test_pairs_above_chance_are_linked_both_ways_by_their_pmi() -> None:
     graphs = builder("硫酸铵", "硫酸钠", "氯化钠", nodes=("char",), edges=("cooccurrence",), window=1)
     graph = graphs.build("硫酸")

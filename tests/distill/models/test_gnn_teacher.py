@@ -45,7 +45,7 @@ def train(network: GNNTeacher, texts: Sequence[str], labels: Sequence[int], step
     for _ in range(steps):
         loss = functional.cross_entropy(network(graphs), target)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return loss.item()
 

@@ -95,7 +95,7 @@ def test_overfits_a_few_texts() -> None:
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
     for _ in range(60):
         optimiser.zero_grad()
-        functional.cross_entropy(network(ids), labels).backward()
+        functional.cross_entropy(network(ids), labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert torch.equal(network.eval()(ids).argmax(1), labels)
 
