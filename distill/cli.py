@@ -1,0 +1,178 @@
+"""The command ``gm-distill``.
+
+torch and its like take seconds to import: only the commands that need them do, so that ``--help`` answers
+at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from runtime.command import run_command
+
+from distill.layout import table
+from runtime.errors import ConfigError
+
+if TYPE_CHECKING:
+    from distill.recipe import Recipe
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE_OR_FOLDER = click.Path(path_type=Path)
+
+
+def main() -> None:
+    """Run the command line; the entry point ``gm-distill``."""
+    run_command(cli, "gm-distill")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Train small text classifiers that run on plant-floor PCs.
+
+    \b
+    Examples:
+      gm-distill run                                   train on the example set of the package
+      gm-distill run --data products.xlsx --text-column 品名 --label-column 类别
+      gm-distill init my-plant && gm-distill run my-plant/recipe.toml --out my-plant/run
+      gm-distill evaluate run
+    """
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=FOLDER)
+def init(folder: Path) -> None:
+    """Write a commented recipe.toml and a small sample of data into DIR.
+
+    \b
+    Example:
+      gm-distill init my-plant
+    """
+    with _training_packages():
+        from distill.starter import write_starter
+    recipe = write_starter(folder)
+    click.echo(f"wrote {recipe} and {recipe.with_name('data.tsv')}; put your own texts and labels there, then:")
+    click.echo(f"  gm-distill run {recipe} --out {folder / 'run'}")
+
+
+@cli.command()
+@click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--data", type=FILE_OR_FOLDER, help="Folder with train/dev/test, or one file.  [default: example set]")
+@click.option("--text-column", metavar="NAME", help="Column that holds the text.  [default: text]")
+@click.option("--label-column", metavar="NAME", help="Column that holds the class.  [default: label]")
+@click.option("--encoding", metavar="NAME", help="Encoding of the files.  [default: UTF-8, else GB18030]")
+@click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Set any key of the recipe.")
+@click.option("--seed", type=click.IntRange(min=0), help="Short for --set training.seed=N.")
+@click.option("--out", type=FOLDER, default="run", show_default=True, help="Run folder to write.")
+@click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+def run(
+    recipe: Path | None, settings: tuple[str, ...], out: Path, resume: bool, device: str, **shortcuts: str | int | None
+) -> None:
+    """Train a graph teacher and a small student that teach each other.
+
+    RECIPE is a TOML file as 'gm-distill init' writes it; without one, every key has its default.
+
+    \b
+    Examples:
+      gm-distill run --data texts.csv --out run
+      gm-distill run recipe.toml --set training.rounds=20 --seed 1 --out run-1
+      gm-distill run --out run --resume
+    """
+    with _training_packages():
+        from distill.progress import progress
+        from distill.recipes.gate_mixup import train
+    resolved = _resolve(recipe, settings, shortcuts, out if resume else None)
+    try:
+        with progress(resolved.training) as report:
+            final = train(resolved, out, device, resume, report)
+    except KeyboardInterrupt:
+        click.echo(f"\ninterrupted; go on with: gm-distill run --out {out} --resume", err=True)
+        raise SystemExit(130) from None
+    click.echo(_closing_table(final["test"]))
+    click.echo(f"\nrun folder: {out}\nnext: gm-export --int8 {out}")
+
+
+@cli.command()
+@click.argument("run_folder", metavar="RUN", type=FOLDER)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File of texts and labels.  [default: the test set of the run]",
+)
+@click.option("--text-column", metavar="NAME", help="Column that holds the text.  [default: that of the run]")
+@click.option("--label-column", metavar="NAME", help="Column that holds the class.  [default: that of the run]")
+@click.option("--encoding", metavar="NAME", help="Encoding of the file.  [default: UTF-8, else GB18030]")
+def evaluate(run_folder: Path, data: Path | None, **columns: str | None) -> None:
+    """Print accuracy, macro-F1, the scores of each class and the most frequent confusions.
+
+    \b
+    Examples:
+      gm-distill evaluate run
+      gm-distill evaluate run --data last-month.csv
+    """
+    with _training_packages():
+        from distill.evaluation import evaluate_file, evaluate_test_set, report
+        from distill.run_folder import RunFolder
+    trained = RunFolder(run_folder)
+    config = trained.recipe().data
+    if data is None:
+        click.echo(report(evaluate_test_set(trained)))
+        return
+    given = {"encoding": "", **{name: value for name, value in columns.items() if value is not None}}
+    click.echo(report(evaluate_file(trained, data, config.model_copy(update=given))))
+
+
+def _resolve(
+    path: Path | None, settings: tuple[str, ...], shortcuts: dict[str, str | int | None], resumed: Path | None
+) -> Recipe:
+    """Return the recipe: file, then the short options, then ``--set``; a resumed run has one already."""
+    from distill.recipe import read_recipe
+
+    keys = {"data": "data.path", "seed": "training.seed"}
+    given = [
+        # JSON strings are TOML strings, whatever a path or a column name holds.
+        f"{keys.get(name, f'data.{name}')}={json.dumps(value, ensure_ascii=False, default=str)}"
+        for name, value in shortcuts.items()
+        if value is not None
+    ]
+    overrides = [*given, *settings]
+    if resumed and not path and not overrides and (resumed / "recipe.toml").is_file():
+        return read_recipe(resumed / "recipe.toml")
+    recipe = read_recipe(path, overrides)
+    return _from_folder_of(path, recipe) if path and "data.path" not in _keys(overrides) else recipe
+
+
+def _keys(overrides: Sequence[str]) -> set[str]:
+    return {override.partition("=")[0].strip() for override in overrides}
+
+
+def _from_folder_of(path: Path, recipe: Recipe) -> Recipe:
+    """Return the recipe with a relative data path counted from the folder of its file."""
+    if not recipe.data.path:
+        return recipe
+    data = recipe.data.model_copy(update={"path": str(path.parent / recipe.data.path)})
+    return recipe.model_copy(update={"data": data})
+
+
+def _closing_table(test: dict[str, dict[str, float]]) -> str:
+    names = {
+        "teacher": "teacher (graph network)",
+        "initial_student": "student after initial training",
+        "student": "student after mutual learning",
+    }
+    rows = [[text, f"{test[name]['accuracy']:.4f}", f"{test[name]['macro_f1']:.4f}"] for name, text in names.items()]
+    return table(["test set", "accuracy", "macro-F1"], rows)
+
+
+@contextmanager
+def _training_packages() -> Iterator[None]:
+    """Turn a missing package of the training extra into the line that says how to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"training needs the package {error.name}: pip install 'gm-edge[train]'") from error

@@ -1,0 +1,41 @@
+"""Tables and numbers for the terminal, aligned also where characters are two columns wide."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+
+def display_width(text: str) -> int:
+    """Return the columns that ``text`` takes in a terminal: wide characters take two, combining marks none."""
+    return sum(_columns(character) for character in text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return ``rows`` under ``header``: the first column aligned left, the others right.
+
+    All rows have as many cells as the header.
+    """
+    lines = [header, *rows]
+    widths = [max(display_width(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(_line(line, widths) for line in lines)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people say it: ``40 s``, ``12 min``, ``3 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    gaps = [" " * (width - display_width(cell)) for cell, width in zip(cells, widths, strict=True)]
+    first, *others = zip(cells, gaps, strict=True)
+    return "  ".join([first[0] + first[1], *(gap + cell for cell, gap in others)]).rstrip()
