@@ -149,6 +149,9 @@ class GateMixup:
         """Let the networks teach each other until the student's dev macro-F1 stops rising."""
         settings = self.recipe.training
         if self.rounds == 0:
+            self.initial_student = self.student.best
+            self.student.continue_from_best()
+            self.teacher.continue_from_best()
             self._start_mutual()
         while self.rounds < settings.rounds and self.rounds_since_best < settings.patience:
             stages = {"stage_one": self._stage(self.teacher, self.student)}
@@ -187,10 +190,8 @@ class GateMixup:
 
     def _start_mutual(self) -> None:
         settings = self.recipe.training
-        self.initial_student = self.student.best
         steps = settings.rounds * settings.stage_epochs * self._steps_per_epoch
         for learner in (self.student, self.teacher):
-            learner.continue_from_best()
             learner.start(settings.mutual_lr_share, warmup=0, steps=steps)
 
     def _epoch_on_labels(self) -> dict[str, float]:

@@ -1,0 +1,49 @@
+"""A data set and a recipe small enough to train in a second or two."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+
+from distill.recipe import Recipe, read_recipe
+
+_WORDS = {
+    "酸": (["盐酸", "硫酸", "硝酸", "磷酸", "醋酸", "草酸"], ["试剂", "工业级", "电子级", "稀释", "30%"]),
+    "碱": (["氢氧化钠", "氢氧化钾", "片碱", "氨水", "石灰", "纯碱"], ["颗粒", "工业级", "袋装", "食品级", "99%"]),
+    "树脂": (["聚乙烯", "聚丙烯", "环氧树脂", "尼龙", "聚酯", "酚醛树脂"], ["颗粒", "粉料", "切片", "薄膜级", "袋装"]),
+}
+
+
+def write_tiny_data(folder: Path) -> Path:
+    """Write 54 train, 18 dev and 18 test rows of three classes; return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        f"{name} {kind}\t{label}" for label, (names, kinds) in _WORDS.items() for name, kind in product(names, kinds)
+    ]
+    parts = {"dev": rows[3::5], "test": rows[4::5], "train": [row for i, row in enumerate(rows) if i % 5 < 3]}
+    for split, lines in parts.items():
+        (folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *lines, ""]), encoding="utf-8")
+    return folder
+
+
+def tiny_recipe(data: Path, *overrides: str) -> Recipe:
+    """Return a recipe of tiny networks: two epochs, two rounds, 14 steps each."""
+    return read_recipe(None, [f"data.path={json.dumps(str(data))}", *TINY, *overrides])
+
+
+TINY = (
+    "student.layers=1",
+    "student.width=16",
+    "student.heads=2",
+    "student.feed_forward=32",
+    "student.max_len=16",
+    "teacher.layers=1",
+    "teacher.width=24",
+    "teacher.heads=2",
+    "training.batch_size=8",
+    "training.initial_epochs=2",
+    "training.rounds=2",
+    "training.student_lr=0.005",
+    "training.teacher_lr=0.005",
+)
