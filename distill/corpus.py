@@ -1,0 +1,178 @@
+"""The labelled texts of a run: read, cleaned, and in three splits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from distill.recipe import DataConfig
+from distill.split import split
+from runtime.errors import DataError
+from runtime.tables import SUFFIXES, column, read_table
+from runtime.text import normalise
+
+EXAMPLE_SET = Path(__file__).with_name("example") / "chemicals.tsv"
+"""The small set of chemical products that ships with the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text, as read but without blanks at its ends, and its label, white space folded."""
+
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Cleaned examples of a run.
+
+    Attributes:
+        train: no two rows with the same normalised text.
+        dev: rows to choose by; as given when they came in a file of their own.
+        test: rows to report on; as given when they came in a file of their own.
+        labels: the classes of train, sorted; their order is that of the logits.
+        dropped: number of rows left out, by reason.
+        fingerprint: SHA-256 over all examples in order.
+    """
+
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    test: tuple[Example, ...]
+    labels: tuple[str, ...]
+    dropped: dict[str, int]
+    fingerprint: str
+
+
+def read_corpus(config: DataConfig, seed: int) -> Corpus:
+    """Read, clean and split the data that ``config`` names.
+
+    Left out, and counted: rows without text or label, repeated rows of train, texts of train that
+    have several labels, texts of train that stand in dev or test too, and rows of dev and test whose
+    label train does not have. Dev and test that come as files stay as given otherwise.
+
+    Args:
+        config: a folder with ``train.*``, and ``dev.*`` and ``test.*`` if there are; or one file.
+            What is missing is split off.
+        seed: of the split.
+
+    Raises:
+        DataError: no such data, a file is not as it should be, or there is nothing to learn from it.
+        ConfigError: an encoding or a share that does not work, or a missing package.
+    """
+    path = Path(config.path) if config.path else EXAMPLE_SET
+    dropped: Counter[str] = Counter()
+    files = _files(path)
+    given = {name: _read(file, config, dropped) for name, file in files.items()}
+    dev, test = given.get("dev", []), given.get("test", [])
+    train = _clean(given["train"], {normalise(example.text) for example in [*dev, *test]}, dropped)
+    _check_classes(path, train, alone=len(files) == 1 and path.is_file())
+    train, split_dev, split_test = split(
+        train,
+        0.0 if "dev" in files else config.dev_share,
+        0.0 if "test" in files else config.test_share,
+        config.near_duplicate,
+        seed,
+    )
+    labels = {example.label for example in train}
+    dev = _known(dev or split_dev, labels, dropped)
+    test = _known(test or split_test, labels, dropped)
+    _check_not_empty(path, {"dev": dev, "test": test})
+    return Corpus(
+        tuple(train), tuple(dev), tuple(test), tuple(sorted(labels)), dict(dropped), _fingerprint(train, dev, test)
+    )
+
+
+def _files(path: Path) -> dict[str, Path]:
+    """Return the files by split; a single file counts as train."""
+    if not path.is_dir():
+        return {"train": path}
+    found: dict[str, Path] = {}
+    for name in ("train", "dev", "test"):
+        files = sorted(file for file in path.iterdir() if file.stem == name and file.suffix.lower() in SUFFIXES)
+        if len(files) > 1:
+            raise DataError(f"{path} holds both {files[0].name} and {files[1].name}; keep one of them")
+        if files:
+            found[name] = files[0]
+    if "train" not in found:
+        raise DataError(f"{path} has no train file; name one train{{{','.join(SUFFIXES)}}}, or name one file")
+    return found
+
+
+def _read(path: Path, config: DataConfig, dropped: Counter[str]) -> list[Example]:
+    rows = read_table(path, config.encoding)
+    rows = column(rows, config.text_column, path, "--set data.text_column=NAME")
+    rows = column(rows, config.label_column, path, "--set data.label_column=NAME")
+    examples = [
+        Example(row.values[config.text_column].strip(), " ".join(row.values[config.label_column].split()))
+        for row in rows
+    ]
+    if not examples:
+        raise DataError(f"{path} has a header but no rows; add some")
+    labelled = _keep(examples, lambda example: bool(example.label), "empty label", dropped)
+    return _keep(labelled, lambda example: bool(normalise(example.text)), "empty text", dropped)
+
+
+def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: Counter[str]) -> list[Example]:
+    labels: defaultdict[str, set[str]] = defaultdict(set)
+    for example in examples:
+        labels[normalise(example.text)].add(example.label)
+    seen: set[str] = set()
+
+    def first(example: Example) -> bool:
+        text = normalise(example.text)
+        repeated = text in seen
+        seen.add(text)
+        return not repeated
+
+    kept = _keep(examples, lambda example: normalise(example.text) not in elsewhere, "also in dev or test", dropped)
+    kept = _keep(kept, lambda example: len(labels[normalise(example.text)]) == 1, "conflicting labels", dropped)
+    return _keep(kept, first, "duplicate", dropped)
+
+
+def _known(examples: Sequence[Example], labels: set[str], dropped: Counter[str]) -> list[Example]:
+    return _keep(examples, lambda example: example.label in labels, "label not in train", dropped)
+
+
+def _keep(
+    examples: Iterable[Example], good: Callable[[Example], bool], reason: str, dropped: Counter[str]
+) -> list[Example]:
+    kept = []
+    for example in examples:
+        if good(example):
+            kept.append(example)
+        else:
+            dropped[reason] += 1
+    return kept
+
+
+def _check_classes(path: Path, train: Sequence[Example], alone: bool) -> None:
+    sizes = Counter(example.label for example in train)
+    if len(sizes) < 2:
+        there = ", ".join(map(repr, sizes)) or "none"
+        raise DataError(f"{path}: training needs two classes or more, and after cleaning there is {there}; add others")
+    single = next((label for label, size in sizes.items() if size == 1), None)
+    if alone and single is not None:
+        raise DataError(
+            f"{path}: class {single!r} has one row after cleaning, which cannot be split; "
+            "add rows, merge the class into another, or give a folder with train, dev and test"
+        )
+
+
+def _check_not_empty(path: Path, splits: dict[str, list[Example]]) -> None:
+    for name, examples in splits.items():
+        if not examples:
+            raise DataError(f"{path}: no rows for {name}; add rows, raise data.{name}_share, or give a {name} file")
+
+
+def _fingerprint(*splits: Sequence[Example]) -> str:
+    digest = hashlib.sha256()
+    for examples in splits:
+        for example in examples:
+            digest.update(json.dumps([example.text, example.label]).encode("ascii") + b"\n")
+        digest.update(b"\n")
+    return digest.hexdigest()
