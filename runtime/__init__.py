@@ -1,1 +1,62 @@
-"""Run: classify texts on the plant floor with numpy and onnxruntime only."""
+"""Run: classify texts on the plant floor with numpy and onnxruntime only.
+
+Example:
+    >>> from runtime import Classifier
+    >>> classifier = Classifier("bundle/")  # doctest: +SKIP
+    >>> classifier.classify("aluminium sulphate, 25 kg bag").label  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from runtime.errors import (
+    BackendError,
+    BundleError,
+    ConfigError,
+    DataError,
+    GMError,
+    IntegrityError,
+    ParityError,
+    SignatureError,
+    VersionError,
+)
+from runtime.text import normalise
+
+if TYPE_CHECKING:
+    from runtime.classifier import Classifier
+    from runtime.prediction import Prediction, Reason
+
+__all__ = [
+    "BackendError",
+    "BundleError",
+    "Classifier",
+    "ConfigError",
+    "DataError",
+    "GMError",
+    "IntegrityError",
+    "ParityError",
+    "Prediction",
+    "Reason",
+    "SignatureError",
+    "VersionError",
+    "normalise",
+]
+
+# Loaded when first used: training reads the text rules and errors of this package without onnxruntime.
+_LAZY = {
+    "Classifier": "runtime.classifier",
+    "Prediction": "runtime.prediction",
+    "Reason": "runtime.prediction",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'runtime' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,1 +1,77 @@
-"""Inference engines, one module each."""
+"""Inference engines, one module each, behind one protocol."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.bundle import Bundle
+from runtime.errors import BackendError, ConfigError
+
+CHOICES = ("auto", "onnx", "openvino")
+
+Ids = npt.NDArray[np.int32]
+Logits = npt.NDArray[np.float32]
+
+
+class Backend(Protocol):
+    """A loaded model. Any number of threads may run it at the same time.
+
+    Attributes:
+        name: of the engine.
+        batch_tokens: most ids that one call takes with profit; with more than one text in it.
+    """
+
+    name: str
+    batch_tokens: int
+
+    def run(self, ids: Ids) -> Logits:
+        """Return logits, float32 ``[B, C]``, of ids, int32 ``[B, L]``.
+
+        Raises:
+            BackendError: the engine cannot run the model on these ids.
+        """
+        ...
+
+
+def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
+    """Load the bundle's model into the chosen engine; ``auto`` means onnxruntime.
+
+    Args:
+        bundle: an opened bundle.
+        choice: one of :data:`CHOICES`.
+        threads: of one call; at least 1, and limited to the processors that this process may use.
+
+    Raises:
+        ConfigError: unknown engine, bad number of threads, or the engine's package is not installed.
+        BackendError: the bundle has no model for the engine, or the engine cannot load it.
+    """
+    if choice not in CHOICES:
+        raise ConfigError(f"unknown backend {choice!r}; use {', '.join(CHOICES)}")
+    if type(threads) is not int or threads < 1:
+        raise ConfigError(f"threads must be a whole number of at least 1, not {threads!r}")
+    name = "onnx" if choice == "auto" else choice
+    file = bundle.manifest.backends.get(name)
+    if file is None:
+        there = ", ".join(bundle.manifest.backends)
+        raise BackendError(f"{bundle.path} has no {name} model, only: {there}; export it with --backend {name}")
+    threads = min(threads, _usable_processors())
+    where = f"{bundle.path}, {file}"
+    # Imported here: what is not chosen need not be installed, and costs no start-up time.
+    if name == "onnx":
+        from runtime.backends.onnx import OnnxBackend
+
+        return OnnxBackend(bundle.read(file), threads, where)
+    from runtime.backends.openvino import OpenVinoBackend
+
+    return OpenVinoBackend(bundle.read(file), bundle.read(file.removesuffix(".xml") + ".bin"), threads, where)
+
+
+def _usable_processors() -> int:
+    # In a container os.cpu_count() is that of the whole machine, and asking for more threads than allowed fails.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,71 @@
+"""onnxruntime, set up for a device that has other work to do as well."""
+
+from __future__ import annotations
+
+import onnxruntime as ort
+
+from runtime.backends import Ids, Logits
+from runtime.errors import BackendError
+
+_SILENT = 4
+
+
+class OnnxBackend:
+    """Runs an ONNX graph from ``ids`` (int32 ``[B, L]``) to ``logits`` (float32 ``[B, C]``).
+
+    Args:
+        model: content of the ONNX file; nothing is written to disk.
+        threads: threads of one call.
+        where: names the file in messages.
+
+    Raises:
+        BackendError: onnxruntime cannot load it, or it has other inputs or outputs.
+    """
+
+    name = "onnx"
+    # One text a call. Dynamic INT8 scales its activations by the largest of the whole batch, so in company a
+    # text would get other logits than alone; and batches of this size gain little here.
+    batch_tokens = 1
+
+    def __init__(self, model: bytes, threads: int, where: str) -> None:
+        self._where = where
+        try:
+            session = ort.InferenceSession(model, _options(threads), providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions have no public base class
+            raise BackendError(f"{where}: onnxruntime cannot load it ({error!s:.200}); export it again") from error
+        _check_signature(session, where)
+        self._session = session
+        # The inner session skips argument checks and a retry on another device: two of a hundred microseconds.
+        self._run = getattr(session, "_sess", session).run
+        self._outputs = [session.get_outputs()[0].name]
+
+    def run(self, ids: Ids) -> Logits:
+        """Return the logits ``[B, C]`` of ids ``[B, L]``."""
+        try:
+            logits: Logits = self._run(self._outputs, {"ids": ids}, None)[0]
+        except Exception as error:
+            raise BackendError(f"{self._where}: onnxruntime cannot run it ({error!s:.200}); export it again") from error
+        return logits
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads  # with 1 there is no pool at all
+    options.inter_op_num_threads = 1
+    # An idle classifier must not keep a core busy.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The arena keeps the memory of every text length it has met; turning it off costs no measurable time.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    # What goes wrong is raised; nothing is to appear on the host program's stderr as well.
+    options.log_severity_level = _SILENT
+    return options
+
+
+def _check_signature(session: ort.InferenceSession, where: str) -> None:
+    inputs = [(tensor.name, tensor.type) for tensor in session.get_inputs()]
+    outputs = [tensor.type for tensor in session.get_outputs()]
+    if inputs != [("ids", "tensor(int32)")] or outputs != ["tensor(float)"]:
+        raise BackendError(
+            f"{where}: must map int32 'ids' to one float output, not {inputs} to {outputs}; export again"
+        )

@@ -1,0 +1,220 @@
+"""The classifier that a host program holds: loading, serving, replacing and counting."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from types import TracebackType
+from typing import Any
+
+from runtime.bundle import Bundle
+from runtime.engine import Engine
+from runtime.errors import BackendError
+from runtime.prediction import Prediction, Reason
+from runtime.selftest import SelfTest, run_selftest
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How many texts got each label and each reason from this classifier in this process.
+
+    Attributes:
+        texts: all texts.
+        labels: texts by label; an empty text counts under ``""``.
+        reasons: texts by reason.
+    """
+
+    texts: int
+    labels: dict[str, int]
+    reasons: dict[str, int]
+
+
+class Classifier:
+    """Classifies texts with the model of a bundle.
+
+    Any number of threads may share one. Pickling it passes on the path: the receiver opens the bundle
+    again, and so does a forked child, because an inference session does not survive a fork.
+
+    Example:
+        >>> with Classifier("bundle/") as classifier:  # doctest: +SKIP
+        ...     print(classifier.classify("aluminium sulphate, 25 kg bag").label)
+
+    Args:
+        bundle: bundle folder or ``.gmb`` file.
+        backend: ``auto``, ``onnx`` or ``openvino``; ``auto`` is ``onnx``.
+        threads: threads of one call, limited to the processors that this process may use. The models
+            are so small that more than 1 seldom pays; calling from several threads does.
+
+    Raises:
+        BundleError: it is no valid bundle; IntegrityError and VersionError say so more precisely.
+        BackendError: the model cannot be loaded or run.
+        ConfigError: unknown backend, bad number of threads, or a package is not installed.
+    """
+
+    def __init__(self, bundle: str | os.PathLike[str], backend: str = "auto", threads: int = 1) -> None:
+        self._backend = backend
+        self._threads = threads
+        self._engine: Engine | None = Engine(Bundle.open(bundle), backend, threads)
+        self._path = self._engine.bundle.path
+        self._closed = False
+        self._start_counting()
+        _ALIVE.add(self)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names, in the order of ``Prediction.logits``."""
+        return (self._engine or self._reopened()).labels
+
+    def classify(self, text: str) -> Prediction:
+        """Classify one text.
+
+        Raises:
+            TypeError: ``text`` is not a ``str``. No ``str`` raises.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a str, not {type(text).__name__}")
+        prediction = (self._engine or self._reopened()).classify(text)
+        with self._lock:
+            self._counts[prediction.label, prediction.reason] += 1
+        return prediction
+
+    def classify_many(self, texts: Sequence[str]) -> list[Prediction]:
+        """Classify a list of texts; the predictions stand in the same order.
+
+        A text gets the answer that :meth:`classify` gives it, whatever stands beside it.
+
+        Raises:
+            TypeError: ``texts`` is itself a ``str``, or holds something else; the message has the index.
+        """
+        _refuse_one_str(texts)
+        return self._many(texts, 0)
+
+    def classify_stream(self, texts: Iterable[str], chunk: int = 4096) -> Iterator[Prediction]:
+        """Yield the prediction of each text, taking ``chunk`` texts at a time from ``texts``.
+
+        Raises:
+            TypeError: as :meth:`classify_many`.
+            ValueError: ``chunk`` is less than 1.
+        """
+        _refuse_one_str(texts)
+        if chunk < 1:
+            raise ValueError(f"chunk must be at least 1, not {chunk}")
+        return self._stream(iter(texts), chunk)
+
+    def selftest(self) -> SelfTest:
+        """Replay the bundle's golden texts on this device and compare with the exporting machine.
+
+        Raises:
+            BundleError: the bundle has no valid golden texts.
+        """
+        return run_selftest(self._engine or self._reopened())
+
+    def reload(self, bundle: str | os.PathLike[str]) -> None:
+        """Serve another bundle from now on; a call that is under way ends with the old one.
+
+        The new bundle is opened and tried first. If it fails, the old one goes on serving and the error
+        is raised, the same as the constructor's.
+        """
+        engine = Engine(Bundle.open(bundle), self._backend, self._threads)
+        with self._lock:
+            self._refuse_if_closed()
+            self._engine = engine
+            self._path = engine.bundle.path
+
+    def stats(self) -> Stats:
+        """Return the counts so far."""
+        with self._lock:
+            counts = self._counts.copy()
+        labels: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        for (label, reason), texts in counts.items():
+            labels[label] += texts
+            reasons[reason.value] += texts
+        return Stats(counts.total(), dict(labels), dict(reasons))
+
+    def close(self) -> None:
+        """Release the model. Using the classifier afterwards raises ``BackendError``; closing again does not."""
+        with self._lock:
+            self._closed = True
+            self._engine = None
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Classifier({str(self._path)!r}, backend={self._backend!r}, threads={self._threads})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._refuse_if_closed()
+        return {"bundle": self._path, "backend": self._backend, "threads": self._threads}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]  # a pickle makes a new classifier of the same bundle
+
+    def _stream(self, texts: Iterator[str], chunk: int) -> Iterator[Prediction]:
+        for first in count(step=chunk):
+            taken = list(islice(texts, chunk))
+            if not taken:
+                return
+            yield from self._many(taken, first)
+
+    def _many(self, texts: Sequence[str], first: int) -> list[Prediction]:
+        for index, text in enumerate(texts, first):
+            if not isinstance(text, str):
+                raise TypeError(f"texts[{index}] must be a str, not {type(text).__name__}")
+        predictions = (self._engine or self._reopened()).classify_many(texts)
+        with self._lock:
+            self._counts.update((prediction.label, prediction.reason) for prediction in predictions)
+        return predictions
+
+    def _start_counting(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, Reason]] = Counter()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise BackendError("the classifier is closed; make a new one")
+
+    def _reopened(self) -> Engine:
+        """Return the engine of a forked child, made at its first use."""
+        with self._lock:
+            self._refuse_if_closed()
+            if self._engine is None:
+                self._engine = Engine(Bundle.open(self._path), self._backend, self._threads)
+            return self._engine
+
+    def _after_fork(self) -> None:
+        # Another thread may have held the lock, and no other thread lives on in the child. The session's
+        # threads are gone as well: it must be neither used nor destroyed, which would wait for them.
+        if self._engine is not None:
+            _LOST_IN_FORK.append(self._engine)
+            self._engine = None
+        self._start_counting()
+
+
+def _refuse_one_str(texts: object) -> None:
+    if isinstance(texts, str):
+        raise TypeError("texts must hold one str for each text, not be a str; use classify for one text")
+
+
+_ALIVE: weakref.WeakSet[Classifier] = weakref.WeakSet()
+_LOST_IN_FORK: list[Engine] = []
+
+
+def _after_fork_in_child() -> None:
+    for classifier in list(_ALIVE):
+        classifier._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

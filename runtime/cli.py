@@ -1,0 +1,203 @@
+"""``gm-classify``: a bundle, and texts from the command line, from stdin or from a table."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runtime.backends import CHOICES
+from runtime.command import run_command
+from runtime.errors import DataError, ParityError
+from runtime.output import Item, csv_writer, json_writer, line_writer, open_output
+from runtime.tables import SUFFIXES, column, read_table
+
+if TYPE_CHECKING:
+    from runtime.classifier import Classifier
+
+_STDIN = "-"
+_CHUNK = 1024
+
+
+def main() -> None:
+    """Run the command line; the entry point ``gm-classify``."""
+    run_command(classify, "gm-classify")
+
+
+def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    try:
+        codecs.lookup(name or "utf-8")
+    except LookupError as error:
+        raise click.BadParameter(f"{name!r} is unknown; use for example utf-8, gb18030 or utf-16") from error
+    return name
+
+
+def _writable_format(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() in (".xlsx", ".parquet"):
+        raise click.BadParameter(f"{path.name}: the output is CSV or JSON Lines; end it in .csv or .jsonl")
+    return path
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("texts", nargs=-1, metavar="[TEXT...|-|FILE]")
+@click.option("--column", "text_column", default="text", show_default=True, help="Column of FILE that holds the text.")
+@click.option(
+    "--encoding",
+    default="",
+    metavar="NAME",
+    callback=_known_encoding,
+    help="Encoding of FILE or stdin.  [default: UTF-8; FILE else GB18030]",
+)
+@click.option("--top-k", default=1, show_default=True, type=click.IntRange(min=1), help="Best labels to show.")
+@click.option("--jsonl", is_flag=True, help="Write one JSON object a text.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), callback=_writable_format, help="Write to a file."
+)
+@click.option(
+    "--backend", type=click.Choice(CHOICES), default="auto", show_default=True, help="Engine that runs the model."
+)
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of one call.")
+@click.option("--selftest", is_flag=True, help="Replay the bundle's golden texts on this device, instead of TEXT.")
+def classify(
+    bundle: Path,
+    texts: tuple[str, ...],
+    text_column: str,
+    encoding: str,
+    top_k: int,
+    jsonl: bool,
+    out: Path | None,
+    backend: str,
+    threads: int,
+    selftest: bool,
+) -> None:
+    """Classify texts with the model in BUNDLE, a folder or a .gmb file.
+
+    Give texts as arguments, or - to read one text a line from stdin, or one FILE: .csv, .tsv, .jsonl,
+    .xlsx or .parquet. Texts are answered in lines to read, a table as CSV with the columns label, score,
+    accepted and reason added.
+
+    \b
+    Examples:
+      gm-classify bundle "caustic soda flakes 99 %" "polyacrylamide"
+      gm-classify bundle products.xlsx --column product --out classified.csv
+      cat names.txt | gm-classify bundle - --jsonl --top-k 3
+      gm-classify bundle --selftest
+
+    \b
+    Exit codes: 0 done, 2 wrong use, 3 input or output, 4 bundle, 5 self-test failed, 6 backend.
+    """
+    _check_use(texts, selftest)
+    # Imported here: --help and wrong use are answered without onnxruntime.
+    from runtime.classifier import Classifier
+
+    with Classifier(bundle, backend, threads) as classifier:
+        if selftest:
+            _report_selftest(classifier, jsonl)
+            return
+        source = _source(texts, text_column, encoding)
+        jsonl = jsonl or (out is not None and out.suffix.lower() == ".jsonl")
+        # With a byte order mark Excel shows a CSV file as what it is; other programs skip the mark.
+        with open_output(out, "utf-8-sig" if source.table and not jsonl else "utf-8") as stream:
+            if jsonl:
+                write = json_writer(stream, top_k)
+            elif source.table:
+                write = csv_writer(stream, top_k)
+            else:
+                write = line_writer(stream, classifier.labels, top_k)
+            for chunk in _chunks(source):
+                predictions = classifier.classify_many([item.text for item in chunk])
+                for item, prediction in zip(chunk, predictions, strict=True):
+                    write(item, prediction)
+                stream.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Texts to classify, whether they come from a table, and how many to take at a time."""
+
+    items: Iterator[Item]
+    table: bool
+    chunk: int
+
+
+def _check_use(texts: tuple[str, ...], selftest: bool) -> None:
+    if selftest and texts:
+        raise click.UsageError("--selftest takes no TEXT; run it on its own")
+    if not selftest and not texts:
+        raise click.UsageError("nothing to classify; give TEXT, a FILE, or - for stdin")
+    alone = [text for text in texts if text == _STDIN or (_names_table(text) and os.path.isfile(text))]
+    if alone and len(texts) > 1:
+        raise click.UsageError(f"{alone[0]!r} must stand alone, not beside other texts or files")
+
+
+def _names_table(text: str) -> bool:
+    return text.lower().endswith(SUFFIXES)
+
+
+def _source(texts: tuple[str, ...], text_column: str, encoding: str) -> _Source:
+    if texts == (_STDIN,):
+        # Lines are answered as they come: what writes the pipe may be waiting for the answer.
+        return _Source(_stdin_items(encoding), table=False, chunk=1)
+    if len(texts) == 1 and _names_table(texts[0]):
+        items = _table_items(Path(texts[0]), text_column, encoding)
+        return _Source(items, table=True, chunk=_CHUNK)
+    return _Source((Item(text, {"text": text}, "TEXT") for text in texts), table=False, chunk=_CHUNK)
+
+
+def _stdin_items(encoding: str) -> Iterator[Item]:
+    codec = encoding or "utf-8-sig"
+    lines = io.TextIOWrapper(sys.stdin.buffer, encoding=codec, newline="\n")
+    number = 0
+    try:
+        for number, line in enumerate(lines, 1):
+            text = line.rstrip("\r\n")
+            yield Item(text, {"text": text}, f"stdin, line {number}")
+    except UnicodeError as error:
+        name = codec.removesuffix("-sig").upper()
+        hint = "name its encoding with --encoding, for example gb18030"
+        raise DataError(f"stdin, after line {number}: not {name} text; {hint}") from error
+
+
+def _table_items(path: Path, text_column: str, encoding: str) -> Iterator[Item]:
+    for row in column(read_table(path, encoding), text_column, path, "--column"):
+        yield Item(row.values[text_column], row.values, f"{path}, line {row.line}")
+
+
+def _chunks(source: _Source) -> Iterator[list[Item]]:
+    items = _with_progress(source.items) if source.table else source.items
+    while chunk := list(islice(items, source.chunk)):
+        yield chunk
+
+
+def _with_progress(items: Iterator[Item]) -> Iterator[Item]:
+    # Where stdout is the terminal too, the answers themselves show the progress.
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from items
+        return
+    with click.progressbar(items, label="classified", show_pos=True, file=sys.stderr, update_min_steps=_CHUNK) as bar:
+        yield from bar
+
+
+def _report_selftest(classifier: Classifier, jsonl: bool) -> None:
+    report = classifier.selftest()
+    if jsonl:
+        click.echo(json.dumps(asdict(report)))
+    else:
+        click.echo(
+            f"{report.count} golden texts: {report.label_agreement:.1%} get the exporting machine's label, "
+            f"logits differ by {report.largest_difference:.3g} at most"
+        )
+    if not report.ok:
+        raise ParityError(
+            "self-test failed: this device decides otherwise than the exporting machine; try another --target"
+        )

@@ -1,0 +1,81 @@
+"""What the three commands share: one line for an error, an exit code for each kind, quiet ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import IO, NoReturn
+
+import click
+
+from runtime.errors import ConfigError, DataError, GMError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as a shell gives it."""
+BROKEN_PIPE = 141
+"""Exit code when the reader of the output has gone, as a shell gives it."""
+_DEBUG = "--debug"
+
+
+def run_command(command: click.Command, prog_name: str) -> NoReturn:
+    """Run a click command on this process's arguments and exit.
+
+    Exit codes: 0, that of the :class:`GMError`, 2 for wrong use of options, 3 when the system refuses
+    to read or write, 130 after Ctrl-C, 141 when the output's reader has gone, and 1 for a fault in this
+    program. Any error is one line on stderr; ``--debug``, which every command gets here, adds the traceback.
+    """
+    _add_debug_option(command)
+    # No text may crash the output: what the terminal's encoding lacks is shown as an escape.
+    _escape_unprintable(sys.stdout)
+    _escape_unprintable(sys.stderr)
+    sys.exit(_run(command, prog_name, sys.argv[1:]))
+
+
+def _run(command: click.Command, prog_name: str, arguments: list[str]) -> int:
+    try:
+        result = command.main(arguments, prog_name, standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(f"{prog_name}: interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more when it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:
+        if _DEBUG in arguments:
+            traceback.print_exc()
+        known = _as_known(error)
+        click.echo(f"{prog_name}: {known}", err=True)
+        return known.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _add_debug_option(command: click.Command) -> None:
+    for child in command.commands.values() if isinstance(command, click.Group) else ():
+        _add_debug_option(child)
+    if not any(_DEBUG in parameter.opts for parameter in command.params):
+        text = "Show where in the program an error comes from."
+        command.params.append(click.Option([_DEBUG], is_flag=True, expose_value=False, help=text))
+
+
+def _as_known(error: Exception) -> GMError:
+    if isinstance(error, GMError):
+        return error
+    if isinstance(error, OSError):
+        return DataError(f"{error}; check the path, its permissions and the free space")
+    if isinstance(error, ModuleNotFoundError):
+        return ConfigError(f"{error}; run: pip install 'gm-edge[train,export]'")
+    if isinstance(error, MemoryError):
+        return DataError("out of memory; give it smaller input or close other programs")
+    return GMError(f"internal error, {type(error).__name__}: {error}; please report it with the output of --debug")
+
+
+def _escape_unprintable(stream: IO[str]) -> None:
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")

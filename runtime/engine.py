@@ -1,0 +1,106 @@
+"""One loaded bundle: from a text to a prediction. It never changes once it is made."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.backends import Backend, open_backend
+from runtime.bundle import Bundle
+from runtime.confidence import accepts, best
+from runtime.errors import BundleError
+from runtime.prediction import Prediction, Reason
+from runtime.tokenizer import CharTokenizer, Encoding
+
+Logits = npt.NDArray[np.float32]
+
+
+class Engine:
+    """Tokeniser, model and thresholds of a bundle, checked to fit each other.
+
+    Args:
+        bundle: an opened bundle.
+        backend: see :func:`runtime.backends.open_backend`.
+        threads: of one call.
+
+    Raises:
+        ConfigError: unknown backend, or its package is not installed.
+        BundleError: the parts of the bundle do not fit each other.
+        BackendError: the model cannot be loaded or run.
+    """
+
+    def __init__(self, bundle: Bundle, backend: str, threads: int) -> None:
+        manifest = bundle.manifest
+        self.bundle = bundle
+        self.labels = manifest.labels
+        self.backend = open_backend(bundle, backend, threads)
+        tokenizer = bundle.tokenizer()
+        self._encode = tokenizer.encode
+        self._temperature = manifest.temperature
+        self._thresholds = [manifest.thresholds.of(label) for label in self.labels]
+        self._max_unknown = manifest.max_unknown
+        _check_fit(self.backend, tokenizer, bundle)
+        self._empty = Prediction(
+            "", 0.0, _read_only(np.empty(0, np.float32)), False, Reason.EMPTY, (), self._temperature
+        )
+
+    def classify(self, text: str) -> Prediction:
+        """Return the prediction of one text."""
+        encoding = self._encode(text)
+        ids = encoding.ids
+        if not len(ids):
+            return self._empty
+        return self._predict(encoding, _read_only(self.backend.run(ids[np.newaxis])[0]))
+
+    def classify_many(self, texts: Sequence[str]) -> list[Prediction]:
+        """Return the predictions of ``texts``, in their order; a call of the model has texts of one length only."""
+        if self.backend.batch_tokens == 1:
+            return [self.classify(text) for text in texts]
+        encodings = [self._encode(text) for text in texts]
+        predictions = [self._empty] * len(texts)
+        for rows in _batches(encodings, self.backend.batch_tokens):
+            logits = _read_only(self.backend.run(np.stack([encodings[row].ids for row in rows])))
+            for row, row_logits in zip(rows, logits, strict=True):
+                predictions[row] = self._predict(encodings[row], row_logits)
+        return predictions
+
+    def _predict(self, encoding: Encoding, logits: Logits) -> Prediction:
+        index, score = best(logits, self._temperature)
+        if encoding.unknown > self._max_unknown:
+            accepted, reason = False, Reason.UNKNOWN_TEXT
+        elif not accepts(score, self._thresholds[index]):
+            accepted, reason = False, Reason.LOW_CONFIDENCE
+        else:
+            accepted, reason = True, Reason.TRUNCATED if encoding.truncated else Reason.OK
+        return Prediction(self.labels[index], score, logits, accepted, reason, self.labels, self._temperature)
+
+
+def _batches(encodings: Sequence[Encoding], batch_tokens: int) -> Iterator[list[int]]:
+    """Yield the indices of non-empty texts in groups of one length, ``batch_tokens`` ids at most or one text."""
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for index, encoding in enumerate(encodings):
+        by_length[len(encoding.ids)].append(index)
+    by_length.pop(0, None)
+    for length, group in by_length.items():
+        rows = max(1, batch_tokens // length)
+        for start in range(0, len(group), rows):
+            yield group[start : start + rows]
+
+
+def _read_only(logits: Logits) -> Logits:
+    logits.flags.writeable = False
+    return logits
+
+
+def _check_fit(backend: Backend, tokenizer: CharTokenizer, bundle: Bundle) -> None:
+    """Run the last id of the vocabulary at the greatest length, so that no later text can find a limit."""
+    logits = backend.run(np.full((1, tokenizer.max_len), tokenizer.size - 1, np.int32))
+    classes = len(bundle.manifest.labels)
+    if logits.shape != (1, classes):
+        raise BundleError(
+            f"{bundle.path}: the manifest has {classes} labels but the {backend.name} model returns "
+            f"{list(logits.shape)} logits for one text; export the bundle again"
+        )

@@ -1,0 +1,143 @@
+"""The ways in which ``gm-classify`` writes its answers: lines to read, CSV, JSON Lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from runtime.errors import DataError
+from runtime.files import atomic_path
+from runtime.prediction import Prediction
+
+_SHOWN_TEXT = 80
+_ANSWER_COLUMNS = ("label", "score", "accepted", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A text to classify.
+
+    Attributes:
+        text: the text.
+        values: cells of the table row that it comes from, by column; ``text`` alone where there is no table.
+        where: file and line, for messages.
+    """
+
+    text: str
+    values: Mapping[str, str]
+    where: str
+
+
+Write = Callable[[Item, Prediction], None]
+
+
+@contextmanager
+def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
+    """Yield the stream to write to: stdout, or a file that appears under ``path`` once it is complete."""
+    if path is None:
+        yield sys.stdout
+        return
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding=encoding, errors="backslashreplace", newline="") as stream,
+    ):
+        yield stream
+
+
+def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
+    """Return a writer of lines for people: label, score, decision, text; then the next best labels."""
+    width = max(map(_columns, labels))
+
+    def write(item: Item, prediction: Prediction) -> None:
+        decision = f"{'accepted' if prediction.accepted else 'rejected'} ({prediction.reason})"
+        stream.write(
+            f"{_padded(prediction.label, width)}  {prediction.score:6.1%}  {decision:25}  {_shown(item.text)}\n"
+        )
+        for label, score in prediction.top(top_k)[1:]:
+            stream.write(f"{_padded(label, width)}  {score:6.1%}\n")
+
+    return write
+
+
+def json_writer(stream: TextIO, top_k: int) -> Write:
+    """Return a writer of one JSON object a text: its cells, then the answer; ``top`` where ``top_k`` > 1."""
+
+    def write(item: Item, prediction: Prediction) -> None:
+        answer: dict[str, object] = dict(_answer(prediction))
+        if top_k > 1:
+            answer["top"] = [{"label": label, "score": round(score, 6)} for label, score in prediction.top(top_k)]
+        names = _free_names(item.values, answer)
+        row = dict(item.values) | {names[key]: value for key, value in answer.items()}
+        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    return write
+
+
+def csv_writer(stream: TextIO, top_k: int) -> Write:
+    """Return a writer of CSV with the columns of the table, then the answer; ``label_2`` … for ``top_k`` > 1."""
+    rows = csv.writer(stream, lineterminator="\n")
+    columns: list[str] = []
+
+    def write(item: Item, prediction: Prediction) -> None:
+        answer = _answer(prediction) | _next_best(prediction, top_k)
+        if not columns:
+            columns.extend(item.values)
+            names = _free_names(item.values, answer)
+            rows.writerow([*columns, *(names[key] for key in answer)])
+        new = next((name for name in item.values if name not in columns), None)
+        if new is not None:
+            raise DataError(f"{item.where}: column {new!r} is not in the first row; write JSON Lines with --jsonl")
+        rows.writerow([*(item.values.get(name, "") for name in columns), *map(_cell, answer.values())])
+
+    return write
+
+
+def _answer(prediction: Prediction) -> dict[str, str | float | bool]:
+    values = (prediction.label, round(prediction.score, 6), prediction.accepted, prediction.reason.value)
+    return dict(zip(_ANSWER_COLUMNS, values, strict=True))
+
+
+def _next_best(prediction: Prediction, top_k: int) -> dict[str, str | float | bool]:
+    answer: dict[str, str | float | bool] = {}
+    best = prediction.top(top_k)
+    for rank in range(2, top_k + 1):
+        label, score = best[rank - 1] if rank <= len(best) else ("", 0.0)
+        answer |= {f"label_{rank}": label, f"score_{rank}": round(score, 6)}
+    return answer
+
+
+def _free_names(taken: Mapping[str, str], keys: Mapping[str, object]) -> dict[str, str]:
+    """Return a column name for each key that the table does not use: a ``label`` of its own must stay readable."""
+    names = {}
+    for key in keys:
+        name = key
+        while name in taken:
+            name = f"predicted_{name}"
+        names[key] = name
+    return names
+
+
+def _cell(value: str | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _shown(text: str) -> str:
+    """Return the text on one line, without what would move the cursor, and not longer than a line."""
+    line = " ".join(text.split())
+    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    return line if len(line) <= _SHOWN_TEXT else line[: _SHOWN_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text))

@@ -1,0 +1,65 @@
+"""What a classifier answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.confidence import softmax
+
+
+class Reason(str, Enum):
+    """Why a prediction is accepted or not; where several hold, the first of this order is given."""
+
+    EMPTY = "empty"
+    """Nothing is left of the text after normalisation. Not accepted."""
+    UNKNOWN_TEXT = "unknown_text"
+    """Too many characters were never seen in training. Not accepted."""
+    LOW_CONFIDENCE = "low_confidence"
+    """The score is below the threshold of the label. Not accepted."""
+    TRUNCATED = "truncated"
+    """Accepted, but the middle of the text was left out because it is too long."""
+    OK = "ok"
+    """Accepted."""
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer to one text: what the model said, and whether the tool stands by it.
+
+    Two predictions are equal if label, score, acceptance and reason are.
+
+    Attributes:
+        label: the class of the largest logit; empty for an empty text.
+        score: its calibrated probability, 0 to 1.
+        logits: what the model said, float32 ``[C]``, read-only; ``[0]`` for an empty text.
+        accepted: whether the bundle's thresholds let the label pass.
+        reason: why.
+    """
+
+    label: str
+    score: float
+    logits: npt.NDArray[np.float32] = field(repr=False, compare=False)
+    accepted: bool
+    reason: Reason
+    _labels: tuple[str, ...] = field(repr=False, compare=False)
+    _temperature: float = field(repr=False, compare=False)
+
+    def top(self, k: int) -> list[tuple[str, float]]:
+        """Return the ``k`` most probable labels with their scores, the best first, or all if there are fewer.
+
+        Raises:
+            ValueError: ``k`` is less than 1.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}")
+        if not len(self.logits):
+            return []
+        scores = softmax(self.logits, self._temperature)
+        order = np.argsort(-self.logits, kind="stable")[:k]
+        return [(self._labels[index], float(scores[index])) for index in order]
