@@ -1,0 +1,193 @@
+"""The corpus: what is read, what is left out and counted, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from distill.corpus import Corpus, Example, read_corpus
+from distill.recipe import DataConfig
+from runtime.errors import ConfigError, DataError
+
+ACIDS = ["盐酸", "硫酸", "硝酸", "磷酸", "氢氟酸", "硼酸", "氨基磺酸", "高氯酸"]
+SOLVENTS = ["甲苯", "丙酮", "乙醇", "二甲亚砜", "环己烷", "四氢呋喃", "正丁醚", "醋酸仲丁酯"]
+ROWS = [*((text, "酸") for text in ACIDS), *((text, "溶剂") for text in SOLVENTS)]
+
+
+def write(path: Path, rows: list[tuple[str, str]], encoding: str = "utf-8") -> Path:
+    path.write_bytes("".join(f"{text}\t{label}\n" for text, label in [("text", "label"), *rows]).encode(encoding))
+    return path
+
+
+def read(path: Path, **keys: str | float) -> Corpus:
+    return read_corpus(
+        DataConfig.model_validate({"path": str(path), "dev_share": 0.2, "test_share": 0.2} | keys), seed=0
+    )
+
+
+def refusal(path: Path, **keys: str | float) -> str:
+    with pytest.raises(DataError) as caught:
+        read(path, **keys)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def texts(examples: tuple[Example, ...]) -> list[str]:
+    return [example.text for example in examples]
+
+
+def test_one_file_is_split_and_nothing_gets_lost(tmp_path: Path) -> None:
+    corpus = read(write(tmp_path / "data.tsv", ROWS))
+    assert corpus.labels == ("溶剂", "酸")
+    assert corpus.dropped == {}
+    assert (len(corpus.dev), len(corpus.test)) == (4, 4)
+    everything = [*corpus.train, *corpus.dev, *corpus.test]
+    assert sorted((example.text, example.label) for example in everything) == sorted(ROWS)
+
+
+def test_a_folder_keeps_its_own_splits(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", ROWS[:12])
+    write(tmp_path / "dev.tsv", ROWS[12:14])
+    write(tmp_path / "test.tsv", ROWS[14:])
+    corpus = read(tmp_path)
+    assert [texts(part) for part in (corpus.train, corpus.dev, corpus.test)] == [
+        [text for text, _ in part] for part in (ROWS[:12], ROWS[12:14], ROWS[14:])
+    ]
+
+
+def test_what_a_folder_lacks_is_split_off_train(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", ROWS[1:-1])
+    write(tmp_path / "test.tsv", [ROWS[0], ROWS[-1]])
+    corpus = read(tmp_path)
+    assert texts(corpus.test) == ["盐酸", "醋酸仲丁酯"]
+    assert len(corpus.dev) == 2
+    assert len(corpus.train) == 12
+
+
+def test_the_example_set_is_read_when_no_data_is_named() -> None:
+    corpus = read_corpus(DataConfig(), seed=0)
+    assert len(corpus.labels) >= 12
+    assert corpus.dropped == {}
+
+
+def test_gb18030_and_named_columns_give_the_same_corpus(tmp_path: Path) -> None:
+    reference = read(write(tmp_path / "data.tsv", ROWS))
+    lines = "".join(f"{number},{label},{text}\n" for number, (text, label) in enumerate(ROWS))
+    (tmp_path / "erp.csv").write_bytes(("编号,类别,品名\n" + lines).encode("gb18030"))
+    assert read(tmp_path / "erp.csv", text_column="品名", label_column="类别") == reference
+
+
+def test_blanks_are_folded_in_labels_and_cut_off_texts(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text(
+        "text,label\n" + "".join(f'"  {text} ","a \tb\n  {label}"\n' for text, label in ROWS), encoding="utf-8"
+    )
+    corpus = read(tmp_path / "data.csv")
+    assert corpus.labels == ("a b 溶剂", "a b 酸")
+    assert {*texts(corpus.train)} < {*ACIDS, *SOLVENTS}
+
+
+def test_rows_without_text_or_label_are_counted(tmp_path: Path) -> None:
+    rows = [*ROWS, ("", "酸"), ("NaN", "酸"), ("\u200b \u3000", "酸"), ("白油", ""), ("锭子油", " ")]
+    assert read(write(tmp_path / "data.tsv", rows)).dropped == {"empty text": 3, "empty label": 2}
+
+
+def test_repeated_rows_count_once_whatever_their_width_and_case(tmp_path: Path) -> None:
+    rows = [("naoh 99%", "碱"), *ROWS, ("ＮａＯＨ　99％", "碱"), ("盐酸 ", "酸"), ("KOH", "碱")]
+    corpus = read(write(tmp_path / "data.tsv", rows))
+    assert corpus.dropped == {"duplicate": 2}
+    assert "naoh 99%" in texts(corpus.train + corpus.dev + corpus.test)
+
+
+def test_all_rows_of_a_text_with_two_labels_are_left_out(tmp_path: Path) -> None:
+    corpus = read(write(tmp_path / "data.tsv", [*ROWS, ("盐酸", "溶剂"), (" 盐酸", "溶剂")]))
+    assert corpus.dropped == {"conflicting labels": 3}
+    assert "盐酸" not in texts(corpus.train + corpus.dev + corpus.test)
+
+
+def test_what_stands_in_dev_or_test_leaves_train(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", ROWS)
+    write(tmp_path / "dev.tsv", [ROWS[0], ROWS[0], ROWS[-1]])
+    write(tmp_path / "test.tsv", [("　硫酸", "酸"), ROWS[-2]])
+    corpus = read(tmp_path)
+    assert corpus.dropped == {"also in dev or test": 4}
+    assert texts(corpus.train) == [text for text, _ in ROWS[2:-2]]
+    assert texts(corpus.dev) == ["盐酸", "盐酸", "醋酸仲丁酯"]
+
+
+def test_a_label_that_train_does_not_have_leaves_dev_and_test(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", ROWS[2:-2])
+    write(tmp_path / "dev.tsv", [*ROWS[:2], ("白油", "油品")])
+    write(tmp_path / "test.tsv", [*ROWS[-2:], ("锭子油", "油品")])
+    corpus = read(tmp_path)
+    assert corpus.dropped == {"label not in train": 2}
+    assert corpus.labels == ("溶剂", "酸")
+
+
+def test_a_folder_may_have_a_class_with_one_row(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", [*ROWS, ("白油", "油品")])
+    write(tmp_path / "dev.tsv", [("锭子油", "油品")])
+    write(tmp_path / "test.tsv", [("变压器油", "油品")])
+    assert "油品" in read(tmp_path).labels
+
+
+def test_the_fingerprint_follows_the_content_and_the_seed(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.tsv", ROWS)
+    config = DataConfig(path=str(path), dev_share=0.2, test_share=0.2)
+    first = read_corpus(config, seed=0).fingerprint
+    assert read_corpus(config, seed=0).fingerprint == first
+    assert read_corpus(config, seed=1).fingerprint != first
+    write(path, [*ROWS[:-1], ("醋酸仲丁脂", "溶剂")])
+    assert read_corpus(config, seed=0).fingerprint != first
+
+
+def test_a_lone_surrogate_in_json_does_no_harm(tmp_path: Path) -> None:
+    lines = [rf'{{"text": "\ud800{text}", "label": "{label}"}}' for text, label in ROWS]
+    (tmp_path / "data.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    corpus = read(tmp_path / "data.jsonl")
+    assert all(text.startswith("\ufffd") for text in texts(corpus.train))
+
+
+def test_a_missing_path_is_refused(tmp_path: Path) -> None:
+    assert "No such file" in refusal(tmp_path / "missing.tsv")
+
+
+def test_a_folder_without_train_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "dev.tsv", ROWS)
+    assert "has no train file" in refusal(tmp_path)
+
+
+def test_two_files_for_one_split_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", ROWS)
+    write(tmp_path / "train.csv", ROWS)
+    assert "both train.csv and train.tsv" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["text_column", "label_column"])
+def test_a_missing_column_names_the_key_that_sets_another(tmp_path: Path, key: str) -> None:
+    message = refusal(write(tmp_path / "data.tsv", ROWS), **{key: "品名"})
+    assert "no column '品名', only: text, label" in message
+    assert f"data.{key}" in message
+
+
+def test_a_header_alone_is_refused(tmp_path: Path) -> None:
+    assert "a header but no rows" in refusal(write(tmp_path / "data.tsv", []))
+
+
+def test_fewer_than_two_classes_are_refused(tmp_path: Path) -> None:
+    assert "there is '酸'" in refusal(write(tmp_path / "data.tsv", ROWS[:5]))
+    assert "there is none" in refusal(write(tmp_path / "data.tsv", [("", "酸")]))
+
+
+def test_a_class_of_one_file_with_one_row_is_named(tmp_path: Path) -> None:
+    message = refusal(write(tmp_path / "data.tsv", [*ROWS, ("白油", "油品"), ("白油 ", "油品")]))
+    assert "class '油品' has one row" in message
+
+
+def test_too_few_rows_for_three_splits_are_refused(tmp_path: Path) -> None:
+    assert "no rows for dev" in refusal(write(tmp_path / "data.tsv", [*ROWS[:2], *ROWS[-2:]]))
+
+
+def test_shares_that_leave_no_training_rows_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="leave nothing for training"):
+        read(write(tmp_path / "data.tsv", ROWS), dev_share=0.5, test_share=0.5)
