@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from runtime.command import run_command
 
 from distill.layout import table
+from runtime.command import INTERRUPTED, run_command
 from runtime.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def run(
             final = train(resolved, out, device, resume, report)
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; go on with: gm-distill run --out {out} --resume", err=True)
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
     click.echo(_closing_table(final["test"]))
     click.echo(f"\nrun folder: {out}\nnext: gm-export --int8 {out}")
 

@@ -207,7 +207,10 @@ def _apply(keys: dict[str, Any], override: str) -> None:
         value = tomlkit.value(text.strip()).unwrap()
     except TOMLKitError:
         value = text.strip()
-    keys.setdefault(section, {})[key] = value
+    table = keys.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{section} is not a section; write [{section}] in the recipe, then its keys")
+    table[key] = value
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -1,0 +1,208 @@
+"""The command line as users meet it: output, files, exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from distill import cli
+from distill.recipe import read_recipe
+from distill.recipes.gate_mixup import train
+from distill.run_folder import PredictionRow, RunFolder
+from tests.distill.tiny import TINY, tiny_recipe, write_tiny_data
+
+Command = Callable[..., int]
+Output = pytest.CaptureFixture[str]
+FAST = [word for key in TINY for word in ("--set", key)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny data set."""
+    return write_tiny_data(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    train(tiny_recipe(data), out, "cpu")
+    return out
+
+
+@pytest.fixture
+def gm_distill(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run the command in this process; returns its exit code."""
+
+    def command(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["gm-distill", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    return command
+
+
+def test_help_has_examples_and_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; sys.argv = ['gm-distill', 'run', '--help']\n"
+        "from distill.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'torch', 'torch_geometric', 'transformers', 'jieba', 'onnxruntime', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "gm-distill run --data texts.csv --out run" in done.stdout
+
+
+def test_missing_packages_give_the_pip_line() -> None:
+    script = "import sys; sys.modules['torch'] = None; from distill.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", script, "run"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'gm-edge[train]'" in done.stderr
+
+
+def test_run_prints_a_line_for_each_step_and_a_closing_table(
+    gm_distill: Command, data: Path, tmp_path: Path, capsys: Output
+) -> None:
+    out = tmp_path / "run"
+    assert gm_distill("run", "--data", data, *FAST, "--seed", 3, "--out", out, "--device", "cpu") == 0
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert [line.split("  ")[0] for line in lines[:4]] == ["epoch 1/2", "epoch 2/2", "round 1/2", "round 2/2"]
+    assert "gate passed" in lines[2]
+    assert printed.out.split("\n")[0].split() == ["test", "set", "accuracy", "macro-F1"]
+    final = RunFolder(out).metrics()[-1]["test"]["student"]
+    assert f"{final['accuracy']:.4f}    {final['macro_f1']:.4f}" in printed.out
+    assert f"next: gm-export --int8 {out}" in printed.out
+    assert RunFolder(out).recipe().training.seed == 3
+
+
+def test_options_name_columns_and_encoding(gm_distill: Command, tmp_path: Path, data: Path, capsys: Output) -> None:
+    rows = [line.split("\t") for line in (data / "train.tsv").read_text(encoding="utf-8").splitlines()[1:]]
+    table = tmp_path / "产品.csv"
+    table.write_text("\n".join(["品名,类别", *(",".join(row) for row in rows)]), encoding="gb18030")
+    options = ["--data", table, "--text-column", "品名", "--label-column", "类别", "--encoding", "gb18030"]
+    once = ["--set", "training.initial_epochs=1", "--set", "training.rounds=1"]
+    assert gm_distill("run", *options, *FAST, *once, "--out", tmp_path / "run", "--device", "cpu") == 0
+    assert RunFolder(tmp_path / "run").labels() == ("树脂", "碱", "酸")
+
+
+def test_data_path_of_a_recipe_counts_from_its_folder(
+    gm_distill: Command, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = data.parent / "recipe.toml"
+    recipe.write_text(tiny_recipe(Path("data"), "training.rounds=1").to_toml(), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert gm_distill("run", recipe, "--out", "run", "--device", "cpu") == 0
+    assert Path(RunFolder(Path("run")).recipe().data.path) == data
+
+
+def test_resume_needs_no_recipe(gm_distill: Command, data: Path, tmp_path: Path, finished: Path) -> None:
+    def stop(event: dict[str, object]) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe(data), out, "cpu", report=stop)
+    assert gm_distill("run", "--out", out, "--resume", "--device", "cpu") == 0
+    assert RunFolder(out).metrics() == RunFolder(finished).metrics()
+
+
+def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = ["run", "--data", str(data), *FAST, "--set", "training.initial_epochs=5000", "--out", str(out)]
+    script = "from distill.cli import main; main()"
+    with subprocess.Popen([sys.executable, "-c", script, *arguments], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("epoch 1/5000")
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert rest.splitlines()[-1] == f"interrupted; go on with: gm-distill run --out {out} --resume"
+    assert "Traceback" not in rest
+    assert list((out / "checkpoint").iterdir())
+
+
+def test_folder_in_use_exits_2_with_one_line(gm_distill: Command, finished: Path, capsys: Output) -> None:
+    assert gm_distill("run", "--out", finished) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "not empty" in error
+
+
+def test_wrong_key_exits_2_and_missing_data_3(gm_distill: Command, tmp_path: Path, capsys: Output) -> None:
+    assert gm_distill("run", "--set", "training.sead=1", "--out", tmp_path / "a") == 2
+    assert "training.sead" in capsys.readouterr().err
+    assert gm_distill("run", "--data", tmp_path / "nothing.csv", "--out", tmp_path / "b") == 3
+    assert "nothing.csv" in capsys.readouterr().err
+
+
+def test_init_writes_a_recipe_and_data_that_train(gm_distill: Command, tmp_path: Path, capsys: Output) -> None:
+    folder = tmp_path / "my plant"
+    assert gm_distill("init", folder) == 0
+    assert "gm-distill run" in capsys.readouterr().out
+    assert read_recipe(folder / "recipe.toml").data.path == "data.tsv"
+    once = ["--set", "training.initial_epochs=1", "--set", "training.rounds=1"]
+    code = gm_distill("run", folder / "recipe.toml", *FAST, *once, "--out", folder / "run", "--device", "cpu")
+    assert code == 0
+    assert len(RunFolder(folder / "run").labels()) > 2
+
+
+def test_init_overwrites_nothing(gm_distill: Command, tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / "data.tsv").write_text("mine", encoding="utf-8")
+    assert gm_distill("init", tmp_path) == 2
+    assert "data.tsv exists" in capsys.readouterr().err
+    assert (tmp_path / "data.tsv").read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "recipe.toml").exists()
+
+
+def test_evaluate_reports_the_test_set_of_the_run(gm_distill: Command, tmp_path: Path, capsys: Output) -> None:
+    run = RunFolder(tmp_path)
+    run.save_recipe(read_recipe(None))
+    run.save_labels(["酸", "碱"])
+    said = [("酸", "酸"), ("酸", "酸"), ("酸", "碱"), ("碱", "碱")]
+    run.save_predictions("test", [PredictionRow("x", label, guess, 0.9, (0.0, 1.0)) for label, guess in said])
+    assert gm_distill("evaluate", tmp_path) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "4 texts: accuracy 0.7500, macro-F1 0.7333",
+        "",
+        "class  precision  recall     F1  support",
+        "酸         1.000   0.667  0.800        3",
+        "碱         0.500   1.000  0.667        1",
+        "",
+        "class  taken for  texts",
+        "酸            碱      1",
+    ]
+
+
+def test_evaluate_other_data(gm_distill: Command, finished: Path, data: Path, tmp_path: Path, capsys: Output) -> None:
+    assert gm_distill("evaluate", finished) == 0
+    stored = capsys.readouterr().out
+    assert gm_distill("evaluate", finished, "--data", data / "test.tsv") == 0
+    assert capsys.readouterr().out == stored
+    rows = [{"名": "盐酸", "类": "酸"}, {"名": "", "类": "碱"}, {"名": "煤", "类": "矿"}]
+    other = tmp_path / "other.jsonl"
+    other.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    assert gm_distill("evaluate", finished, "--data", other, "--text-column", "名", "--label-column", "类") == 0
+    assert capsys.readouterr().out.startswith("2 texts (1 more without a known label): ")
+
+
+def test_evaluate_of_no_run_or_unknown_labels_exits_3(
+    gm_distill: Command, finished: Path, tmp_path: Path, capsys: Output
+) -> None:
+    assert gm_distill("evaluate", tmp_path) == 3
+    assert "not a run folder" in capsys.readouterr().err
+    other = tmp_path / "other.tsv"
+    other.write_text("text\tlabel\n煤\t矿\n", encoding="utf-8")
+    assert gm_distill("evaluate", finished, "--data", other) == 3
+    assert "--label-column" in capsys.readouterr().err

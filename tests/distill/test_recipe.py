@@ -1,0 +1,118 @@
+"""Keys, defaults, overrides, and the messages for what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tomlkit
+
+from distill.recipe import Recipe, StudentConfig, read_recipe
+from distill.starter import shipped_recipe
+from runtime.errors import ConfigError
+
+SHIPPED = sorted((Path(__file__).parents[2] / "distill" / "recipes").glob("*.toml"))
+
+
+def test_written_recipe_reads_back_as_the_same(tmp_path: Path) -> None:
+    recipe = read_recipe(None, ["training.seed=5", "graph.nodes=['char', 'word']", "data.path=资料.csv"])
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe.to_toml(), encoding="utf-8")
+    assert read_recipe(path) == recipe
+
+
+def test_every_key_is_explained() -> None:
+    for _, section in Recipe():
+        for key, field in type(section).model_fields.items():
+            assert field.description, key
+            assert f"# {field.description}" in Recipe().to_toml()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_recipe_loads(path: Path) -> None:
+    assert read_recipe(path).training.rounds > 0
+
+
+def test_shipped_recipe_is_the_generated_one() -> None:
+    assert [path.name for path in SHIPPED] == ["gate_mixup.toml"]
+    assert SHIPPED[0].read_text(encoding="utf-8") == shipped_recipe()
+    assert read_recipe(SHIPPED[0]) == Recipe()
+
+
+def test_fingerprint_changes_with_any_key() -> None:
+    prints = {
+        read_recipe(None, overrides).sha256
+        for overrides in ([], ["training.seed=1"], ["ablate.gate=true"], ["data.path=x"])
+    }
+    assert len(prints) == 4
+
+
+def test_overrides_win_over_the_file_and_later_ones_over_earlier(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("[training]\nseed = 1\nrounds = 3\n", encoding="utf-8")
+    training = read_recipe(path, ["training.seed=2", "training.seed=4"]).training
+    assert (training.seed, training.rounds) == (4, 3)
+
+
+def test_value_that_is_no_toml_is_a_string() -> None:
+    assert read_recipe(None, ["data.path=C:\\data\\texts.csv"]).data.path == "C:\\data\\texts.csv"
+    assert read_recipe(None, ["data.text_column=品名 规格"]).data.text_column == "品名 规格"
+
+
+def test_file_of_windows_notepad_with_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(b"\xef\xbb\xbf[training]\r\nseed = 9\r\n")
+    assert read_recipe(path).training.seed == 9
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.sead=1", "training.sead"),
+        ("trainning.seed=1", "trainning"),
+        ("training.seed=-1", "training.seed"),
+        ("training.seed=many", "training.seed"),
+        ("gate_mixup.threshold=1.5", "gate_mixup.threshold"),
+        ("gate_mixup.indicator=luck", "gate_mixup.indicator"),
+        ("student.heads=3", r"heads \(3\) must divide width"),
+        ("graph.nodes=[]", "graph.nodes"),
+        ("seed=1", "section.key=value"),
+        ("training.seed", "section.key=value"),
+        ("training.=1", "section.key=value"),
+    ],
+)
+def test_wrong_override_is_named(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_recipe(None, [override])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"[training\n", b"\xff\xfe", b"training = 3\n", b"[training]\nseed = 1\nseed = 2\n"]
+)
+def test_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"mine\.toml|training"):
+        read_recipe(path)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing\.toml"):
+        read_recipe(tmp_path / "nothing.toml")
+
+
+def test_override_of_a_section_that_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("training = 3\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="training"):
+        read_recipe(path, ["training.seed=1"])
+
+
+def test_recipe_cannot_be_changed_by_accident() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        StudentConfig().layers = 3  # type: ignore[misc]
+
+
+def test_document_is_plain_toml() -> None:
+    assert tomlkit.parse(Recipe().to_toml()).unwrap() == Recipe().model_dump(mode="json")
