@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from time import perf_counter_ns, thread_time_ns
 
 import click
+from runtime.bundle import Bundle
 from runtime.command import run_command
 
-from benchmarks import bundles, lineup, machine, report
+from benchmarks import lineup, machine, report
+from benchmarks.bundles import choose_bundle
 from benchmarks.contenders import Absent, Contender, Entry
 from benchmarks.installed import installed_bytes
 from benchmarks.peer_models import Task
@@ -21,11 +24,13 @@ from benchmarks.results import TITLES, Measurement, Result
 from benchmarks.surroundings import surround
 from benchmarks.targets import targets
 from benchmarks.texts import example_rows, make_texts, title_lengths
-from benchmarks.timing import Quantiles, latency, throughput
+from benchmarks.timing import Quantiles, throughput, time_each
 from runtime.errors import BackendError
 from runtime.files import write_json, write_text
 
 LENGTHS = (10, 30, 100, 300)
+CLOCKS = {"wall": perf_counter_ns, "cpu": thread_time_ns}
+"""What a caller waits for, and, on a machine that others use at the same time, what the thread worked."""
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -41,6 +46,7 @@ class Plan:
         chunk: of these, texts in a turn.
         processes: fresh processes of each contender, after one that is thrown away.
         calls: labels that each of these processes gives before its peak RSS is read.
+        clock: of latencies, one of :data:`CLOCKS`.
     """
 
     titles: int
@@ -50,6 +56,7 @@ class Plan:
     chunk: int
     processes: int
     calls: int
+    clock: str = "wall"
 
 
 FULL = Plan(titles=2100, by_length=1050, block=21, bulk=10_000, chunk=2_000, processes=5, calls=1_000)
@@ -60,10 +67,10 @@ QUICK = Plan(titles=630, by_length=210, block=21, bulk=2_000, chunk=500, process
 @click.option("--bundle", type=click.Path(path_type=Path), help="Measure this bundle, with the backends it has.")
 @click.option("--run", type=click.Path(path_type=Path), help="Export this run folder with every backend, measure that.")
 @click.option("--untrained", is_flag=True, help="Measure a student of the default size with random weights.")
+@click.option("--clock", type=click.Choice(sorted(CLOCKS)), default="wall", show_default=True, help="Time of latencies.")
 @click.option("--quick", is_flag=True, help="About a minute: ours, tokenizers + onnxruntime, optimum; writes nothing.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for latency.json, .md and .png.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(bundle: Path | None, run: Path | None, untrained: bool, quick: bool, out: Path | None, debug: bool) -> None:
+def command(bundle: Path | None, run: Path | None, untrained: bool, quick: bool, out: Path | None) -> None:
     """Measure latency, throughput, cold start, memory and size: ours and the peers', in turns.
 
     Weights do not change how long a label takes: --untrained needs no training and gives the same figures.
@@ -71,21 +78,23 @@ def command(bundle: Path | None, run: Path | None, untrained: bool, quick: bool,
     """
     surround()
     with tempfile.TemporaryDirectory(prefix="latency-") as scratch:
-        chosen = bundles.choose(Path(scratch), bundle=bundle, run=run, untrained=untrained)
-        measurement = measure(chosen, Path(scratch), QUICK if quick else FULL, quick=quick)
+        chosen = choose_bundle(Path(scratch), bundle=bundle, run=run, untrained=untrained)
+        plan = replace(QUICK if quick else FULL, clock=clock)
+        peers = lineup.peers(Path(scratch), quick=quick)
+        measurement = measure(Bundle.open(chosen), peers, Path(scratch), plan)
     click.echo(report.markdown(measurement))
     if out or not quick:
         save(measurement, out or RESULTS)
 
 
-def measure(bundle: bundles.Facts, folder: Path, plan: Plan, *, quick: bool) -> Measurement:
+def measure(bundle: Bundle, peers: Sequence[Entry], folder: Path, plan: Plan) -> Measurement:
     """Take every figure of every contender that can run here.
 
     Args:
-        bundle: the bundle of our side, and what the peers' models take from it.
+        bundle: our side; the peers' models take labels, vocabulary and length limit from it.
+        peers: those to compare with, of :func:`benchmarks.lineup.peers`.
         folder: where the peers' models go.
         plan: how much is measured.
-        quick: leave out the slower and the lighter peers.
 
     Raises:
         BackendError: our own INT8 backend does not run.
@@ -93,8 +102,9 @@ def measure(bundle: bundles.Facts, folder: Path, plan: Plan, *, quick: bool) -> 
     facts = machine.machine_facts()
     sources, labels = example_rows()
     titles = make_texts(sources, title_lengths(plan.titles + plan.bulk))
-    Task(bundle.labels, bundle.characters, bundle.max_len, tuple(sources), tuple(labels)).save(folder)
-    entries, absent = _line_up(bundle, folder, titles[0], quick=quick)
+    characters, max_len = "".join(bundle.tokenizer().characters), bundle.manifest.max_len
+    Task(bundle.manifest.labels, characters, max_len, tuple(sources), tuple(labels)).save(folder)
+    entries, absent = _line_up(bundle, peers, folder, titles[0])
     _say(f"cold starts, {plan.processes} each")
     cold = cold_starts(entries, titles[: plan.calls + 1], plan.processes)
     contenders = {entry.name: entry.open() for entry in entries}
@@ -118,11 +128,13 @@ def save(measurement: Measurement, out: Path) -> None:
     _say(f"wrote {out}")
 
 
-def _line_up(bundle: bundles.Facts, folder: Path, text: str, *, quick: bool) -> tuple[list[Entry], list[Absent]]:
-    entries, absent = lineup.ours(bundle.path, bundle.backends)
+def _line_up(
+    bundle: Bundle, peers: Sequence[Entry], folder: Path, text: str
+) -> tuple[list[Entry], list[Absent]]:
+    entries, absent = lineup.ours(bundle, folder)
     _say("making the peers' models")
-    peers, missing = lineup.ready(lineup.peers(folder, quick=quick), folder)
-    able, broken = trial([*entries, *peers], text)
+    ready, missing = lineup.ready(peers, folder)
+    able, broken = trial([*entries, *ready], text)
     for one in broken:
         if one.name == lineup.OURS_INT8:
             raise BackendError(one.reason)
@@ -137,7 +149,7 @@ def _latencies(
     found: dict[str, dict[str, Quantiles]] = {name: {} for name in contenders}
     for kind, texts in kinds.items():
         _say(f"latency, {kind}")
-        for name, timings in latency(contenders, texts, plan.block).items():
+        for name, timings in time_each(contenders, texts, plan.block, CLOCKS[plan.clock]).items():
             found[name][kind] = Quantiles.of(timings)
     return found
 

@@ -23,6 +23,7 @@ from runtime.errors import (
     SignatureError,
     VersionError,
 )
+from runtime.offline import switch_telemetry_off
 from runtime.text import normalise
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ _LAZY = {
     "Prediction": "runtime.prediction",
     "Reason": "runtime.prediction",
 }
+
+
+switch_telemetry_off()
 
 
 def __getattr__(name: str) -> object:

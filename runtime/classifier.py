@@ -195,9 +195,9 @@ class Classifier:
 
     def _after_fork(self) -> None:
         # Another thread may have held the lock, and no other thread lives on in the child. The session's
-        # threads are gone as well: it must be neither used nor destroyed, which would wait for them.
+        # threads are gone as well: destroying it would wait for them for ever, so it is never freed.
         if self._engine is not None:
-            _LOST_IN_FORK.append(self._engine)
+            _leak(self._engine)
             self._engine = None
         self._start_counting()
 
@@ -208,7 +208,13 @@ def _refuse_one_str(texts: object) -> None:
 
 
 _ALIVE: weakref.WeakSet[Classifier] = weakref.WeakSet()
-_LOST_IN_FORK: list[Engine] = []
+
+
+def _leak(engine: Engine) -> None:
+    # A reference from a Python object would be dropped when the interpreter ends.
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
 
 
 def _after_fork_in_child() -> None:

@@ -8,6 +8,8 @@ from runtime.backends import Ids, Logits
 from runtime.errors import BackendError
 
 _SILENT = 4
+# For a host program that imported onnxruntime before this package; see runtime/offline.py.
+ort.disable_telemetry_events()
 
 
 class OnnxBackend:
