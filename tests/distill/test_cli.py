@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -122,7 +123,8 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(data: Path, tmp_path:
     out = tmp_path / "run"
     arguments = ["run", "--data", str(data), *FAST, "--set", "training.initial_epochs=5000", "--out", str(out)]
     script = "from distill.cli import main; main()"
-    with subprocess.Popen([sys.executable, "-c", script, *arguments], stderr=subprocess.PIPE, text=True) as process:
+    command, one_thread = [sys.executable, "-c", script, *arguments], {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=one_thread) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("epoch 1/5000")
         process.send_signal(signal.SIGINT)
