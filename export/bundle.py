@@ -1,0 +1,118 @@
+"""Assembling a bundle: golden texts, manifest with hashes, and one atomic step that publishes it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from itertools import chain, count, cycle, islice, product
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from distill.run_folder import PredictionRow
+from runtime.errors import ConfigError
+from runtime.files import atomic_path
+from runtime.manifest import MANIFEST, FileEntry, Manifest
+from runtime.text import normalise
+
+SUFFIX = ".gmb"
+"""A bundle whose path ends so is a single file."""
+_GOLDEN_TEXTS = 64
+
+
+def check_target(target: Path) -> None:
+    """Refuse to replace what is not a bundle.
+
+    Raises:
+        ConfigError: ``target`` is a folder or file that this package did not write.
+    """
+    if not target.exists():
+        return
+    single = target.suffix == SUFFIX
+    ours = zipfile.is_zipfile(target) if single else (target / MANIFEST).is_file() or _is_empty_folder(target)
+    if not ours:
+        raise ConfigError(f"{target} exists and is not a bundle; name another place with --out, or remove it")
+
+
+def write_bundle(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write ``files``, by path in the bundle, as a folder or as one ``.gmb`` file; all of it or nothing.
+
+    Raises:
+        ConfigError: something else is there.
+        DataError: the file system refuses.
+    """
+    check_target(target)
+    with atomic_path(target) as temporary:
+        if target.suffix == SUFFIX:
+            _write_archive(temporary, files)
+        else:
+            _write_folder(temporary, files)
+
+
+def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
+    """Return SHA-256 and size of each file, in the order of their names."""
+    return {name: FileEntry(hashlib.sha256(files[name]).hexdigest(), len(files[name])) for name in sorted(files)}
+
+
+def with_manifest(files: Mapping[str, bytes], manifest: Manifest) -> dict[str, bytes]:
+    """Return ``files`` and the manifest that lists them."""
+    return {**files, MANIFEST: manifest.to_json().encode("utf-8")}
+
+
+def golden_texts(rows: Sequence[PredictionRow], max_len: int) -> list[str]:
+    """Choose texts to replay on the device: every class, all lengths, and one longer than ``max_len``.
+
+    At least 64 different ones; where ``rows`` holds fewer, texts of it are joined.
+
+    Args:
+        rows: predictions with at least one text that is not blank.
+        max_len: longest text in characters that the model sees whole.
+    """
+    texts = sorted({row.text for row in rows if normalise(row.text)}, key=lambda text: (len(text), text))
+    classes = {row.label: row.text for row in reversed(rows) if normalise(row.text)}
+    spread = texts[:: max(1, len(texts) // _GOLDEN_TEXTS)]
+    chosen = dict.fromkeys([*classes.values(), *spread, texts[-1], _too_long(texts, max_len)])
+    joined = (" ".join(parts) for size in count(2) for parts in product(texts, repeat=size))
+    missing = max(0, _GOLDEN_TEXTS - len(chosen))
+    chosen.update(dict.fromkeys(islice((text for text in joined if text not in chosen), missing)))
+    return list(chosen)
+
+
+def golden_lines(texts: Sequence[str], logits: npt.NDArray[np.float32], names: Sequence[str]) -> bytes:
+    """Return ``golden.jsonl``: each text with the label and logits ``[n, C]`` that this machine gets."""
+    rows = (
+        {"text": text, "label": names[row.argmax()], "logits": [float(value) for value in row]}
+        for text, row in zip(texts, logits, strict=True)
+    )
+    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode("utf-8")
+
+
+def _too_long(texts: Sequence[str], max_len: int) -> str:
+    longest = texts[-1]
+    for text in chain(cycle(reversed(texts))):
+        if len(normalise(longest)) > max_len:
+            break
+        longest = f"{longest} {text}"
+    return longest
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _write_archive(path: Path, files: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            # A fixed date: the same bundle is the same file.
+            archive.writestr(zipfile.ZipInfo(name), content)

@@ -1,0 +1,189 @@
+"""The command ``gm-export``.
+
+torch and onnx take seconds to import: only the commands that need them do, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from distill.layout import table
+from runtime.command import run_command
+from runtime.errors import ConfigError, ParityError
+
+if TYPE_CHECKING:
+    from export.parity import Comparison
+    from export.pipeline import Exported
+
+# Those of export.quantize, whose import would cost seconds.
+_TARGETS = ("generic", "avx2", "avx512_vnni", "arm64")
+_SHARE = click.FloatRange(0.0, 1.0)
+_SHOWN_FLIPS = 5
+
+
+def main() -> None:
+    """Run the command line; the entry point ``gm-export``."""
+    run_command(cli, "gm-export")
+
+
+class _DefaultGroup(click.Group):
+    """A group that takes arguments which do not begin with the name of a command as those of ``run``."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = ["run", *args]
+        return super().parse_args(context, args)
+
+
+@click.group(cls=_DefaultGroup)
+def cli() -> None:
+    """Export trained students; see the two commands."""
+
+
+@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--int8", is_flag=True, help="Quantise; without it the bundle holds fp32 models.")
+@click.option(
+    "--target",
+    type=click.Choice(_TARGETS),
+    default="generic",
+    show_default=True,
+    help="Processor of the device; generic is right on all, with 7-bit weights.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["onnx", "openvino", "both"]),
+    default="onnx",
+    show_default=True,
+    help="Models to write.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="bundle", show_default=True, help="Folder, or file ending in .gmb."
+)
+@click.option("--name", default="", help="Name in the manifest.  [default: that of the run folder]")
+@click.option("--keep-fp32", is_flag=True, help="Put fp32.onnx beside the INT8 model.")
+@click.option(
+    "--precision",
+    type=_SHARE,
+    default=0.95,
+    show_default=True,
+    help="Accept a text when its score is as high as that of texts of which this share is right; 0 accepts all.",
+)
+@click.option(
+    "--min-agreement",
+    type=_SHARE,
+    default=0.995,
+    show_default=True,
+    help="Share of test texts that must keep their label.",
+)
+@click.option("--max-f1-drop", type=_SHARE, default=0.005, show_default=True, help="Largest loss of macro-F1.")
+def run(
+    run_folder: Path,
+    int8: bool,
+    target: str,
+    backend: str,
+    out: Path,
+    name: str,
+    keep_fp32: bool,
+    precision: float,
+    min_agreement: float,
+    max_f1_drop: float,
+) -> None:
+    """Export the student of RUN as a bundle, after measuring that it still decides the same.
+
+    RUN is the folder that 'gm-distill run' wrote. 'gm-export verify BUNDLE' checks a bundle later, on any machine.
+
+    \b
+    Examples:
+      gm-export --int8 run --out bundle
+      gm-export --int8 run --target avx512_vnni --backend both --out products.gmb
+      gm-export verify bundle
+
+    \b
+    Exit codes: 0 done, 2 wrong use, 3 run folder or disk, 5 the model decides otherwise (nothing is
+    written), 6 engine.
+    """
+    if keep_fp32 and not int8:
+        raise click.UsageError("--keep-fp32 goes with --int8; without it the model is fp32 anyway")
+    with _export_packages():
+        from export.parity import Limits
+        from export.pipeline import Options, export_run
+    options = Options(
+        int8=int8,
+        target=target,
+        onnx=backend != "openvino",
+        openvino=backend != "onnx",
+        keep_fp32=keep_fp32,
+        name=name,
+        precision=precision,
+        limits=Limits(min_agreement, max_f1_drop),
+    )
+    _print_exported(export_run(run_folder, out, options, lambda line: click.echo(line, err=True)))
+
+
+@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("bundle", type=click.Path(path_type=Path))
+def verify(bundle: Path) -> None:
+    """Check every hash of BUNDLE and replay its golden texts on this machine, on each engine that it is for.
+
+    \b
+    Exit codes: 0 sound, 4 damaged or no bundle, 5 this machine decides otherwise, 6 engine.
+    """
+    from export.verification import verify_bundle
+
+    verdicts = verify_bundle(bundle)
+    for verdict in verdicts:
+        click.echo(verdict.line)
+    failed = [verdict.engine for verdict in verdicts if not verdict.ok]
+    if failed:
+        raise ParityError(
+            f"{bundle}: on {' and '.join(failed)} this machine decides otherwise than the exporting one; "
+            "export again with --target generic"
+        )
+
+
+def _print_exported(exported: Exported) -> None:
+    sizes = {variant.name: variant.size for variant in exported.variants}
+    comparisons = exported.comparisons
+    rows = [_row(found, sizes[found.variant]) for found in comparisons]
+    header = [f"{comparisons[0].texts} test texts", "accuracy", "macro-F1", "agreement", "flips", "logits", "size"]
+    click.echo(table(header, rows))
+    for found in comparisons:
+        _print_flips(found)
+    manifest = exported.manifest
+    threshold = manifest.thresholds.default
+    click.echo(f"\ntemperature {manifest.temperature:g}, accepted from a score of {threshold:.3f}")
+    click.echo(f"bundle: {exported.path}\nnext: gm-classify {exported.path} TEXT")
+
+
+def _row(found: Comparison, size: int) -> Sequence[str]:
+    return [
+        found.variant,
+        f"{found.accuracy:.4f}",
+        f"{found.macro_f1:.4f}",
+        f"{found.agreement:.2%}",
+        str(len(found.flips)),
+        f"±{found.largest_difference:.1g}",
+        f"{size / 1e6:.2f} MB",
+    ]
+
+
+def _print_flips(found: Comparison) -> None:
+    for flip in found.flips[:_SHOWN_FLIPS]:
+        click.echo(f"  {found.variant}: {flip.text:.40} is {flip.label}; was {flip.before}, now {flip.after}")
+    if len(found.flips) > _SHOWN_FLIPS:
+        click.echo(f"  {found.variant}: and {len(found.flips) - _SHOWN_FLIPS} more, in manifest.json")
+
+
+@contextmanager
+def _export_packages() -> Iterator[None]:
+    """Turn a missing package of the export extra into the line that says how to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"export needs the package {error.name}: pip install 'gm-edge[export]'") from error

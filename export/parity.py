@@ -1,0 +1,188 @@
+"""Does an exported model decide as the trained one does? Measured in decisions, not in tolerances.
+
+Accuracy alone hides flips: with equal accuracy four titles in a thousand may change label. So every
+variant is held against the trained student text by text, and each text that flips is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from distill.metrics import accuracy, class_scores, macro_f1
+from runtime.errors import DataError, ParityError
+
+Logits = npt.NDArray[np.float32]
+ClassIds = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is still the same model.
+
+    Attributes:
+        min_agreement: share of texts that must keep their label, 0 to 1.
+        max_f1_drop: largest loss of macro-F1, 0 to 1.
+    """
+
+    min_agreement: float = 0.995
+    max_f1_drop: float = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTexts:
+    """A labelled set.
+
+    Attributes:
+        texts: as they stand in the data.
+        labels: class of each, as an index into ``names``, int64 ``[n]``.
+        names: the classes, in the order of the logits.
+    """
+
+    texts: tuple[str, ...]
+    labels: ClassIds
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A text that got another label than from the trained student.
+
+    Attributes:
+        text: the text.
+        label: its class in the data.
+        before: what the student says.
+        after: what the variant says.
+        margin_before: by how much the student's first logit leads its second.
+        margin_after: the same of the variant.
+    """
+
+    text: str
+    label: str
+    before: str
+    after: str
+    margin_before: float
+    margin_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A variant of the model held against the trained student on one labelled set.
+
+    Attributes:
+        variant: its name.
+        texts: how many there are.
+        accuracy: of the variant.
+        macro_f1: of the variant.
+        f1_drop: macro-F1 of the student less that of the variant.
+        agreement: share of texts with the student's label.
+        largest_difference: of any logit, absolute.
+        recall_change: by class, variant less student; only classes that change.
+        flips: every text whose label changed.
+    """
+
+    variant: str
+    texts: int
+    accuracy: float
+    macro_f1: float
+    f1_drop: float
+    agreement: float
+    largest_difference: float
+    recall_change: dict[str, float]
+    flips: tuple[Flip, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+
+def compare(variant: str, data: LabelledTexts, reference: Logits, logits: Logits) -> Comparison:
+    """Hold ``logits`` of a variant against ``reference``, the student's; both ``[n, C]``.
+
+    Raises:
+        DataError: there is no text, or the student itself gives something that is not a number.
+        ParityError: the variant gives something that is not a number.
+    """
+    if not data.texts:
+        raise DataError("the run folder has no test predictions to measure on; train with a test set")
+    if not np.isfinite(reference).all():
+        raise DataError("the trained student gives NaN or infinite logits; train again with a smaller learning rate")
+    if not np.isfinite(logits).all():
+        raise ParityError(f"{variant} gives NaN or infinite logits; nothing was written; train the student again")
+    before, after = reference.argmax(1), logits.argmax(1)
+    score = macro_f1(data.labels, after, len(data.names))
+    return Comparison(
+        variant=variant,
+        texts=len(data.texts),
+        accuracy=accuracy(data.labels, after),
+        macro_f1=score,
+        f1_drop=macro_f1(data.labels, before, len(data.names)) - score,
+        agreement=float(np.mean(before == after)),
+        largest_difference=float(np.abs(logits - reference).max()),
+        recall_change=_recall_change(data, before, after),
+        flips=tuple(_flip(data, row, reference[row], logits[row]) for row in np.flatnonzero(before != after)),
+    )
+
+
+def check(comparisons: Sequence[Comparison], limits: Limits) -> None:
+    """Refuse variants that are not the same model any more.
+
+    Raises:
+        ParityError: the first of them that is beyond the limits.
+    """
+    for found in comparisons:
+        if found.agreement < limits.min_agreement:
+            raise _refusal(
+                found,
+                f"{found.agreement:.2%} of {found.texts} test texts keep their label ({_flips(found)}), "
+                f"less than {limits.min_agreement:.2%}",
+                f"--min-agreement {_below(found.agreement)}",
+            )
+        if found.f1_drop > limits.max_f1_drop:
+            raise _refusal(
+                found,
+                f"macro-F1 on {found.texts} test texts falls by {found.f1_drop:.4f} ({_flips(found)}), "
+                f"more than {limits.max_f1_drop:.4f}",
+                f"--max-f1-drop {found.f1_drop + 5e-5:.4f}",
+            )
+
+
+def _refusal(found: Comparison, what: str, option: str) -> ParityError:
+    return ParityError(f"{found.variant}: {what}; nothing was written; measure on more texts, or allow it with {option}")
+
+
+def _below(share: float) -> str:
+    return f"{np.floor(share * 1000) / 1000:.3f}"
+
+
+def _flips(found: Comparison) -> str:
+    if not found.flips:
+        return "no flip"
+    first = found.flips[0]
+    return f"{len(found.flips)} changed, the first {first.text!r:.60} from {first.before} to {first.after}"
+
+
+def _recall_change(data: LabelledTexts, before: ClassIds, after: ClassIds) -> dict[str, float]:
+    classes = len(data.names)
+    change = class_scores(data.labels, after, classes).recall - class_scores(data.labels, before, classes).recall
+    return {name: float(value) for name, value in zip(data.names, change, strict=True) if value}
+
+
+def _flip(data: LabelledTexts, row: int, before: Logits, after: Logits) -> Flip:
+    return Flip(
+        text=data.texts[row],
+        label=data.names[data.labels[row]],
+        before=data.names[before.argmax()],
+        after=data.names[after.argmax()],
+        margin_before=_margin(before),
+        margin_after=_margin(after),
+    )
+
+
+def _margin(logits: Logits) -> float:
+    second, first = np.sort(logits)[-2:]
+    return float(first - second)
