@@ -8,7 +8,6 @@ Example:
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -29,10 +28,6 @@ from runtime.text import normalise
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
     from runtime.prediction import Prediction, Reason
-
-# onnxruntime 1.31 and later send usage data to its maker, and leave an id in the home folder, unless this is set
-# before it is first imported. Nothing of this package may touch the network.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "BackendError",

@@ -22,11 +22,10 @@ def softmax(logits: Floats, temperature: float = 1.0) -> npt.NDArray[np.float64]
     """
     exact = logits.astype(np.float64)
     largest = exact.max(axis=-1, keepdims=True)
-    sound = np.isfinite(largest)
-    shifted = np.subtract(exact, largest, out=np.full_like(exact, -np.inf), where=sound)
-    weights = np.exp(shifted / temperature)
-    scores: npt.NDArray[np.float64] = weights / np.where(sound, weights.sum(axis=-1, keepdims=True), 1.0)
-    return scores
+    with np.errstate(invalid="ignore"):
+        weights = np.exp((exact - largest) / temperature)
+        scores = weights / weights.sum(axis=-1, keepdims=True)
+    return np.where(np.isfinite(largest), scores, 0.0)
 
 
 def best(logits: Floats, temperature: float) -> tuple[int, float]:
@@ -41,7 +40,8 @@ def best(logits: Floats, temperature: float) -> tuple[int, float]:
         return index, 0.0
     exact -= largest
     exact /= temperature
-    return index, 1.0 / np.exp(exact, exact).sum().item()
+    # The method `sum` goes through Python; its ufunc does not.
+    return index, 1.0 / float(np.add.reduce(np.exp(exact, exact)))
 
 
 def accepts(score: float, threshold: float) -> bool:

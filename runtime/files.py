@@ -17,7 +17,8 @@ from runtime.errors import DataError
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; rename it onto ``target`` if the block succeeds.
 
-    The block may create a file or a folder there. Whatever it left is removed when it fails.
+    The block may create a file or a folder there. Whatever it left is removed when it fails. A folder
+    replaces a folder with all that is in it; a file never replaces a folder, nor a folder a file.
 
     Raises:
         DataError: the file system refuses (disk full, no permission).
@@ -56,10 +57,18 @@ def write_json(target: Path, value: object) -> None:
 
 
 def _replace(temporary: Path, target: Path, holder: Path) -> None:
-    # A folder cannot be renamed onto a folder that is not empty: the old one steps aside first.
-    if target.is_dir() and not target.is_symlink():
-        target.rename(holder / "replaced")
-    temporary.replace(target)
+    # A folder cannot be renamed onto a folder that is not empty: the old one steps aside first. Only for
+    # another folder: a file must never take the place of everything in a folder.
+    if not (temporary.is_dir() and target.is_dir()) or target.is_symlink():
+        temporary.replace(target)
+        return
+    aside = holder / "replaced"
+    target.rename(aside)
+    try:
+        temporary.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise
 
 
 def _cannot_write(target: Path, error: OSError) -> DataError:

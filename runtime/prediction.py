@@ -26,6 +26,7 @@ class Reason(str, Enum):
     """Accepted."""
 
     __str__ = str.__str__
+    __hash__ = str.__hash__
 
 
 @dataclass(frozen=True, slots=True)

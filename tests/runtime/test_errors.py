@@ -1,0 +1,28 @@
+import pytest
+
+from runtime import errors
+from runtime.errors import GMError
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("GMError", 1),
+        ("ConfigError", 2),
+        ("DataError", 3),
+        ("BundleError", 4),
+        ("IntegrityError", 4),
+        ("SignatureError", 4),
+        ("VersionError", 4),
+        ("ParityError", 5),
+        ("BackendError", 6),
+    ],
+)
+def test_each_error_has_its_exit_code(name: str, code: int) -> None:
+    error = getattr(errors, name)("what, where; what to do")
+    assert isinstance(error, GMError)
+    assert error.exit_code == code
+
+
+def test_a_message_is_one_line() -> None:
+    assert str(GMError("first\n  second\tthird")) == "first second third"

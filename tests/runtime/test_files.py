@@ -1,0 +1,66 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import DataError
+from runtime.files import atomic_path, write_bytes, write_json, write_text
+
+
+def test_text_is_written_as_utf_8_into_new_folders(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "b.txt", "钠\n")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == "钠\n".encode()
+
+
+def test_a_failing_block_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    write_text(target, "old")
+
+    def fail() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_a_folder_replaces_a_folder_whole(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "old").touch()
+    with atomic_path(target) as temporary:
+        temporary.mkdir()
+        (temporary / "new").touch()
+    assert os.listdir(target) == ["new"]
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_file_never_replaces_a_folder_nor_a_folder_a_file(tmp_path: Path) -> None:
+    folder, file = tmp_path / "folder", tmp_path / "file"
+    write_text(folder / "precious", "kept")
+    with pytest.raises(DataError, match="cannot write"):
+        write_bytes(folder, b"file now")
+    write_text(file, "kept")
+    with pytest.raises(DataError, match="cannot write"), atomic_path(file) as temporary:
+        temporary.mkdir()
+    assert (folder / "precious").read_text() == file.read_text() == "kept"
+
+
+def test_nan_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"score": float("nan")})
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_impossible_place_is_a_data_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot write .*x\.txt: .*--out"):
+        write_text(tmp_path / "file" / "x.txt", "")
+
+
+def test_a_block_that_leaves_nothing_is_a_data_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot write"), atomic_path(tmp_path / "x"):
+        pass
