@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from benchmarks.contenders import Contender
+if TYPE_CHECKING:
+    from benchmarks.contenders import Contender
 
 
 def serve(contender: Contender, first: str) -> None:

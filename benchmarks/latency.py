@@ -10,8 +10,6 @@ from pathlib import Path
 from time import perf_counter_ns, thread_time_ns
 
 import click
-from runtime.bundle import Bundle
-from runtime.command import run_command
 
 from benchmarks import lineup, machine, report
 from benchmarks.bundles import choose_bundle
@@ -23,12 +21,15 @@ from benchmarks.processes import cold_starts, trial
 from benchmarks.results import TITLES, Measurement, Result
 from benchmarks.surroundings import surround
 from benchmarks.targets import targets
-from benchmarks.texts import example_rows, make_texts, title_lengths
+from benchmarks.texts import TITLE_LENGTHS, example_rows, make_texts, spread
 from benchmarks.timing import Quantiles, throughput, time_each
+from runtime.bundle import Bundle
+from runtime.command import run_command
 from runtime.errors import BackendError
 from runtime.files import write_json, write_text
 
-LENGTHS = (10, 30, 100, 300)
+KINDS: dict[str, Sequence[int]] = {TITLES: TITLE_LENGTHS, "10": [10], "30": [30], "100": [100], "300": [300]}
+"""Lengths of the texts whose latency is measured, by the name of their column."""
 CLOCKS = {"wall": perf_counter_ns, "cpu": thread_time_ns}
 """What a caller waits for, and, on a machine that others use at the same time, what the thread worked."""
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -40,7 +41,8 @@ class Plan:
 
     Attributes:
         titles: title-length texts for the latency of each contender.
-        by_length: texts of each of :data:`LENGTHS`.
+        by_length: texts of each other kind in :data:`KINDS`.
+        warm_up: further texts of each length, labelled before: OpenVINO compiles for a length that comes often.
         block: texts in a turn; the first of each is not timed.
         bulk: title-length texts for the throughput.
         chunk: of these, texts in a turn.
@@ -51,6 +53,7 @@ class Plan:
 
     titles: int
     by_length: int
+    warm_up: int
     block: int
     bulk: int
     chunk: int
@@ -59,18 +62,20 @@ class Plan:
     clock: str = "wall"
 
 
-FULL = Plan(titles=2100, by_length=1050, block=21, bulk=10_000, chunk=2_000, processes=5, calls=1_000)
-QUICK = Plan(titles=630, by_length=210, block=21, bulk=2_000, chunk=500, processes=2, calls=1_000)
+FULL = Plan(titles=2100, by_length=1050, warm_up=80, block=21, bulk=10_000, chunk=2_000, processes=5, calls=1_000)
+QUICK = Plan(titles=630, by_length=126, warm_up=80, block=21, bulk=2_000, chunk=500, processes=2, calls=1_000)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--bundle", type=click.Path(path_type=Path), help="Measure this bundle, with the backends it has.")
 @click.option("--run", type=click.Path(path_type=Path), help="Export this run folder with every backend, measure that.")
 @click.option("--untrained", is_flag=True, help="Measure a student of the default size with random weights.")
-@click.option("--clock", type=click.Choice(sorted(CLOCKS)), default="wall", show_default=True, help="Time of latencies.")
+@click.option(
+    "--clock", type=click.Choice(sorted(CLOCKS)), default="wall", show_default=True, help="Time of latencies."
+)
 @click.option("--quick", is_flag=True, help="About a minute: ours, tokenizers + onnxruntime, optimum; writes nothing.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for latency.json, .md and .png.")
-def command(bundle: Path | None, run: Path | None, untrained: bool, quick: bool, out: Path | None) -> None:
+def command(bundle: Path | None, run: Path | None, untrained: bool, clock: str, quick: bool, out: Path | None) -> None:
     """Measure latency, throughput, cold start, memory and size: ours and the peers', in turns.
 
     Weights do not change how long a label takes: --untrained needs no training and gives the same figures.
@@ -101,16 +106,16 @@ def measure(bundle: Bundle, peers: Sequence[Entry], folder: Path, plan: Plan) ->
     """
     facts = machine.machine_facts()
     sources, labels = example_rows()
-    titles = make_texts(sources, title_lengths(plan.titles + plan.bulk))
+    titles = make_texts(sources, spread(TITLE_LENGTHS, max(plan.calls + 1, plan.bulk)))
     characters, max_len = "".join(bundle.tokenizer().characters), bundle.manifest.max_len
     Task(bundle.manifest.labels, characters, max_len, tuple(sources), tuple(labels)).save(folder)
     entries, absent = _line_up(bundle, peers, folder, titles[0])
     _say(f"cold starts, {plan.processes} each")
     cold = cold_starts(entries, titles[: plan.calls + 1], plan.processes)
     contenders = {entry.name: entry.open() for entry in entries}
-    timings = _latencies(contenders, sources, titles[: plan.titles], plan)
+    timings = _latencies(contenders, sources, plan)
     _say("bulk")
-    bulk = throughput(contenders, titles[plan.titles :], plan.chunk)
+    bulk = throughput(contenders, titles[: plan.bulk], plan.chunk)
     sizes = {entry.name: installed_bytes(entry.needs) / 1e6 for entry in entries}
     results = [Result(name, timings[name], bulk[name], cold[name], round(sizes[name], 1)) for name in contenders]
     return Measurement({**facts, "load_after": machine.load()}, asdict(plan), results, absent)
@@ -128,9 +133,7 @@ def save(measurement: Measurement, out: Path) -> None:
     _say(f"wrote {out}")
 
 
-def _line_up(
-    bundle: Bundle, peers: Sequence[Entry], folder: Path, text: str
-) -> tuple[list[Entry], list[Absent]]:
+def _line_up(bundle: Bundle, peers: Sequence[Entry], folder: Path, text: str) -> tuple[list[Entry], list[Absent]]:
     entries, absent = lineup.ours(bundle, folder)
     _say("making the peers' models")
     ready, missing = lineup.ready(peers, folder)
@@ -142,15 +145,17 @@ def _line_up(
 
 
 def _latencies(
-    contenders: Mapping[str, Contender], sources: Sequence[str], titles: Sequence[str], plan: Plan
+    contenders: Mapping[str, Contender], sources: Sequence[str], plan: Plan
 ) -> dict[str, dict[str, Quantiles]]:
-    kinds = {TITLES: titles}
-    kinds |= {str(n): make_texts(sources, [n] * plan.by_length) for n in LENGTHS}
     found: dict[str, dict[str, Quantiles]] = {name: {} for name in contenders}
-    for kind, texts in kinds.items():
+    for kind, lengths in KINDS.items():
         _say(f"latency, {kind}")
-        for name, timings in time_each(contenders, texts, plan.block, CLOCKS[plan.clock]).items():
-            found[name][kind] = Quantiles.of(timings)
+        timed = plan.titles if kind == TITLES else plan.by_length
+        warm = plan.warm_up * len(lengths)
+        texts = make_texts(sources, spread(lengths, warm + timed), seed=1)
+        timings = time_each(contenders, texts[warm:], plan.block, texts[:warm], CLOCKS[plan.clock])
+        for name, values in timings.items():
+            found[name][kind] = Quantiles.of(values)
     return found
 
 

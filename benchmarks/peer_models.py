@@ -45,9 +45,8 @@ class Task:
     def load(cls, folder: Path) -> Task:
         """Read what :meth:`save` wrote."""
         stored = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-        return cls(
-            **{key: value if key in ("characters", "max_len") else tuple(value) for key, value in stored.items()}
-        )
+        rows = {key: tuple(stored[key]) for key in ("labels", "texts", "text_labels")}
+        return cls(characters=stored["characters"], max_len=stored["max_len"], **rows)
 
 
 def make(kind: str, folder: Path) -> None:

@@ -17,5 +17,8 @@ QUIET = {"TRANSFORMERS_VERBOSITY": "error"}
 
 
 def surround() -> None:
-    """Set the variables for this process and its children; call it before numpy or torch is imported."""
+    """Set the variables for this process and its children; call it before torch is imported.
+
+    numpy reads its own when it is imported, which may be earlier: no contender multiplies matrices with it.
+    """
     os.environ.update(ONE_THREAD | OFFLINE | QUIET)

@@ -6,12 +6,11 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import distill
+from distill.corpus import EXAMPLE_SET
 from runtime.errors import DataError
 from runtime.tables import read_table
 from runtime.text import normalise
 
-EXAMPLE_SET = Path(distill.__file__).parent / "example" / "chemicals.tsv"
 TITLE_LENGTHS = range(16, 25)
 """Lengths of what the tables call titles: product names, 20 characters on average."""
 _JOINT = "、"
@@ -40,9 +39,9 @@ def make_texts(sources: Sequence[str], lengths: Iterable[int], seed: int = 0) ->
     return list(made)
 
 
-def title_lengths(count: int) -> list[int]:
-    """Return ``count`` lengths that run through :data:`TITLE_LENGTHS` evenly."""
-    return [TITLE_LENGTHS[i % len(TITLE_LENGTHS)] for i in range(count)]
+def spread(lengths: Sequence[int], count: int) -> list[int]:
+    """Return ``count`` lengths that run through ``lengths`` evenly."""
+    return [lengths[i % len(lengths)] for i in range(count)]
 
 
 def _new_text(sources: Sequence[str], length: int, draw: random.Random, taken: dict[str, None]) -> str:

@@ -49,8 +49,12 @@ def turns(names: Sequence[str], round_number: int) -> list[str]:
     return [*names[start:], *names[:start]]
 
 
-def latency(
-    contenders: Mapping[str, Contender], texts: Sequence[str], block: int, clock: Clock = perf_counter_ns
+def time_each(
+    contenders: Mapping[str, Contender],
+    texts: Sequence[str],
+    block: int,
+    warm_up: Sequence[str] = (),
+    clock: Clock = perf_counter_ns,
 ) -> dict[str, list[int]]:
     """Time ``label`` on each text for each contender, in nanoseconds.
 
@@ -61,9 +65,13 @@ def latency(
         contenders: opened contenders by name.
         texts: all distinct, so that no cache of answers helps anybody.
         block: texts in a turn, the untimed one included; at least 2.
+        warm_up: texts of the same kind that each contender labels before the first turn.
         clock: ``perf_counter_ns``, or ``thread_time_ns`` on a machine that others use at the same time.
     """
     timings: dict[str, list[int]] = {name: [] for name in contenders}
+    for contender in contenders.values():
+        for text in warm_up:
+            contender.label(text)
     with _steady():
         for number, start in enumerate(range(0, len(texts) - block + 1, block)):
             for name in turns(list(contenders), number):

@@ -9,7 +9,9 @@ import pytest
 from benchmarks import lineup
 from benchmarks.contenders import Absent, Entry, not_installed
 from benchmarks.peer_models import Task, bert_vocabulary, make, optimum_preset
+from runtime.bundle import Bundle
 from runtime.errors import BackendError
+from tests.runtime.bundles import write_bundle
 
 TASK = Task(
     labels=("有机 溶剂", "酸"),
@@ -33,8 +35,8 @@ def test_a_missing_peer_is_listed_with_what_to_install() -> None:
     assert not_installed(entry) == absent[0]
 
 
-def test_backends_that_the_bundle_lacks_are_listed_with_the_option_that_adds_them() -> None:
-    entries, absent = lineup.ours(Path("bundle"), ["onnx"])
+def test_backends_that_the_bundle_lacks_are_listed_with_the_option_that_adds_them(tmp_path: Path) -> None:
+    entries, absent = lineup.ours(Bundle.open(write_bundle(tmp_path / "bundle")), tmp_path)
     assert [entry.name for entry in entries] == [lineup.OURS_INT8]
     assert [one.reason for one in absent] == [
         "not in the bundle: export it with --keep-fp32",

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from benchmarks.machine import affinity, cpu_flags, cpu_model, machine_facts, versions
 
-X86 = (
-    "processor\t: 0\nmodel name\t: Intel(R) Xeon(R)\nflags\t\t: fpu avx2 avx512_vnni\n\nprocessor\t: 1\nflags\t: fpu\n"
-)
+X86 = "processor\t: 0\nmodel name\t: Intel(R) Xeon(R)\nflags\t: fpu avx2 avx512_vnni\n\nprocessor\t: 1\nflags\t: fpu\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp\n"
 
 

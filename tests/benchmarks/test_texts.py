@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.texts import TITLE_LENGTHS, example_rows, make_texts, title_lengths
+from benchmarks.texts import TITLE_LENGTHS, example_rows, make_texts, spread
 from runtime.errors import DataError
 from runtime.text import normalise
 
@@ -20,7 +20,7 @@ def test_texts_have_exactly_the_length_asked_for(length: int) -> None:
 
 
 def test_texts_differ_and_stay_as_they_are_when_normalised() -> None:
-    texts = make_texts([normalise(s) for s in SOURCES], title_lengths(300))
+    texts = make_texts([normalise(s) for s in SOURCES], spread(TITLE_LENGTHS, 300))
     assert len(set(texts)) == 300
     assert all(normalise(text) == text for text in texts)
 
@@ -36,7 +36,7 @@ def test_too_few_sources_for_distinct_texts_are_named() -> None:
 
 
 def test_titles_are_twenty_characters_on_average() -> None:
-    lengths = title_lengths(len(TITLE_LENGTHS) * 3)
+    lengths = spread(TITLE_LENGTHS, len(TITLE_LENGTHS) * 3)
     assert sum(lengths) / len(lengths) == 20
     assert {min(lengths), max(lengths)} == {16, 24}
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.timing import Quantiles, latency, throughput, turns
+from benchmarks.timing import Quantiles, throughput, time_each, turns
 
 
 class Recorder:
@@ -17,10 +17,11 @@ class Recorder:
     def __init__(self, name: str, log: list[tuple[str, str]]) -> None:
         self.name = name
         self.log = log
+        self.collecting = True
 
     def label(self, text: str) -> str:
         """Return the only label."""
-        assert not gc.isenabled()
+        self.collecting = gc.isenabled()
         self.log.append((self.name, text))
         return "class"
 
@@ -62,16 +63,26 @@ def test_the_first_of_a_round_rotates() -> None:
 def test_contenders_take_turns_over_the_same_blocks() -> None:
     log: list[tuple[str, str]] = []
     contenders = {name: Recorder(name, log) for name in "ab"}
-    timings = latency(contenders, ["1", "2", "3", "4"], block=2)
+    timings = time_each(contenders, ["1", "2", "3", "4"], block=2)
     assert "".join(name + text for name, text in log) == "a1a2b1b2b3b4a3a4"
     # The first text of each block is not timed.
     assert {name: len(values) for name, values in timings.items()} == {"a": 2, "b": 2}
+    # Garbage was not collected during the calls, and is again after them.
+    assert not any(contender.collecting for contender in contenders.values())
     assert gc.isenabled()
+
+
+def test_warm_up_comes_before_the_turns_and_is_not_timed() -> None:
+    log: list[tuple[str, str]] = []
+    contenders = {name: Recorder(name, log) for name in "ab"}
+    timings = time_each(contenders, ["1", "2"], block=2, warm_up=["x", "y"])
+    assert "".join(name + text for name, text in log) == "axaybxbya1a2b1b2"
+    assert {name: len(values) for name, values in timings.items()} == {"a": 1, "b": 1}
 
 
 def test_latency_is_the_difference_of_two_readings_of_the_clock() -> None:
     readings = iter(range(0, 10_000, 7))
-    timings = latency({"a": Recorder("a", [])}, ["1", "2", "3"], block=3, clock=lambda: next(readings))
+    timings = time_each({"a": Recorder("a", [])}, ["1", "2", "3"], block=3, clock=lambda: next(readings))
     assert timings == {"a": [7, 7]}
 
 
@@ -81,7 +92,7 @@ def test_garbage_collection_returns_after_a_contender_failed() -> None:
             raise RuntimeError(text)
 
     with pytest.raises(RuntimeError, match="boom"):
-        latency({"a": Failing("a", [])}, ["boom", "2"], block=2)
+        time_each({"a": Failing("a", [])}, ["boom", "2"], block=2)
     assert gc.isenabled()
 
 
