@@ -1,0 +1,60 @@
+"""What a person reads while a run trains."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from distill.progress import progress
+from distill.recipe import TrainingConfig
+
+SETTINGS = TrainingConfig(initial_epochs=2, rounds=3)
+DEV = {"student": {"macro_f1": 0.5}, "teacher": {"macro_f1": 0.625}}
+STAGE = {"total": 0.75, "pass_rate": 0.9}
+EPOCH = {"event": "epoch", "epoch": 1, "loss": {"student": 1.5, "teacher": 2.0}, "dev": DEV}
+ROUND = {"event": "round", "round": 1, "stage_one": STAGE, "stage_two": STAGE, "dev": DEV}
+FINAL = {"event": "final", "dev": DEV}
+
+
+def shown(*events: dict[str, Any]) -> None:
+    with progress(SETTINGS) as report:
+        for event in events:
+            report(event)
+
+
+def test_one_plain_line_for_each_event_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    shown(EPOCH, ROUND, FINAL)
+    printed = capsys.readouterr()
+    epoch, round_, final = printed.err.splitlines()
+    assert epoch == "epoch 1/2  loss 1.500 (teacher 2.000)  dev macro-F1 0.500 (teacher 0.625)  0 s left"
+    assert "loss 0.750 (teacher 0.750)  gate passed 90% (teacher's lessons), 90% (student's)" in round_
+    assert round_.endswith("at most 0 s left")
+    assert final == "best student: dev macro-F1 0.500"
+    assert printed.out == ""
+
+
+def test_round_without_stage_two(capsys: pytest.CaptureFixture[str]) -> None:
+    shown({key: value for key, value in ROUND.items() if key != "stage_two"})
+    assert "loss 0.750  gate passed 90%  dev" in capsys.readouterr().err
+
+
+def test_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    shown(EPOCH, ROUND, FINAL)
+    bar = capsys.readouterr().err
+    assert "training" in bar
+    assert "60%" in bar  # two epochs of two, one round of three
+    assert "round 1/3" in bar
+
+
+def test_time_left_is_counted_from_where_a_resumed_run_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([0.0, 60.0, 120.0])
+    monkeypatch.setattr("distill.progress.time.monotonic", lambda: next(seconds))
+    shown({**EPOCH, "epoch": 2}, ROUND)
+    epoch, round_ = capsys.readouterr().err.splitlines()
+    assert epoch.endswith("3 min left")  # a minute each, three rounds to go
+    assert round_.endswith("at most 2 min left")
