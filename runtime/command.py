@@ -34,8 +34,12 @@ def run_command(command: click.Command, prog_name: str) -> NoReturn:
 
 def _run(command: click.Command, prog_name: str, arguments: list[str]) -> int:
     try:
-        result = command.main(arguments, prog_name, standalone_mode=False)
+        # Not command.main(): that ends the process itself, with 1, when the output's reader has gone.
+        with command.make_context(prog_name, arguments.copy()) as context:
+            command.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -52,7 +56,7 @@ def _run(command: click.Command, prog_name: str, arguments: list[str]) -> int:
         known = _as_known(error)
         click.echo(f"{prog_name}: {known}", err=True)
         return known.exit_code
-    return result if isinstance(result, int) else 0
+    return 0
 
 
 def _add_debug_option(command: click.Command) -> None:

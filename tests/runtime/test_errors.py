@@ -1,3 +1,5 @@
+"""One exit code for each kind of error, one line for each message."""
+
 import pytest
 
 from runtime import errors

@@ -1,3 +1,5 @@
+"""A reader sees the old content or the new."""
+
 import os
 from pathlib import Path
 

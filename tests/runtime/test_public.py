@@ -1,3 +1,5 @@
+"""The public names, and what importing them costs."""
+
 import subprocess
 import sys
 

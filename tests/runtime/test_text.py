@@ -1,3 +1,5 @@
+"""Normalisation: examples, and what holds for any text."""
+
 import re
 import sys
 import unicodedata

@@ -1,3 +1,5 @@
+"""Characters to ids and back to disk."""
+
 import json
 from pathlib import Path
 

@@ -1,0 +1,61 @@
+"""Which engine opens a bundle, and what is said when it cannot."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.backends import open_backend
+from runtime.bundle import Bundle
+from runtime.errors import BackendError, ConfigError
+
+
+def test_auto_is_onnxruntime(bundle: Path) -> None:
+    assert open_backend(Bundle.open(bundle), "auto", 1).name == "onnx"
+
+
+def test_an_unknown_engine_is_refused(bundle: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown backend 'tensorrt'; use auto, onnx, openvino"):
+        open_backend(Bundle.open(bundle), "tensorrt", 1)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.0, True, "2"])
+def test_a_number_of_threads_must_be_one(bundle: Path, threads: int) -> None:
+    with pytest.raises(ConfigError, match="threads must be a whole number"):
+        open_backend(Bundle.open(bundle), "onnx", threads)
+
+
+def test_an_engine_without_its_model_says_what_there_is(bundle: Path) -> None:
+    with pytest.raises(BackendError, match="no openvino model, only: onnx; export it with --backend openvino"):
+        open_backend(Bundle.open(bundle), "openvino", 1)
+
+
+def test_a_missing_package_names_the_extra(shared_bundle: Path) -> None:
+    code = f"""
+import sys
+sys.modules["openvino"] = None  # as if it were not installed
+from runtime import Classifier, ConfigError
+try:
+    Classifier({str(shared_bundle)!r}, backend="openvino")
+except ConfigError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'gm-edge[openvino]'" in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to processors")
+def test_more_threads_than_allowed_processors_are_not_started(bundle: Path) -> None:
+    code = f"""
+import os
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+import numpy
+before = len(os.listdir("/proc/self/task"))
+from runtime import Classifier
+Classifier({str(bundle)!r}, threads=64).classify("乙醇")
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("0\n", "")

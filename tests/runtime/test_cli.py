@@ -1,0 +1,274 @@
+"""gm-classify, run as a user runs it."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from runtime import Classifier
+from runtime.output import Item, csv_writer, line_writer
+from tests.runtime.bundles import TEXTS
+
+
+def _start(arguments: tuple[str | Path, ...]) -> subprocess.Popen[bytes]:
+    code = "from runtime.cli import main; main()"
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+
+
+def _run(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, str, str]:
+    """Run gm-classify and return exit code, stdout and stderr."""
+    with _start(arguments) as process:
+        out, err = process.communicate(stdin)
+    return process.returncode, out.decode(), err.decode()
+
+
+def _answers(*arguments: str | Path, stdin: bytes = b"") -> list[dict[str, object]]:
+    code, out, err = _run(*arguments, "--jsonl", stdin=stdin)
+    assert (code, err) == (0, "")
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A CSV table with a label column of its own."""
+    path = tmp_path / "table.csv"
+    path.write_text('id,text,label\n1,乙醇,old\n2,"acid, ""pure""",\n3,,x\n', encoding="utf-8")
+    return path
+
+
+def test_help_shows_examples_and_exit_codes() -> None:
+    code, out, _ = _run("--help")
+    assert code == 0
+    assert "  Examples:\n    gm-classify bundle " in out
+    assert "--debug" in out
+    assert "Exit codes: 0 done, 2 wrong use" in out
+
+
+def test_texts_are_answered_in_lines_to_read(shared_bundle: Path, classifier: Classifier) -> None:
+    code, out, err = _run(shared_bundle, *TEXTS[:3], "")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    for text, line in zip(TEXTS, lines[:3], strict=False):
+        prediction = classifier.classify(text)
+        assert line.split() == [prediction.label, f"{prediction.score:.1%}", "accepted", "(ok)", *text.split()]
+    assert lines[3].split() == ["0.0%", "rejected", "(empty)"]
+
+
+def test_top_k_adds_the_next_best_labels(shared_bundle: Path, classifier: Classifier) -> None:
+    _, out, _ = _run(shared_bundle, "乙醇", "--top-k", "2")
+    label, score = classifier.classify("乙醇").top(2)[1]
+    assert out.splitlines()[1].split() == [label, f"{score:.1%}"]
+
+
+def test_json_lines_hold_the_text_and_the_answer(shared_bundle: Path, classifier: Classifier) -> None:
+    prediction = classifier.classify("乙醇")
+    assert _answers(shared_bundle, "乙醇", "--top-k", "2") == [
+        {
+            "text": "乙醇",
+            "label": prediction.label,
+            "score": round(prediction.score, 6),
+            "accepted": True,
+            "reason": "ok",
+            "top": [{"label": label, "score": round(score, 6)} for label, score in prediction.top(2)],
+        }
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["--backend", "openvino"], ["--threads", "2"]])
+def test_engine_and_threads_change_no_label(shared_bundle: Path, classifier: Classifier, arguments: list[str]) -> None:
+    labels = [answer["label"] for answer in _answers(shared_bundle, *TEXTS, *arguments)]
+    assert labels == [prediction.label for prediction in classifier.classify_many(TEXTS)]
+
+
+def test_stdin_is_one_text_a_line(packed: Path) -> None:
+    answers = _answers(packed, "-", stdin="\ufeff乙醇\r\n\nacid".encode())
+    assert [answer["text"] for answer in answers] == ["乙醇", "", "acid"]
+    assert [answer["reason"] for answer in answers] == ["ok", "empty", "ok"]
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
+def test_stdin_may_have_another_encoding(packed: Path, encoding: str) -> None:
+    answers = _answers(packed, "-", "--encoding", encoding, stdin="乙醇\n甲苯\n".encode(encoding))
+    assert [answer["text"] for answer in answers] == ["乙醇", "甲苯"]
+
+
+def test_stdin_is_answered_line_by_line(packed: Path) -> None:
+    with _start((packed, "-", "--jsonl")) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for text in ("乙醇", "甲苯"):
+            process.stdin.write(f"{text}\n".encode())
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["text"] == text
+        process.stdin.close()
+    assert process.returncode == 0
+
+
+def test_a_table_keeps_its_columns_and_gets_the_answer_beside_them(table: Path, packed: Path) -> None:
+    code, out, err = _run(packed, table, "--top-k", "2")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    answer = ["predicted_label", "score", "accepted", "reason", "label_2", "score_2"]
+    assert list(rows[0]) == ["id", "text", "label", *answer]
+    assert [(row["id"], row["text"], row["label"]) for row in rows] == [
+        ("1", "乙醇", "old"),
+        ("2", 'acid, "pure"', ""),
+        ("3", "", "x"),
+    ]
+    assert [row["reason"] for row in rows] == ["ok", "ok", "empty"]
+    assert [row["accepted"] for row in rows] == ["true", "true", "false"]
+    assert rows[2]["label_2"] == ""
+
+
+def test_a_table_may_become_json_lines(table: Path, packed: Path) -> None:
+    first = _answers(packed, table)[0]
+    assert list(first) == ["id", "text", "label", "predicted_label", "score", "accepted", "reason"]
+
+
+def test_an_excel_sheet_becomes_csv_that_excel_opens(packed: Path, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["品名", "no"], ["乙醇", 1], ["甲苯", 2.5]):
+        book.worksheets[0].append(row)
+    book.save(tmp_path / "book.xlsx")
+    out = tmp_path / "answers.csv"
+    assert _run(packed, tmp_path / "book.xlsx", "--column", "品名", "--out", out) == (0, "", "")
+    assert out.read_bytes().startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8-sig"))))
+    assert [(row["品名"], row["no"]) for row in rows] == [("乙醇", "1"), ("甲苯", "2.5")]
+    assert rows[0]["label"]
+
+
+def test_the_suffix_of_the_output_chooses_json_lines(table: Path, packed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "answers.jsonl"
+    assert _run(packed, table, "--out", out)[0] == 0
+    assert [json.loads(line)["id"] for line in out.read_text(encoding="utf-8").splitlines()] == ["1", "2", "3"]
+
+
+def test_a_failure_half_way_leaves_no_output(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text('{"text": "乙醇"}\n{"text": \n', encoding="utf-8")
+    code, _, err = _run(packed, tmp_path / "bad.jsonl", "--out", tmp_path / "out.csv")
+    assert code == 3
+    assert "bad.jsonl, line 2" in err
+    assert sorted(os.listdir(tmp_path)) == ["bad.jsonl"]
+
+
+def test_json_rows_with_changing_keys_need_json_lines(packed: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a"}\n{"text": "b", "extra": "1"}\n', encoding="utf-8")
+    code, _, err = _run(packed, path)
+    assert code == 3
+    assert "line 2: column 'extra' is not in the first row; write JSON Lines with --jsonl" in err
+    assert _answers(packed, path)[1]["extra"] == "1"
+
+
+def test_a_device_that_agrees_passes_the_selftest(packed: Path) -> None:
+    code, out, _ = _run(packed, "--selftest")
+    assert code == 0
+    assert out.startswith("64 golden texts: 100.0% get")
+    assert _answers(packed, "--selftest")[0]["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ((), 2, "nothing to classify; give TEXT, a FILE, or - for stdin"),
+        (("--selftest", "x"), 2, "--selftest takes no TEXT"),
+        (("-", "x"), 2, "'-' must stand alone"),
+        (("x", "--top-k", "0"), 2, "--top-k"),
+        (("x", "--threads", "0"), 2, "--threads"),
+        (("x", "--backend", "tensorrt"), 2, "--backend"),
+        (("x", "--encoding", "utf-99"), 2, "'utf-99' is unknown"),
+        (("x", "--out", "answers.xlsx"), 2, "the output is CSV or JSON Lines"),
+        (("none.csv",), 3, "cannot read none.csv"),
+    ],
+)
+def test_wrong_use_is_told_in_one_line(shared_bundle: Path, arguments: tuple[str, ...], code: int, says: str) -> None:
+    got, out, err = _run(shared_bundle, *arguments)
+    assert (got, out) == (code, "")
+    assert says in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_other_faults_have_their_codes(shared_bundle: Path, bundle: Path, table: Path, tmp_path: Path) -> None:
+    code, _, err = _run(shared_bundle, table, "--column", "name")
+    assert (code, err.count("\n")) == (3, 1)
+    assert "no column 'name', only: id, text, label; name another with --column" in err
+    assert _run(tmp_path / "none", "x")[0] == 4
+    assert _run(bundle, "x", "--backend", "openvino")[0] == 6
+    (bundle / "model.onnx").write_bytes(b"")
+    code, _, err = _run(bundle, "x", "--debug")
+    assert code == 4
+    assert err.startswith("Traceback")
+    assert err.splitlines()[-1].startswith("gm-classify: ")
+
+
+def test_undecodable_stdin_names_the_line_and_the_way_out(packed: Path) -> None:
+    code, _, err = _run(packed, "-", stdin=b"ok\n\xff\xfe\n")
+    assert code == 3
+    assert "not UTF-8 text; name its encoding with --encoding" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break in another way on Windows")
+def test_a_reader_that_leaves_ends_it_quietly(packed: Path, tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("text\n" + "乙醇\n" * 20_000, encoding="utf-8")
+    with _start((packed, path)) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_a_shown_text_stays_on_its_line(classifier: Classifier) -> None:
+    stream = io.StringIO()
+    text = "two\nlines \x1b[31m" + "x" * 200
+    line_writer(stream, classifier.labels, 1)(Item(text, {"text": text}, "TEXT"), classifier.classify(text))
+    line = stream.getvalue()
+    assert line.count("\n") == 1
+    assert "two lines \N{REPLACEMENT CHARACTER}[31mxxx" in line
+    assert line.endswith("…\n")
+
+
+def test_columns_line_up_under_wide_characters(classifier: Classifier) -> None:
+    stream = io.StringIO()
+    write = line_writer(stream, ("酸碱", "acid"), 1)
+    prediction = classifier.classify("")
+    write(Item("text", {"text": "text"}, "TEXT"), prediction)
+    assert stream.getvalue().index("0.0%") == 4 + 2 + 2
+
+
+def test_a_free_name_is_found_however_many_are_taken(classifier: Classifier) -> None:
+    stream = io.StringIO()
+    values = {"text": "x", "label": "a", "predicted_label": "b"}
+    csv_writer(stream, 1)(Item("x", values, "line 2"), classifier.classify("x"))
+    assert stream.getvalue().splitlines()[0].split(",")[3] == "predicted_predicted_label"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C in another way")
+def test_control_c_ends_it_with_one_line(packed: Path) -> None:
+    with _start((packed, "-")) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write("乙醇\n".encode())
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b"gm-classify: interrupted\n"
+    assert process.returncode == 130
