@@ -43,7 +43,7 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(short_help="Write a commented recipe and a sample of data.")
 @click.argument("folder", metavar="DIR", type=FOLDER)
 def init(folder: Path) -> None:
     """Write a commented recipe.toml and a small sample of data into DIR.
@@ -59,7 +59,7 @@ def init(folder: Path) -> None:
     click.echo(f"  gm-distill run {recipe} --out {folder / 'run'}")
 
 
-@cli.command()
+@cli.command(short_help="Train a teacher and a student.")
 @click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--data", type=FILE_OR_FOLDER, help="Folder with train/dev/test, or one file.  [default: example set]")
 @click.option("--text-column", metavar="NAME", help="Column that holds the text.  [default: text]")
@@ -69,7 +69,13 @@ def init(folder: Path) -> None:
 @click.option("--seed", type=click.IntRange(min=0), help="Short for --set training.seed=N.")
 @click.option("--out", type=FOLDER, default="run", show_default=True, help="Run folder to write.")
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train; auto takes a GPU if there is one.",
+)
 def run(
     recipe: Path | None, settings: tuple[str, ...], out: Path, resume: bool, device: str, **shortcuts: str | int | None
 ) -> None:
@@ -97,7 +103,7 @@ def run(
     click.echo(f"\nrun folder: {out}\nnext: gm-export --int8 {out}")
 
 
-@cli.command()
+@cli.command(short_help="Print scores of a trained student.")
 @click.argument("run_folder", metavar="RUN", type=FOLDER)
 @click.option(
     "--data",

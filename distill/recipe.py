@@ -65,7 +65,7 @@ class GraphConfig(_Section):
         ("char", "bigram"), min_length=1, description="Kinds of node; words are cut by jieba."
     )
     edges: tuple[Literal["adjacency", "containment", "cooccurrence"], ...] = Field(
-        ("adjacency", "containment"),
+        ("adjacency", "containment", "cooccurrence"),
         description="Kinds of edge: neighbours, parts, or pairs in a window weighted by corpus PMI.",
     )
     window: Positive = Field(3, description="Nodes of one kind at most this far apart co-occur.")
@@ -94,15 +94,15 @@ class TrainingConfig(_Section):
 
     seed: int = Field(0, ge=0, description="Fixes split, initial weights, order of batches, dropout and Mixup.")
     batch_size: Positive = Field(64, description="Texts in a batch.")
-    initial_epochs: Positive = Field(12, description="Epochs of initial training on the labels, teacher and student.")
-    rounds: Positive = Field(12, description="Most rounds of mutual learning; a round is stage one, then stage two.")
+    initial_epochs: Positive = Field(6, description="Epochs of initial training on the labels, teacher and student.")
+    rounds: Positive = Field(24, description="Most rounds of mutual learning; a round is stage one, then stage two.")
     stage_epochs: Positive = Field(1, description="Epochs of each stage in a round.")
-    patience: Positive = Field(4, description="Rounds without a better student on dev macro-F1 before it stops.")
+    patience: Positive = Field(8, description="Rounds without a better student on dev macro-F1 before it stops.")
     student_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the student (AdamW).")
     teacher_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the teacher (AdamW).")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of both.")
     mutual_lr_share: float = Field(
-        0.5, gt=0, description="Learning rate when mutual learning begins, as a share of the peak; it falls to 0."
+        0.8, gt=0, description="Learning rate when mutual learning begins, as a share of the peak; it falls to 0."
     )
     warmup_share: Share = Field(0.1, description="Share of initial training during which the rate rises.")
     label_smoothing: DropoutRate = Field(0.1, description="Label smoothing of the cross-entropy.")
@@ -123,7 +123,7 @@ class GateMixupConfig(_Section):
     mixup_alpha: float = Field(0.4, gt=0, description="Mixup weight is drawn from Beta(alpha, alpha) for each text.")
     residual: Literal["sum", "mean"] = Field("mean", description="How the augmented representation joins the original.")
     distill_weight: Share = Field(0.5, description="Weight a of the distillation loss; the labels weigh 1 - a.")
-    temperature: float = Field(2.0, gt=0, description="Temperature of the distillation loss.")
+    temperature: float = Field(1.0, gt=0, description="Temperature of the distillation loss.")
     representation_weight: float = Field(0.1, ge=0, description="Weight b of the distance of representations.")
 
 
