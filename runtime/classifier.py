@@ -86,7 +86,8 @@ class Classifier:
     def classify_many(self, texts: Sequence[str]) -> list[Prediction]:
         """Classify a list of texts; the predictions stand in the same order.
 
-        A text gets the answer that :meth:`classify` gives it, whatever stands beside it.
+        A text gets the label that :meth:`classify` gives it, whatever stands beside it; logits and score
+        agree to six digits, because sums are rounded in another order.
 
         Raises:
             TypeError: ``texts`` is itself a ``str``, or holds something else; the message has the index.

@@ -57,8 +57,6 @@ class Engine:
 
     def classify_many(self, texts: Sequence[str]) -> list[Prediction]:
         """Return the predictions of ``texts``, in their order; a call of the model has texts of one length only."""
-        if self.backend.batch_tokens == 1:
-            return [self.classify(text) for text in texts]
         encodings = [self._encode(text) for text in texts]
         predictions = [self._empty] * len(texts)
         for rows in _batches(encodings, self.backend.batch_tokens):

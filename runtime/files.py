@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +21,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         DataError: the file system refuses (disk full, no permission).
     """
+    # Imported here: what only reads, as the classifier does, saves their time and memory.
+    import shutil
+    import tempfile
+
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))

@@ -22,7 +22,7 @@ class Backend(Protocol):
 
     Attributes:
         name: of the engine.
-        batch_tokens: most ids that one call takes with profit; with more than one text in it.
+        batch_tokens: most ids that a call with several texts takes with profit, by measurement.
     """
 
     name: str

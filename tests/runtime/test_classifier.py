@@ -5,7 +5,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,13 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import BackendError, BundleError, Classifier, IntegrityError, Reason
+from runtime import BackendError, BundleError, Classifier, IntegrityError, Prediction, Reason
 from runtime.manifest import Thresholds
 from tests.runtime.bundles import LABELS, MAX_LEN, TEXTS, Model, pack, tokenizer, write_bundle
 from tests.runtime.processes import run_python
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=60)
 BACKENDS = ("onnx", "openvino")
+
+
+def _same(ones: Sequence[Prediction], others: Sequence[Prediction]) -> bool:
+    """Tell whether two lists of answers agree, but for the rounding of their logits."""
+    return len(ones) == len(others) and all(
+        (one.label, one.accepted, one.reason) == (other.label, other.accepted, other.reason)
+        and np.allclose(one.logits, other.logits, rtol=1e-5, atol=1e-5)
+        and abs(one.score - other.score) < 1e-5
+        for one, other in zip(ones, others, strict=True)
+    )
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
@@ -48,7 +58,7 @@ def test_logits_cannot_be_written_to(each: Classifier) -> None:
 
 def test_many_texts_keep_their_order_whatever_their_lengths(each: Classifier) -> None:
     texts = [*TEXTS, "", *reversed(TEXTS), "乙", "  "] * 3
-    assert each.classify_many(texts) == [each.classify(text) for text in texts]
+    assert _same(each.classify_many(texts), [each.classify(text) for text in texts])
     assert each.classify_many([]) == []
 
 
@@ -57,9 +67,10 @@ def test_any_texts_get_the_same_answer_alone_in_company_and_again(classifier: Cl
     alone = [classifier.classify(text) for text in texts]
     together = classifier.classify_many(texts)
     streamed = list(classifier.classify_stream(iter(texts), chunk=3))
-    assert alone == together == streamed == [classifier.classify(text) for text in texts]
-    for one, other in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(one.logits, other.logits)
+    assert alone == [classifier.classify(text) for text in texts]
+    assert together == classifier.classify_many(texts)
+    assert _same(alone, together)
+    assert _same(alone, streamed)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +188,7 @@ def test_threads_share_one_classifier(each: Classifier) -> None:
     before = each.stats().texts
 
     def work(_: int) -> bool:
-        return [each.classify(text) for text in TEXTS] == expected
+        return _same([each.classify(text) for text in TEXTS], expected)
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(work, range(50)))
@@ -206,7 +217,7 @@ def test_a_pickle_opens_the_same_bundle_again(packed: Path) -> None:
 def test_a_worker_process_gets_its_own(shared_bundle: Path) -> None:
     classifier = Classifier(shared_bundle)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.map(classifier.classify, TEXTS) == classifier.classify_many(TEXTS)
+        assert pool.map(classifier.classify, TEXTS) == [classifier.classify(text) for text in TEXTS]
 
 
 def _labels_in_child(classifier: Classifier) -> list[str]:
@@ -334,4 +345,4 @@ print(resident() - first, first)
 """
     growth, total = map(int, run_python(code).stdout.split())
     assert growth < 2000
-    assert total < 75_000
+    assert total < 70_000
