@@ -83,7 +83,7 @@ class Classifier:
             self._counts[prediction.label, prediction.reason] += 1
         return prediction
 
-    def classify_many(self, texts: Sequence[str]) -> list[Prediction]:
+    def classify_many(self, texts: Iterable[str]) -> list[Prediction]:
         """Classify a list of texts; the predictions stand in the same order.
 
         A text gets the label that :meth:`classify` gives it, whatever stands beside it; logits and score
@@ -93,7 +93,7 @@ class Classifier:
             TypeError: ``texts`` is itself a ``str``, or holds something else; the message has the index.
         """
         _refuse_one_str(texts)
-        return self._many(texts, 0)
+        return self._many(list(texts), 0)
 
     def classify_stream(self, texts: Iterable[str], chunk: int = 4096) -> Iterator[Prediction]:
         """Yield the prediction of each text, taking ``chunk`` texts at a time from ``texts``.

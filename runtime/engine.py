@@ -17,6 +17,9 @@ from runtime.tokenizer import CharTokenizer, Encoding
 
 Logits = npt.NDArray[np.float32]
 
+# Texts whose ids are held at a time: enough of every length to fill batches.
+_CHUNK = 4096
+
 
 class Engine:
     """Tokeniser, model and thresholds of a bundle, checked to fit each other.
@@ -57,6 +60,10 @@ class Engine:
 
     def classify_many(self, texts: Sequence[str]) -> list[Prediction]:
         """Return the predictions of ``texts``, in their order; a call of the model has texts of one length only."""
+        chunks = (texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK))
+        return [prediction for chunk in chunks for prediction in self._classify_chunk(chunk)]
+
+    def _classify_chunk(self, texts: Sequence[str]) -> list[Prediction]:
         encodings = [self._encode(text) for text in texts]
         predictions = [self._empty] * len(texts)
         for rows in _batches(encodings, self.backend.batch_tokens):

@@ -59,7 +59,15 @@ def test_logits_cannot_be_written_to(each: Classifier) -> None:
 def test_many_texts_keep_their_order_whatever_their_lengths(each: Classifier) -> None:
     texts = [*TEXTS, "", *reversed(TEXTS), "乙", "  "] * 3
     assert _same(each.classify_many(texts), [each.classify(text) for text in texts])
+    assert _same(each.classify_many(iter(texts)), each.classify_many(texts))
     assert each.classify_many([]) == []
+
+
+def test_more_texts_than_are_encoded_at_a_time_keep_their_order(classifier: Classifier) -> None:
+    texts = [TEXTS[number % len(TEXTS)] for number in range(5000)]
+    expected = [prediction.label for prediction in classifier.classify_many(TEXTS)]
+    labels = [prediction.label for prediction in classifier.classify_many(texts)]
+    assert labels == [expected[number % len(TEXTS)] for number in range(5000)]
 
 
 @given(texts=st.lists(ANY_TEXT, max_size=8))
