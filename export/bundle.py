@@ -6,13 +6,13 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from itertools import chain, count, cycle, islice, product
+from itertools import count, cycle, islice, product
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from distill.run_folder import PredictionRow
+from export.parity import LabelledTexts
 from runtime.errors import ConfigError
 from runtime.files import atomic_path
 from runtime.manifest import MANIFEST, FileEntry, Manifest
@@ -20,7 +20,8 @@ from runtime.text import normalise
 
 SUFFIX = ".gmb"
 """A bundle whose path ends so is a single file."""
-_GOLDEN_TEXTS = 64
+# Half as many again as a bundle must have: those on which its models differ are left out.
+_GOLDEN_TEXTS = 96
 
 
 def check_target(target: Path) -> None:
@@ -62,17 +63,18 @@ def with_manifest(files: Mapping[str, bytes], manifest: Manifest) -> dict[str, b
     return {**files, MANIFEST: manifest.to_json().encode("utf-8")}
 
 
-def golden_texts(rows: Sequence[PredictionRow], max_len: int) -> list[str]:
+def golden_texts(*sets: LabelledTexts, max_len: int) -> list[str]:
     """Choose texts to replay on the device: every class, all lengths, and one longer than ``max_len``.
 
-    At least 64 different ones; where ``rows`` holds fewer, texts of it are joined.
+    At least 96 different ones; where ``sets`` hold fewer, texts of them are joined.
 
     Args:
-        rows: predictions with at least one text that is not blank.
+        sets: labelled texts, none of them blank.
         max_len: longest text in characters that the model sees whole.
     """
-    texts = sorted({row.text for row in rows if normalise(row.text)}, key=lambda text: (len(text), text))
-    classes = {row.label: row.text for row in reversed(rows) if normalise(row.text)}
+    pairs = [pair for data in sets for pair in zip(data.labels.tolist(), data.texts, strict=True)]
+    texts = sorted({text for _, text in pairs}, key=lambda text: (len(text), text))
+    classes = dict(reversed(pairs))
     spread = texts[:: max(1, len(texts) // _GOLDEN_TEXTS)]
     chosen = dict.fromkeys([*classes.values(), *spread, texts[-1], _too_long(texts, max_len)])
     joined = (" ".join(parts) for size in count(2) for parts in product(texts, repeat=size))
@@ -92,7 +94,7 @@ def golden_lines(texts: Sequence[str], logits: npt.NDArray[np.float32], names: S
 
 def _too_long(texts: Sequence[str], max_len: int) -> str:
     longest = texts[-1]
-    for text in chain(cycle(reversed(texts))):
+    for text in cycle(reversed(texts)):
         if len(normalise(longest)) > max_len:
             break
         longest = f"{longest} {text}"

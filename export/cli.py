@@ -63,7 +63,11 @@ def cli() -> None:
     help="Models to write.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), default="bundle", show_default=True, help="Folder, or file ending in .gmb."
+    "--out",
+    type=click.Path(path_type=Path),
+    default="bundle",
+    show_default=True,
+    help="Folder, or file ending in .gmb.",
 )
 @click.option("--name", default="", help="Name in the manifest.  [default: that of the run folder]")
 @click.option("--keep-fp32", is_flag=True, help="Put fp32.onnx beside the INT8 model.")
@@ -111,8 +115,9 @@ def run(
     if keep_fp32 and not int8:
         raise click.UsageError("--keep-fp32 goes with --int8; without it the model is fp32 anyway")
     with _export_packages():
+        from export.options import Options
         from export.parity import Limits
-        from export.pipeline import Options, export_run
+        from export.pipeline import export_run
     options = Options(
         int8=int8,
         target=target,

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from torch import nn
+from torch import Tensor, nn
 
 from distill.models.student import Student
 
@@ -255,6 +255,6 @@ def _norm(modules: dict[str, nn.Module], name: str) -> Norm:
     return Norm(name, _array(module.weight), _array(module.bias), module.eps)
 
 
-def _array(parameter: nn.Parameter) -> Floats:
+def _array(parameter: Tensor) -> Floats:
     array: Floats = parameter.detach().float().numpy()
     return array

@@ -43,13 +43,14 @@ def convert(model: bytes) -> Ir:
     return _serialise(openvino, openvino.Core().read_model(model))
 
 
-def convert_int8(model: bytes, calibration: Sequence[Ids], reduce_range: bool) -> Ir:
+def convert_int8(model: bytes, calibration: Sequence[Ids], reduce_range: bool, keep_float: Sequence[str] = ()) -> Ir:
     """Convert an fp32 ONNX model of standard operators and quantise it.
 
     Args:
         model: content of the ONNX file.
         calibration: ids of development texts.
         reduce_range: 7-bit weights, see :class:`export.quantize.Scheme`.
+        keep_float: names of linear layers to leave in float.
 
     Raises:
         ConfigError: OpenVINO or NNCF is not installed.
@@ -63,6 +64,7 @@ def convert_int8(model: bytes, calibration: Sequence[Ids], reduce_range: bool) -
             nncf.Dataset(texts),
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(texts),
+            ignored_scope=nncf.IgnoredScope(names=[f"{layer}.product" for layer in keep_float]),
             advanced_parameters=_parameters(reduce_range),
         )
     return _serialise(openvino, quantised)

@@ -124,8 +124,13 @@ def compare(variant: str, data: LabelledTexts, reference: Logits, logits: Logits
         agreement=float(np.mean(before == after)),
         largest_difference=float(np.abs(logits - reference).max()),
         recall_change=_recall_change(data, before, after),
-        flips=tuple(_flip(data, row, reference[row], logits[row]) for row in np.flatnonzero(before != after)),
+        flips=tuple(_flip(data, row, reference[row], logits[row]) for row in np.flatnonzero(before != after).tolist()),
     )
+
+
+def passes(found: Comparison, limits: Limits) -> bool:
+    """Tell whether a variant is within the limits."""
+    return found.agreement >= limits.min_agreement and found.f1_drop <= limits.max_f1_drop
 
 
 def check(comparisons: Sequence[Comparison], limits: Limits) -> None:
@@ -152,7 +157,9 @@ def check(comparisons: Sequence[Comparison], limits: Limits) -> None:
 
 
 def _refusal(found: Comparison, what: str, option: str) -> ParityError:
-    return ParityError(f"{found.variant}: {what}; nothing was written; measure on more texts, or allow it with {option}")
+    return ParityError(
+        f"{found.variant}: {what}; nothing was written; measure on more texts, or allow it with {option}"
+    )
 
 
 def _below(share: float) -> str:

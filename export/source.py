@@ -1,0 +1,79 @@
+"""What export takes from a run folder, and the yardstick it gives: the trained student."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from distill.models.student import Student
+from distill.predict import student_logits
+from distill.run_folder import RunFolder
+from export.parity import Comparison, LabelledTexts, Logits, compare
+from runtime.backends import Backend
+from runtime.errors import DataError
+from runtime.text import normalise
+from runtime.tokenizer import CharTokenizer, Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """All that is taken from a run folder."""
+
+    run: RunFolder
+    student: Student
+    tokenizer: CharTokenizer
+    names: tuple[str, ...]
+    dev: LabelledTexts
+    test: LabelledTexts
+
+    def dev_ids(self) -> list[Ids]:
+        """Return the ids of the development texts, on which INT8 is calibrated."""
+        return [self.tokenizer.encode(text).ids for text in self.dev.texts]
+
+    def student_logits(self, data: LabelledTexts) -> Logits:
+        """Return the logits of the trained student, by torch in fp32: what every export is held against."""
+        return student_logits(self.student, self.tokenizer, data.texts)
+
+    def backend_logits(self, backend: Backend, texts: Sequence[str]) -> Logits:
+        """Return the logits ``[n, C]`` that an engine gives texts which are not blank.
+
+        One call a text, as a device makes them.
+        """
+        ids = [self.tokenizer.encode(text).ids for text in texts]
+        return np.concatenate([backend.run(row[np.newaxis]) for row in ids])
+
+    def compare(self, name: str, backend: Backend) -> Comparison:
+        """Hold a model against the trained student on the test set."""
+        return compare(name, self.test, self.student_logits(self.test), self.backend_logits(backend, self.test.texts))
+
+
+def read_source(path: Path) -> Source:
+    """Read what export needs of a run folder.
+
+    Raises:
+        DataError: a part is missing, broken or empty, or the parts do not fit each other.
+    """
+    run = RunFolder(path)
+    run.recipe()
+    names, tokenizer, student = run.labels(), run.tokenizer(), run.student()
+    dev, test = (_labelled(run, split, names) for split in ("dev", "test"))
+    sizes = student.head.out_features, student.characters.num_embeddings, student.positions.num_embeddings
+    if sizes != (len(names), tokenizer.size, tokenizer.max_len):
+        raise DataError(f"{path}: student, labels.json and tokenizer.json are not of one run; train again")
+    return Source(run, student, tokenizer, names, dev, test)
+
+
+def _labelled(run: RunFolder, split: str, names: tuple[str, ...]) -> LabelledTexts:
+    rows = [row for row in run.predictions(split) if normalise(row.text)]
+    if not rows:
+        raise DataError(f"{run.path / 'predictions'} has no {split} texts to measure on; train with a {split} set")
+    strange = {row.label for row in rows} - set(names)
+    if strange:
+        raise DataError(
+            f"{run.path / 'predictions'}: {split} class {min(strange)!r} is not in labels.json; train again"
+        )
+    labels = np.array([names.index(row.label) for row in rows], dtype=np.int64)
+    return LabelledTexts(tuple(row.text for row in rows), labels, names)

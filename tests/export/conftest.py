@@ -1,0 +1,121 @@
+"""A small student, trained for a second, in a run folder written by the real writer."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from distill.models.student import Student
+from distill.predict import prediction_rows, student_logits
+from distill.recipe import read_recipe
+from distill.run_folder import RunFolder
+from export.source import Source, read_source
+from runtime.tokenizer import CharTokenizer
+
+NAMES = ("树脂", "碱", "酸")
+_WORDS = {
+    "酸": (["盐酸", "硫酸", "硝酸", "磷酸", "醋酸", "草酸"], ["试剂", "工业级", "电子级", "稀释", "30%"]),
+    "碱": (["氢氧化钠", "氢氧化钾", "片碱", "氨水", "石灰", "纯碱"], ["颗粒", "工业级", "袋装", "食品级", "99%"]),
+    "树脂": (["聚乙烯", "聚丙烯", "环氧树脂", "尼龙", "聚酯", "酚醛"], ["颗粒", "粉料", "切片", "薄膜级", "袋装"]),
+}
+ROWS = [(f"{name} {kind}", label) for label, (names, kinds) in _WORDS.items() for name, kind in product(names, kinds)]
+SPLITS = {"train": ROWS, "dev": ROWS[::3], "test": ROWS[1::3]}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Networks this small run faster on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a student of one block on 90 names of three classes and write its run folder."""
+    path = tmp_path_factory.mktemp("runs") / "acids"
+    write_run(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def source(run_folder: Path) -> Source:
+    """Return the content of the run folder."""
+    return read_source(run_folder)
+
+
+def write_run(path: Path) -> RunFolder:
+    """Write a complete run folder at ``path``."""
+    recipe = read_recipe(
+        None, ["student.layers=2", "student.width=32", "student.feed_forward=64", "student.max_len=24"]
+    )
+    tokenizer = CharTokenizer.from_texts([text for text, _ in ROWS], recipe.student.max_len)
+    torch.manual_seed(0)
+    student = Student(recipe.student, tokenizer.size, len(NAMES), tokenizer.max_len)
+    _train(student, tokenizer)
+    run = RunFolder(path)
+    run.save_recipe(recipe)
+    run.save_labels(NAMES)
+    tokenizer.save(path / "tokenizer.json")
+    run.save_student(student, tokenizer.size, len(NAMES), tokenizer.max_len)
+    for split in ("dev", "test"):
+        texts, labels = zip(*SPLITS[split], strict=True)
+        run.save_predictions(split, prediction_rows(texts, labels, student_logits(student, tokenizer, texts), NAMES))
+    run.save_environment({"data_fingerprint": "f" * 64})
+    run.save_metrics([])
+    return run
+
+
+def _train(student: Student, tokenizer: CharTokenizer) -> None:
+    ids = [torch.from_numpy(tokenizer.encode(text).ids).long() for text, _ in ROWS]
+    batch = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
+    labels = torch.tensor([NAMES.index(label) for _, label in ROWS])
+    optimiser = torch.optim.AdamW(student.parameters(), lr=3e-3)
+    student.train()
+    for _ in range(40):
+        optimiser.zero_grad()
+        cross_entropy(student(batch), labels).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    student.eval()
+
+
+@dataclass(frozen=True)
+class CommandRun:
+    """What a run of ``gm-export`` in a process of its own gave."""
+
+    out: Path
+    home: Path
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def exported(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> CommandRun:
+    """Run ``gm-export --int8 RUN --backend both`` where no socket can be opened and the home folder is new."""
+    folder = tmp_path_factory.mktemp("exported")
+    home = folder / "home"
+    home.mkdir()
+    no_network = (
+        "import socket, sys\n"
+        "def refuse(*arguments, **options): print('NETWORK', arguments, file=sys.stderr); raise OSError('no network')\n"
+        "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
+        "from export.cli import main; main()\n"
+    )
+    arguments = ["--int8", str(run_folder), "--backend", "both", "--keep-fp32", "--out", str(folder / "bundle")]
+    done = subprocess.run(
+        [sys.executable, "-c", no_network, *arguments],
+        env=os.environ | {"HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return CommandRun(folder / "bundle", home, done.stdout, done.stderr)

@@ -1,0 +1,46 @@
+"""Temperature and threshold."""
+
+import numpy as np
+import pytest
+
+from export.confidence import fit_temperature, fit_threshold
+from runtime.confidence import softmax
+
+
+def test_the_temperature_undoes_a_scale_of_the_logits() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(4000, 3)).astype(np.float32) * 2
+    labels = np.array([generator.choice(3, p=row) for row in softmax(logits)])
+    assert fit_temperature(logits, labels) == pytest.approx(1.0, abs=0.1)
+    assert fit_temperature(logits * 3, labels) == pytest.approx(3.0, abs=0.3)
+
+
+def test_a_set_without_a_mistake_does_not_drive_the_temperature_to_zero() -> None:
+    logits = np.eye(4, dtype=np.float32)
+    assert fit_temperature(logits, np.arange(4)) == pytest.approx(0.2)
+
+
+def test_the_threshold_parts_the_wrong_from_the_right() -> None:
+    scores = np.array([0.9, 0.3, 0.8, 0.4])
+    right = np.array([True, False, True, False])
+    assert fit_threshold(scores, right, 1.0) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("precision", "threshold"),
+    [(0.0, 0.0), (0.5, 0.0), (0.6, 0.35), (0.95, 0.6)],
+)
+def test_a_lower_precision_accepts_more(precision: float, threshold: float) -> None:
+    scores = np.array([0.9, 0.8, 0.4, 0.3])
+    right = np.array([True, True, False, False])
+    assert fit_threshold(scores, right, precision) == pytest.approx(threshold)
+
+
+def test_equal_scores_are_accepted_or_refused_together() -> None:
+    scores = np.array([0.9, 0.5, 0.5, 0.5])
+    right = np.array([True, True, False, False])
+    assert fit_threshold(scores, right, 1.0) == pytest.approx(0.7)
+
+
+def test_a_precision_out_of_reach_accepts_nothing() -> None:
+    assert fit_threshold(np.array([0.9, 0.8]), np.array([False, True]), 0.9) == 1.0

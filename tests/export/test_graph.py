@@ -1,0 +1,87 @@
+"""The hand-written fp32 graphs against torch."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from distill.models.student import Student
+from distill.recipe import StudentConfig
+from export.graph import CONTRIB, FloatEmitter, Network, StandardEmitter, build
+from export.source import Source
+from runtime.backends.onnx import OnnxBackend
+from runtime.errors import BackendError
+from runtime.tokenizer import FIRST_CHARACTER_ID
+
+EMITTERS = [FloatEmitter, StandardEmitter]
+
+
+def _model(source: Source, emitter: type[FloatEmitter] = FloatEmitter) -> bytes:
+    return build(Network.of(source.student), emitter())
+
+
+def _ids(source: Source, batch: int, length: int) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+    generator = np.random.default_rng(length)
+    return generator.integers(FIRST_CHARACTER_ID, source.tokenizer.size, (batch, length), dtype=np.int32)
+
+
+@pytest.mark.parametrize("emitter", EMITTERS)
+@pytest.mark.parametrize("length", [1, 2, 7, 20, 24])
+def test_the_graph_gives_the_logits_of_torch_at_every_length(
+    source: Source, emitter: type[FloatEmitter], length: int
+) -> None:
+    ids = _ids(source, 3, length)
+    with torch.inference_mode():
+        expected = source.student(torch.from_numpy(ids).long()).numpy()
+    logits = OnnxBackend(_model(source, emitter), 1, "model").run(ids)
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+
+
+def test_a_student_of_other_sizes_is_exported_as_well() -> None:
+    config = StudentConfig(layers=3, width=24, heads=3, feed_forward=40, max_len=9)
+    student = Student(config, vocabulary=11, classes=2, max_len=9).eval()
+    ids = np.array([[2, 10, 5, 1]], dtype=np.int32)
+    with torch.inference_mode():
+        expected = student(torch.from_numpy(ids).long()).numpy()
+    logits = OnnxBackend(build(Network.of(student), FloatEmitter()), 1, "model").run(ids)
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+
+
+def test_a_batch_gets_the_logits_of_its_texts_alone(source: Source) -> None:
+    backend = OnnxBackend(_model(source), 1, "model")
+    ids = _ids(source, 5, 11)
+    alone = np.concatenate([backend.run(row[None]) for row in ids])
+    np.testing.assert_allclose(backend.run(ids), alone, atol=1e-5)
+
+
+def test_longer_than_the_positions_is_an_error_not_a_wrong_answer(source: Source) -> None:
+    with pytest.raises(BackendError):
+        OnnxBackend(_model(source), 1, "model").run(_ids(source, 1, 25))
+
+
+@pytest.mark.parametrize("emitter", EMITTERS)
+def test_old_runtimes_can_read_the_file(source: Source, emitter: type[FloatEmitter]) -> None:
+    model = onnx.load_from_string(_model(source, emitter))
+    onnx.checker.check_model(model)
+    assert model.ir_version == 8
+    assert {opset.domain: opset.version for opset in model.opset_import}[""] == 17
+
+
+def test_the_standard_spelling_has_no_operator_of_onnxruntime(source: Source) -> None:
+    model = onnx.load_from_string(_model(source, StandardEmitter))
+    assert {node.domain for node in model.graph.node} == {""}
+    assert CONTRIB not in {opset.domain for opset in model.opset_import}
+
+
+def test_the_graph_is_small_has_one_input_and_no_second_file(source: Source) -> None:
+    model = onnx.load_from_string(_model(source))
+    assert [value.name for value in model.graph.input] == ["ids"]
+    assert [value.name for value in model.graph.output] == ["logits"]
+    # Four for the embeddings, eleven or so a block, three at the end.
+    assert len(model.graph.node) <= 7 + 12 * source.student.config.layers
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
+    assert "mask" not in _model(source).decode("latin-1")
+
+
+def test_the_same_weights_give_the_same_bytes(source: Source) -> None:
+    assert _model(source) == _model(source)

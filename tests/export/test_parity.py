@@ -1,0 +1,91 @@
+"""Parity on logits written by hand."""
+
+import numpy as np
+import pytest
+
+from export.parity import Comparison, LabelledTexts, Limits, Logits, check, compare, passes
+from runtime.errors import DataError, ParityError
+
+DATA = LabelledTexts(("one", "two", "three", "four"), np.array([0, 0, 1, 1]), ("acid", "base"))
+BEFORE = np.array([[3, 0], [2, 0], [0, 1], [0, 4]], dtype=np.float32)
+
+
+def _changed(*rows: int) -> Logits:
+    after = BEFORE.copy()
+    after[list(rows)] = after[list(rows), ::-1]
+    return after
+
+
+def _compare(after: Logits) -> Comparison:
+    return compare("INT8", DATA, BEFORE, after)
+
+
+def test_equal_decisions_agree_whatever_the_logits() -> None:
+    found = _compare(BEFORE * np.float32(1.5))
+    assert (found.agreement, found.accuracy, found.macro_f1, found.f1_drop) == (1.0, 1.0, 1.0, 0.0)
+    assert found.largest_difference == 2.0
+    assert (found.flips, found.recall_change) == ((), {})
+
+
+def test_a_flip_is_named_with_its_margins() -> None:
+    found = _compare(_changed(2))
+    flip = found.flips[0]
+    assert (flip.text, flip.label, flip.before, flip.after) == ("three", "base", "base", "acid")
+    assert (flip.margin_before, flip.margin_after) == (1.0, 1.0)
+    assert (found.agreement, found.accuracy) == (0.75, 0.75)
+    # F1: acid 2*2/(3+2) = 0.8, base 2*1/(1+2) = 2/3.
+    assert found.macro_f1 == pytest.approx((0.8 + 2 / 3) / 2)
+    assert found.f1_drop == pytest.approx(1 - (0.8 + 2 / 3) / 2)
+    assert found.recall_change == {"base": -0.5}
+
+
+def test_a_flip_towards_the_truth_counts_against_agreement_all_the_same() -> None:
+    found = compare("INT8", DATA, _changed(0), BEFORE)
+    assert found.agreement == 0.75
+    assert found.f1_drop < 0
+    assert not passes(found, Limits())
+
+
+def test_too_little_agreement_is_refused_in_one_line_with_a_way_out() -> None:
+    with pytest.raises(ParityError, match=r"INT8: 75.00% of 4 test texts .*'three' from base to acid.*0\.75") as caught:
+        check([_compare(BEFORE), _compare(_changed(2))], Limits())
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 5
+
+
+def test_the_way_out_that_the_message_names_is_one() -> None:
+    found = _compare(_changed(2))
+    check([found], Limits(min_agreement=0.75, max_f1_drop=1.0))
+
+
+def test_a_falling_macro_f1_is_refused_even_when_labels_agree_enough() -> None:
+    with pytest.raises(ParityError, match=r"macro-F1 on 4 test texts falls by 0\.2667"):
+        check([_compare(_changed(2))], Limits(min_agreement=0.5))
+
+
+def test_limits_are_inclusive() -> None:
+    found = _compare(_changed(2))
+    assert passes(found, Limits(min_agreement=0.75, max_f1_drop=found.f1_drop))
+    assert not passes(found, Limits(min_agreement=0.76, max_f1_drop=1.0))
+
+
+def test_a_student_that_gives_nan_is_a_data_error() -> None:
+    with pytest.raises(DataError, match="NaN"):
+        compare("INT8", DATA, BEFORE * np.float32("nan"), BEFORE)
+
+
+def test_a_variant_that_gives_nan_is_no_parity_although_argmax_would_agree() -> None:
+    with pytest.raises(ParityError, match="INT8 gives NaN"):
+        compare("INT8", DATA, BEFORE, BEFORE + np.float32("inf"))
+
+
+def test_without_texts_there_is_nothing_to_say() -> None:
+    empty = LabelledTexts((), np.array([], dtype=np.int64), DATA.names)
+    with pytest.raises(DataError, match="no test predictions"):
+        compare("INT8", empty, np.empty((0, 2), np.float32), np.empty((0, 2), np.float32))
+
+
+def test_the_report_is_plain_json() -> None:
+    report = _compare(_changed(2)).to_json()
+    assert report["flips"][0]["text"] == "three"
+    assert set(report) >= {"variant", "texts", "accuracy", "macro_f1", "agreement", "largest_difference"}
