@@ -89,15 +89,18 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
 
 def _files(path: Path) -> dict[str, Path]:
     """Return the files by split; a single file counts as train."""
-    if not path.is_dir():
+    try:
+        names = sorted(path.iterdir()) if path.is_dir() else None
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; check the path and its permissions") from error
+    if names is None:
         return {"train": path}
     found: dict[str, Path] = {}
-    for name in ("train", "dev", "test"):
-        files = sorted(file for file in path.iterdir() if file.stem == name and file.suffix.lower() in SUFFIXES)
-        if len(files) > 1:
-            raise DataError(f"{path} holds both {files[0].name} and {files[1].name}; keep one of them")
-        if files:
-            found[name] = files[0]
+    for file in names:
+        if file.stem in ("train", "dev", "test") and file.suffix.lower() in SUFFIXES:
+            first = found.setdefault(file.stem, file)
+            if first is not file:
+                raise DataError(f"{path} holds both {first.name} and {file.name}; keep one of them")
     if "train" not in found:
         raise DataError(f"{path} has no train file; name one train{{{','.join(SUFFIXES)}}}, or name one file")
     return found

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 # Keeps rounding errors from turning "4.000000000000001 grams in common" into five.
 _EPSILON = 1e-9
-# Grams that two prefixes must share. More make the prefixes longer and the candidates fewer.
-_OVERLAP = 4
 
 
 def split(
@@ -54,6 +52,8 @@ def split(
         )
     if near_duplicate <= 0:
         raise ConfigError("data.near_duplicate must be above 0; 1 keeps only texts of the same n-grams together")
+    if dev_share == test_share == 0:
+        return list(examples), [], []
     texts = [normalise(example.text) for example in examples]
     keys = [hashlib.sha256(f"{seed}\0{text}".encode("utf-8", "surrogatepass")).digest() for text in texts]
     groups = near_duplicate_groups(texts, near_duplicate)
@@ -97,11 +97,16 @@ def _similar(one: frozenset[str], other: frozenset[str], threshold: float) -> bo
     return common / (len(one) + len(other) - common) >= threshold
 
 
+def _overlap(size: int) -> int:
+    """Return how many grams the prefixes must share; more make them longer and the candidates fewer."""
+    return max(4, size // 8)
+
+
 def _candidates(sets: Sequence[frozenset[str]], threshold: float) -> Iterator[tuple[int, list[int]]]:
     """Yield each set's number with those of the sets before it that may be similar.
 
     ``sets`` are in order of size. Similar sets share at least ``threshold`` of the larger one's grams;
-    so, with all grams in one order and rare ones first, the first few of each have ``_OVERLAP`` grams
+    so, with all grams in one order and rare ones first, the first few of each have some grams
     in common (prefix filtering, Bayardo et al., WWW 2007, with the longer prefixes of Wang et al.,
     SIGMOD 2012). Numbers of sets are counted per gram of that prefix with numpy.
     """
@@ -109,7 +114,7 @@ def _candidates(sets: Sequence[frozenset[str]], threshold: float) -> Iterator[tu
     rank = {gram: number for number, gram in enumerate(sorted(frequency, key=lambda gram: (frequency[gram], gram)))}
     least = [math.ceil(threshold * len(grams) - _EPSILON) for grams in sets]
     prefixes = [
-        sorted(map(rank.__getitem__, grams))[: len(grams) - need + _OVERLAP]
+        sorted(map(rank.__getitem__, grams))[: len(grams) - need + _overlap(len(grams))]
         for grams, need in zip(sets, least, strict=True)
     ]
     flat = np.fromiter(chain.from_iterable(prefixes), dtype=np.int64)
@@ -122,7 +127,7 @@ def _candidates(sets: Sequence[frozenset[str]], threshold: float) -> Iterator[tu
             continue
         shared = np.bincount(np.concatenate([holders[start[gram] : stop[gram]] for gram in prefix]))
         smallest = bisect_left(sizes, least[number])
-        found = np.flatnonzero(shared[smallest:] >= min(_OVERLAP, least[number])) + smallest
+        found = np.flatnonzero(shared[smallest:] >= min(_overlap(least[number]), least[number])) + smallest
         yield number, found.tolist()
         for gram in prefix:
             stop[gram] += 1

@@ -150,6 +150,7 @@ def test_a_lone_surrogate_in_json_does_no_harm(tmp_path: Path) -> None:
 
 def test_a_missing_path_is_refused(tmp_path: Path) -> None:
     assert "No such file" in refusal(tmp_path / "missing.tsv")
+    assert "cannot read" in refusal(tmp_path / ("long" * 100 + ".tsv"))
 
 
 def test_a_folder_without_train_is_refused(tmp_path: Path) -> None:

@@ -53,9 +53,10 @@ def test_groups_are_those_that_comparing_all_pairs_finds(texts: list[str], thres
 
 
 @settings(max_examples=20)
-@given(st.lists(st.integers(0, 999), min_size=30, max_size=60, unique=True))
-def test_groups_of_long_similar_texts_are_exact_too(numbers: list[int]) -> None:
-    texts = [f"氢氧化钠 工业级 99% 批号{number:03d}" for number in numbers]
+@given(st.lists(st.integers(0, 999), min_size=30, max_size=60, unique=True), st.sampled_from([1, 4]))
+def test_groups_of_long_similar_texts_are_exact_too(numbers: list[int], repeats: int) -> None:
+    name = "".join(chr(code) for code in range(ord("一"), ord("一") + 20 * repeats))
+    texts = [f"{name} 批号{'-'.join(f'{number * place:03d}' for place in range(1, 1 + repeats))}" for number in numbers]
     assert set(map(frozenset, near_duplicate_groups(texts, 0.9))) == components(texts, 0.9)
 
 
@@ -112,6 +113,11 @@ def test_adding_rows_moves_few_others() -> None:
         not any(row in old and row in new for old, new in zip(before, after, strict=True)) for row in rows[:380]
     )
     assert moved <= 10
+
+
+def test_without_shares_all_rows_are_train() -> None:
+    rows = distinct(10)
+    assert split(rows, 0.0, 0.0, 0.8, 0) == (rows, [], [])
 
 
 def test_another_seed_gives_another_split() -> None:
