@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from distill.models.student import Student
 from distill.predict import prediction_rows, student_logits
-from distill.recipe import read_recipe
+from distill.recipe import Recipe, read_recipe
 from distill.run_folder import RunFolder
 from export.source import Source, read_source
 from runtime.tokenizer import CharTokenizer
@@ -26,6 +26,11 @@ _WORDS = {
     "树脂": (["聚乙烯", "聚丙烯", "环氧树脂", "尼龙", "聚酯", "酚醛"], ["颗粒", "粉料", "切片", "薄膜级", "袋装"]),
 }
 ROWS = [(f"{name} {kind}", label) for label, (names, kinds) in _WORDS.items() for name, kind in product(names, kinds)]
+SIZES = ("student.layers=2", "student.width=32", "student.feed_forward=64", "student.max_len=24")
+LAYERS = [
+    f"blocks.{block}.{layer}"
+    for block, layer in product((0, 1), ("qkv", "attention_out", "feed_forward_in", "feed_forward_out"))
+]
 SPLITS = {"train": ROWS, "dev": ROWS[::3], "test": ROWS[1::3]}
 
 
@@ -54,20 +59,55 @@ def source(run_folder: Path) -> Source:
 
 def write_run(path: Path) -> RunFolder:
     """Write a complete run folder at ``path``."""
-    recipe = read_recipe(
-        None, ["student.layers=2", "student.width=32", "student.feed_forward=64", "student.max_len=24"]
-    )
+    recipe = read_recipe(None, SIZES)
     tokenizer = CharTokenizer.from_texts([text for text, _ in ROWS], recipe.student.max_len)
     torch.manual_seed(0)
     student = Student(recipe.student, tokenizer.size, len(NAMES), tokenizer.max_len)
     _train(student, tokenizer)
-    run = RunFolder(path)
+    return _write(RunFolder(path), recipe, tokenizer, student, SPLITS)
+
+
+def write_brittle_run(path: Path, *layers: str) -> RunFolder:
+    """Write the run folder of a student that INT8 ruins.
+
+    One input of each of ``layers`` is a thousand, and has no weight: fp32 does not notice it, and the steps of
+    INT8 become too coarse for the others. The labels are what the student says.
+    """
+    recipe = read_recipe(None, SIZES)
+    tokenizer = CharTokenizer.from_texts([text for text, _ in ROWS], recipe.student.max_len)
+    torch.manual_seed(1)
+    student = Student(recipe.student, tokenizer.size, len(NAMES), tokenizer.max_len).eval()
+    with torch.no_grad():
+        student.characters.weight.mul_(0.01)  # the blocks decide, not what bypasses them
+        for layer in layers:
+            _add_outlier(student, layer)
+    texts = [text for text, _ in ROWS]
+    labels = [NAMES[row] for row in student_logits(student, tokenizer, texts).argmax(1)]
+    rows = list(zip(texts, labels, strict=True))
+    return _write(RunFolder(path), recipe, tokenizer, student, {"dev": rows, "test": rows})
+
+
+def _add_outlier(student: Student, layer: str) -> None:
+    block, _, name = layer.rpartition(".")
+    before, position = {
+        "qkv": ("attention_norm", 0),
+        "attention_out": ("qkv", 2 * student.config.width),
+        "feed_forward_in": ("feed_forward_norm", 0),
+        "feed_forward_out": ("feed_forward_in", 0),
+    }[name]
+    student.get_parameter(f"{block}.{before}.bias")[position] = 1e3
+    student.get_parameter(f"{layer}.weight")[:, 0] = 0.0
+
+
+def _write(
+    run: RunFolder, recipe: Recipe, tokenizer: CharTokenizer, student: Student, splits: dict[str, list[tuple[str, str]]]
+) -> RunFolder:
     run.save_recipe(recipe)
     run.save_labels(NAMES)
-    tokenizer.save(path / "tokenizer.json")
+    tokenizer.save(run.path / "tokenizer.json")
     run.save_student(student, tokenizer.size, len(NAMES), tokenizer.max_len)
     for split in ("dev", "test"):
-        texts, labels = zip(*SPLITS[split], strict=True)
+        texts, labels = zip(*splits[split], strict=True)
         run.save_predictions(split, prediction_rows(texts, labels, student_logits(student, tokenizer, texts), NAMES))
     run.save_environment({"data_fingerprint": "f" * 64})
     run.save_metrics([])

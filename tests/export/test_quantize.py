@@ -69,7 +69,7 @@ def test_one_scale_for_the_matrix_where_a_target_wants_it() -> None:
 def test_the_range_of_activations_holds_zero_exactly(values: list[float]) -> None:
     step, zero = Inputs.of(torch.tensor([values])).scale()
     quantised = np.clip(np.rint(np.array(values) / step) + zero, 0, 255)
-    np.testing.assert_allclose((quantised - zero) * step, values, atol=step)
+    np.testing.assert_allclose((quantised - zero) * step, values, atol=float(step))
 
 
 def test_calibration_sees_every_linear_layer_and_leaves_no_hook(source: Source) -> None:

@@ -1,0 +1,143 @@
+"""The command as a user types it."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from export.bundle import file_entries, with_manifest, write_bundle
+from export.cli import main
+from runtime.bundle import Bundle
+from tests.export.conftest import LAYERS, CommandRun, write_brittle_run
+
+
+def _call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:
+    monkeypatch.setattr(sys, "argv", ["gm-export", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code
+
+
+def test_the_output_is_one_table_and_the_way_on(exported: CommandRun) -> None:
+    lines = exported.stdout.splitlines()
+    assert lines[0].split()[:3] == ["30", "test", "texts"]
+    assert [line.split("  ")[0] for line in lines[1:4]] == ["ONNX INT8", "OpenVINO INT8", "ONNX fp32"]
+    assert "100.00%" in lines[1]
+    assert f"bundle: {exported.out}" in lines
+    assert len(exported.stderr.splitlines()) == 1
+
+
+def test_both_engines_and_the_fp32_model_are_in_the_bundle(exported: CommandRun) -> None:
+    assert set(Bundle.open(exported.out).manifest.backends) == {"onnx", "openvino", "fp32"}
+
+
+def test_verify_replays_the_golden_texts_on_each_engine(
+    exported: CommandRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, "verify", exported.out) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["onnx", "openvino"]
+    assert all("100.0% keep their label" in line for line in lines)
+
+
+def test_verify_notices_one_flipped_bit(
+    exported: CommandRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = _copy(exported.out, tmp_path / "copy")
+    content = bytearray((copy / "model.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / "model.onnx").write_bytes(content)
+    assert _call(monkeypatch, "verify", copy) == 4
+    assert "model.onnx has another SHA-256" in capsys.readouterr().err
+
+
+def test_verify_notices_a_machine_that_decides_otherwise(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bundle"
+    assert _call(monkeypatch, run_folder, "--out", out) == 0
+    manifest = Bundle.open(out).manifest
+    files = {name: (out / name).read_bytes() for name in manifest.files}
+    # What a saturating processor would look like: the golden texts have other labels than the model gives here.
+    files["golden.jsonl"] = files["golden.jsonl"].replace('"label": "酸"'.encode(), '"label": "碱"'.encode())
+    write_bundle(out, with_manifest(files, replace(manifest, files=file_entries(files))))
+    capsys.readouterr()
+    assert _call(monkeypatch, "verify", out) == 5
+    assert "this machine decides otherwise" in capsys.readouterr().err
+
+
+def test_verify_of_what_is_no_bundle_exits_4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _call(monkeypatch, "verify", tmp_path) == 4
+
+
+def test_a_refusal_exits_5_with_one_line_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brittle = write_brittle_run(tmp_path / "run", *LAYERS).path
+    assert _call(monkeypatch, "--int8", brittle, "--out", tmp_path / "bundle") == 5
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("gm-export: ONNX INT8: ")
+    assert "nothing was written" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_folder_that_is_no_run_exits_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, "--int8", tmp_path) == 3
+    assert "is not a run folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--keep-fp32", "run"], ["--target", "sparc", "run"], ["--min-agreement", "99.5", "run"], ["verify"]],
+)
+def test_wrong_use_exits_2(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, *arguments) == 2
+    assert "Usage: gm-export" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", ["--help", "-h", "verify --help"])
+def test_help_answers_without_loading_torch_or_onnx(arguments: str) -> None:
+    code = (
+        f"import sys; sys.argv = 'gm-export {arguments}'.split()\n"
+        "from export.cli import main\n"
+        "try: main()\n"
+        "finally: assert not {'torch', 'onnx', 'onnxruntime', 'transformers'} & set(sys.modules)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: gm-export")
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [("onnx", []), ("optimum", ["--int8"]), ("openvino", ["--backend", "openvino"])],
+)
+def test_a_missing_package_is_named_with_the_way_to_get_it(
+    package: str,
+    arguments: list[str],
+    run_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in [name for name in sys.modules if name == package or name.startswith((f"{package}.", "export."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert _call(monkeypatch, run_folder, *arguments, "--out", tmp_path / "bundle") == 2
+    assert "pip install 'gm-edge[export]'" in capsys.readouterr().err
+
+
+def _copy(bundle: Path, target: Path) -> Path:
+    for path in bundle.rglob("*"):
+        if path.is_file():
+            copy = target / path.relative_to(bundle)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    return target

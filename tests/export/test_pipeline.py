@@ -1,0 +1,167 @@
+"""From run folder to bundle, in this process."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from export.options import Options
+from export.parity import Limits
+from export.pipeline import Exported, export_run
+from export.source import Source, read_source
+from runtime import Classifier
+from runtime.bundle import Bundle
+from runtime.errors import DataError, ParityError
+from runtime.selftest import read_golden
+from tests.export.conftest import LAYERS, NAMES, SPLITS, write_brittle_run
+
+
+@pytest.fixture(scope="module")
+def bundle(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Export INT8 with the fp32 model beside it."""
+    return export_run(run_folder, tmp_path_factory.mktemp("out") / "bundle", Options(keep_fp32=True))
+
+
+def test_the_runtime_reads_the_bundle_and_decides_as_the_student(bundle: Exported, source: Source) -> None:
+    with Classifier(bundle.path) as classifier:
+        labels = [prediction.label for prediction in classifier.classify_many(source.test.texts)]
+        assert classifier.selftest().label_agreement == 1.0
+    assert labels == [NAMES[row] for row in source.student_logits(source.test).argmax(1)]
+
+
+def test_the_manifest_lists_every_file_with_its_hash(bundle: Exported) -> None:
+    manifest = json.loads((bundle.path / "manifest.json").read_text())
+    on_disk = {path.name for path in bundle.path.iterdir()} - {"manifest.json"}
+    assert set(manifest["files"]) == on_disk == {"model.onnx", "fp32.onnx", "golden.jsonl", "tokenizer.json"}
+    for name, entry in manifest["files"].items():
+        content = (bundle.path / name).read_bytes()
+        assert entry == {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+
+
+def test_the_manifest_says_what_was_measured_and_where_it_comes_from(bundle: Exported, run_folder: Path) -> None:
+    manifest = Bundle.open(bundle.path).manifest
+    assert manifest.labels == NAMES
+    assert (manifest.name, manifest.target, manifest.max_len) == ("acids", "generic", 24)
+    assert dict(manifest.backends) == {"onnx": "model.onnx", "fp32": "fp32.onnx"}
+    assert manifest.data_fingerprint == "f" * 64
+    assert len(manifest.recipe_sha256) == 64
+    assert {"onnx", "onnxruntime", "torch"} <= set(manifest.toolchain)
+    assert [found["variant"] for found in manifest.parity["variants"]] == ["ONNX INT8", "ONNX fp32"]
+    assert manifest.metrics["test"]["texts"] == len(SPLITS["test"])
+    assert str(run_folder.parent) not in (bundle.path / "manifest.json").read_text()
+
+
+def test_golden_texts_carry_the_logits_of_the_int8_model(bundle: Exported, source: Source) -> None:
+    golden = read_golden(Bundle.open(bundle.path))
+    assert len(golden) >= 64
+    assert {row.label for row in golden} == set(NAMES)
+    expected = source.backend_logits(bundle.variants[0].backend, [row.text for row in golden])
+    assert expected.tolist() == [row.logits for row in golden]
+
+
+def test_temperature_and_threshold_are_those_of_the_quantised_model(bundle: Exported) -> None:
+    assert 0.2 <= bundle.manifest.temperature <= 10.0
+    # The little student is right on every dev text, so nothing needs to be refused.
+    assert bundle.manifest.thresholds.default == 0.0
+
+
+def test_two_exports_have_the_same_model(bundle: Exported, run_folder: Path, tmp_path: Path) -> None:
+    again = export_run(run_folder, tmp_path / "again", Options(keep_fp32=True))
+    assert again.manifest.files == bundle.manifest.files
+
+
+def test_without_int8_the_bundle_holds_the_fp32_graph(run_folder: Path, tmp_path: Path) -> None:
+    exported = export_run(run_folder, tmp_path / "bundle.gmb", Options(int8=False, name="plain"))
+    assert [found.variant for found in exported.comparisons] == ["ONNX fp32"]
+    assert exported.comparisons[0].largest_difference < 1e-4
+    assert dict(Bundle.open(exported.path).manifest.backends) == {"onnx": "model.onnx"}
+    assert exported.manifest.name == "plain"
+
+
+def test_a_refused_model_is_not_published(run_folder: Path, tmp_path: Path) -> None:
+    impossible = Options(limits=Limits(min_agreement=1.1))
+    with pytest.raises(ParityError, match="nothing was written"):
+        export_run(run_folder, tmp_path / "bundle", impossible)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_model_leaves_the_bundle_in_service_alone(run_folder: Path, tmp_path: Path) -> None:
+    export_run(run_folder, tmp_path / "bundle", Options(int8=False))
+    served = (tmp_path / "bundle" / "manifest.json").read_bytes()
+    with pytest.raises(ParityError):
+        export_run(run_folder, tmp_path / "bundle", Options(int8=False, limits=Limits(min_agreement=1.1)))
+    assert (tmp_path / "bundle" / "manifest.json").read_bytes() == served
+
+
+def test_a_sensitive_layer_stays_in_float_where_int8_alone_is_refused(tmp_path: Path) -> None:
+    brittle = write_brittle_run(tmp_path / "run", "blocks.1.feed_forward_out").path
+    exported = export_run(brittle, tmp_path / "bundle", Options())
+    assert exported.comparisons[0].variant == "ONNX INT8, but blocks.1.feed_forward_out"
+    assert exported.comparisons[0].agreement >= 0.995
+    allowed = export_run(brittle, tmp_path / "bundle", Options(limits=Limits(0.0, 1.0)))
+    assert allowed.comparisons[0].variant == "ONNX INT8"
+    assert allowed.comparisons[0].agreement < 0.995
+
+
+def test_a_model_that_would_have_to_stay_in_float_altogether_is_refused(tmp_path: Path) -> None:
+    brittle = write_brittle_run(tmp_path / "run", *LAYERS)
+    with pytest.raises(ParityError, match=r"^ONNX INT8: .* of 90 test texts"):
+        export_run(brittle.path, tmp_path / "bundle", Options())
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.fixture
+def broken(run_folder: Path, tmp_path: Path) -> Path:
+    """Return a copy of the run folder, to be damaged."""
+    return shutil.copytree(run_folder, tmp_path / "broken")
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["recipe.toml", "labels.json", "student/model.safetensors", "predictions/dev.jsonl", "predictions/test.jsonl"],
+)
+def test_a_run_folder_without_a_part_is_a_data_error(broken: Path, file: str, tmp_path: Path) -> None:
+    (broken / file).unlink()
+    with pytest.raises(DataError, match=Path(file).name):
+        export_run(broken, tmp_path / "bundle", Options(int8=False))
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_parts_of_different_runs_are_a_data_error(broken: Path) -> None:
+    (broken / "labels.json").write_text(json.dumps([*NAMES, "more"]))
+    with pytest.raises(DataError, match=r"not of one run|more"):
+        read_source(broken)
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_an_empty_split_is_a_data_error(broken: Path, split: str) -> None:
+    (broken / "predictions" / f"{split}.jsonl").write_text("")
+    with pytest.raises(DataError, match=f"no {split} texts"):
+        read_source(broken)
+
+
+def test_a_class_that_the_student_never_learnt_is_a_data_error(broken: Path) -> None:
+    path = broken / "predictions" / "test.jsonl"
+    path.write_text(path.read_text().replace('"label": "酸"', '"label": "未知"', 1))
+    with pytest.raises(DataError, match=r"'未知' is not in labels\.json"):
+        read_source(broken)
+
+
+def test_blank_texts_are_passed_over(broken: Path) -> None:
+    path = broken / "predictions" / "test.jsonl"
+    blank = {"text": " \u200b ", "label": "酸", "predicted": "酸", "score": 1.0, "logits": [0, 0, 1]}
+    path.write_text(json.dumps(blank) + "\n" + path.read_text())
+    assert len(read_source(broken).test.texts) == len(SPLITS["test"])
+
+
+def test_a_student_with_nan_weights_is_not_exported(broken: Path, tmp_path: Path) -> None:
+    path = broken / "student" / "model.safetensors"
+    state = load_file(path)
+    state["head.bias"] = torch.full_like(state["head.bias"], torch.nan)
+    save_file(state, path)
+    with pytest.raises(DataError, match="NaN"):
+        export_run(broken, tmp_path / "bundle", Options(int8=False))
