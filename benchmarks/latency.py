@@ -78,8 +78,8 @@ QUICK = Plan(titles=630, by_length=126, warm_up=80, block=21, bulk=2_000, chunk=
 def command(bundle: Path | None, run: Path | None, untrained: bool, clock: str, quick: bool, out: Path | None) -> None:
     """Measure latency, throughput, cold start, memory and size: ours and the peers', in turns.
 
-    Weights do not change how long a label takes: --untrained needs no training and gives the same figures.
-    Without --quick the results go to benchmarks/results, or to --out.
+    Weights do not change how long a layer takes: --untrained needs no training, and its figures are those of
+    a trained student of which the export keeps no layer in float. Without --quick the results go to benchmarks/results, or to --out.
     """
     surround()
     with tempfile.TemporaryDirectory(prefix="latency-") as scratch:
