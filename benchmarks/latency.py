@@ -79,7 +79,8 @@ def command(bundle: Path | None, run: Path | None, untrained: bool, clock: str, 
     """Measure latency, throughput, cold start, memory and size: ours and the peers', in turns.
 
     Weights do not change how long a layer takes: --untrained needs no training, and its figures are those of
-    a trained student of which the export keeps no layer in float. Without --quick the results go to benchmarks/results, or to --out.
+    a trained student of which the export keeps no layer in float.
+    Without --quick the results go to benchmarks/results, or to --out.
     """
     surround()
     with tempfile.TemporaryDirectory(prefix="latency-") as scratch:
