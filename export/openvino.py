@@ -3,7 +3,7 @@
 Two of NNCF's defaults are changed, by measurement on two trained students. Smooth quantisation, which moves
 outliers from activations into weights, made the error of the logits five times as large (nothing here has
 outliers). Ranges are the extremes of all calibration texts instead of a mean over them, which halved the rest.
-Leaving out attention, head or embeddings changed nothing. The length stays dynamic: the runtime compiles
+Leaving out attention, head or embeddings changed little. The length stays dynamic: the runtime compiles
 the lengths that it meets.
 """
 
