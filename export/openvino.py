@@ -1,6 +1,6 @@
 """The student as an OpenVINO model, quantised by NNCF.
 
-Two of NNCF's defaults are changed, by measurement on two trained students. Smooth quantisation, which moves
+Two of NNCF's defaults are changed, by measurement on a trained student. Smooth quantisation, which moves
 outliers from activations into weights, made the error of the logits five times as large (nothing here has
 outliers). Ranges are the extremes of all calibration texts instead of a mean over them, which halved the rest.
 Leaving out attention, head or embeddings changed little. The length stays dynamic: the runtime compiles
