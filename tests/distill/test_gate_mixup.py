@@ -88,7 +88,7 @@ def test_mixup_weight_is_one_for_each_text() -> None:
         low, high = row.min(), row.max()
         assert ((row - low).abs().minimum((row - high).abs()) < 1e-6).all()
         assert low + high == pytest.approx(2.0, abs=1e-5)
-    assert changed.amin(1).unique().numel() > 100
+    assert len(set(changed.amin(1).tolist())) > 100
 
 
 def test_mixup_weights_follow_the_beta_distribution() -> None:

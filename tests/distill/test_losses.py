@@ -58,6 +58,6 @@ def test_mutual_loss_weighs_its_parts() -> None:
 def test_no_gradient_reaches_what_teaches() -> None:
     taught = torch.randn(2, 3, requires_grad=True)
     learned = torch.randn(2, 3, requires_grad=True)
-    (distillation_loss(learned, taught, 2.0) + representation_loss(learned, taught)).backward()
+    torch.autograd.backward(distillation_loss(learned, taught, 2.0) + representation_loss(learned, taught))
     assert taught.grad is None
     assert learned.grad is not None
