@@ -32,7 +32,7 @@ same kind, the one before, a longer node around it, a shorter one within it, one
 co-occurs with it more often than chance."""
 
 EDGE_FEATURES = 6
-"""Columns of ``edge_attr``: the five relations, then the positive PMI of a co-occurrence, else 0."""
+"""Columns of ``edge_attr``: the five relations, then the positive PMI of two nodes of one kind, else 0."""
 
 START, END = "\x02", "\x03"
 """Stand around every text: that a name ends in an acid says more than that one is in it. Normalised text
@@ -169,8 +169,9 @@ class GraphBuilder:
         yield _Edges(NEXT, nodes[0].place[:0], nodes[0].place[:0])  # So that a graph without edges has the shapes.
         for part in nodes:
             if "adjacency" in self.config.edges:
-                yield _Edges(NEXT, part.place[1:], part.place[:-1])
-                yield _Edges(PREVIOUS, part.place[:-1], part.place[1:])
+                weight = self.weights.of(part.ids[:-1], part.ids[1:])
+                yield _Edges(NEXT, part.place[1:], part.place[:-1], weight)
+                yield _Edges(PREVIOUS, part.place[:-1], part.place[1:], weight)
             if "cooccurrence" in self.config.edges:
                 yield from self._co_occurrence(part)
         if "containment" in self.config.edges:
@@ -178,7 +179,9 @@ class GraphBuilder:
                 yield from _containment(short, long)
 
     def _co_occurrence(self, nodes: _Nodes) -> Iterator[_Edges]:
-        for distance in range(1, self.config.window + 1):
+        # Neighbours are linked already, and those edges carry the weight.
+        nearest = 2 if "adjacency" in self.config.edges else 1
+        for distance in range(nearest, self.config.window + 1):
             weight = self.weights.of(nodes.ids[:-distance], nodes.ids[distance:])
             linked = weight > 0
             left, right = nodes.place[:-distance][linked], nodes.place[distance:][linked]

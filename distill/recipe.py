@@ -68,7 +68,7 @@ class GraphConfig(_Section):
         ("adjacency", "containment", "cooccurrence"),
         description="Kinds of edge: neighbours, parts, or pairs in a window weighted by corpus PMI.",
     )
-    window: Positive = Field(3, description="Nodes of one kind at most this far apart co-occur.")
+    window: Positive = Field(2, description="Nodes of one kind at most this far apart co-occur.")
     min_count: Positive = Field(2, description="N-grams and words rarer than this in training share one id.")
     max_len: int = Field(256, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
 

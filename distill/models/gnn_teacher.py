@@ -71,7 +71,7 @@ class GNNTeacher(nn.Module):
         self.readout = MultiAggregation([AttentionalAggregation(gate), MaxAggregation()])
         self.projection = nn.Linear(2 * config.width, config.width)
         self.head = nn.Linear(config.width, classes)
-        # Measured: 0.1 loses a little, 1.0 eight points of macro-F1 on short texts.
+        # Measured on short texts: 1.0 loses eight points of dev macro-F1; 0.03 and 0.1 are close.
         nn.init.normal_(self.embedding.weight, std=0.03)
 
     def encode(self, graphs: Batch) -> Tensor:

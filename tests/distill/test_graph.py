@@ -92,11 +92,20 @@ def test_pairs_that_training_did_not_show_are_not_linked() -> None:
     assert ("硫", "化") not in edges(graphs, graphs.build("硫化"), CO_OCCURS)
 
 
-def test_only_co_occurrence_has_a_weight() -> None:
-    graphs = builder("硫酸铵", "硫酸钠", edges=EVERY_EDGE)
-    features = graphs.build("硫酸铵").edge_attr
+def test_neighbours_have_their_weight_on_the_edges_that_say_so() -> None:
+    graphs = builder("硫酸铵", "硫酸铵", "氯化钠", nodes=("char",), edges=("adjacency", "cooccurrence"), window=2)
+    graph = graphs.build("硫酸铵")
+    assert {("硫", "铵"), ("铵", "硫")} <= edges(graphs, graph, CO_OCCURS)
+    assert ("硫", "酸") not in edges(graphs, graph, CO_OCCURS)
+    inner = graph.edge_attr[(graph.edge_attr[:, NEXT] == 1) & (graph.edge_index.min(0).values > 0)]
+    assert (inner[:, -1] > 0).all()
+
+
+def test_edges_between_kinds_have_one_relation_and_no_weight() -> None:
+    features = builder("硫酸铵", "硫酸钠", edges=EVERY_EDGE).build("硫酸铵").edge_attr
     assert features[:, :-1].sum(1).tolist() == [1] * len(features)
-    assert (features[:, -1] > 0).tolist() == (features[:, CO_OCCURS] == 1).tolist()
+    assert not features[features[:, [AROUND, WITHIN]].sum(1) == 1, -1].any()
+    assert (features[features[:, CO_OCCURS] == 1, -1] > 0).all()
 
 
 def test_unseen_items_share_the_unknown_id_of_their_kind() -> None:
