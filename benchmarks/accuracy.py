@@ -20,6 +20,7 @@ from sklearn.svm import LinearSVC
 from distill.corpus import Corpus, Example, read_corpus
 from distill.run_folder import RunFolder
 from runtime import Classifier, normalise
+from runtime.command import run_command
 from runtime.files import write_json
 
 Scores = dict[str, float]
@@ -87,4 +88,4 @@ def _result(folder: RunFolder, corpus: Corpus, rows: dict[str, Scores]) -> dict[
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, "benchmarks.accuracy")

@@ -57,6 +57,7 @@ def read_table(path: Path, encoding: str = "") -> Iterator[Row]:
     try:
         if path.is_dir():
             raise DataError(f"{path} is a folder; name one file in it")
+        path.stat()  # A missing path is said to be missing, whatever its suffix.
         yield from _reader(path)(path, encoding)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions") from error

@@ -213,6 +213,7 @@ def test_a_damaged_file_is_not_what_its_suffix_says(tmp_path: Path, name: str, k
 
 def test_what_cannot_be_opened_is_a_data_error(tmp_path: Path) -> None:
     assert "No such file" in failure(tmp_path / "missing.csv")
+    assert "No such file" in failure(tmp_path / "missing")
     (tmp_path / "folder.csv").mkdir()
     assert "is a folder" in failure(tmp_path / "folder.csv")
     (tmp_path / "loop.csv").symlink_to("loop.csv")
