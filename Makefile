@@ -12,7 +12,7 @@ $(VENV)/.installed: pyproject.toml
 demo: $(VENV)/.installed
 	rm -rf demo
 	$(BIN)/gm-distill run --out demo/run
-	$(BIN)/gm-export --int8 demo/run --out demo/bundle
+	$(BIN)/gm-export --int8 demo/run --out demo/bundle --keep-fp32
 	$(BIN)/gm-classify demo/bundle "工业级片碱 氢氧化钠 99% 25kg/袋" "阴离子聚丙烯酰胺 絮凝剂" --top-k 3
 	$(BIN)/python -m benchmarks.latency --bundle demo/bundle --quick
 
