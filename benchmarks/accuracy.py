@@ -17,6 +17,7 @@ from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
+from distill.cli import SCORED
 from distill.corpus import Corpus, Example, read_corpus
 from distill.run_folder import RunFolder
 from runtime import Classifier, normalise
@@ -25,11 +26,6 @@ from runtime.files import write_json
 
 Scores = dict[str, float]
 
-_NAMES = {
-    "teacher": "teacher (graph network)",
-    "initial_student": "student after initial training",
-    "student": "student after mutual learning",
-}
 _COSTS = (0.1, 0.3, 1.0, 3.0)
 
 
@@ -43,7 +39,7 @@ def main(run: Path, bundle: Path | None, out: Path | None) -> None:
     recipe = folder.recipe()
     corpus = read_corpus(recipe.data, recipe.training.seed)
     rows: dict[str, Scores] = {"TF-IDF 1-3-grams + LinearSVC": linear_svm(corpus)}
-    rows |= {_NAMES[name]: scores for name, scores in folder.metrics()[-1]["test"].items()}
+    rows |= {SCORED[name]: scores for name, scores in folder.metrics()[-1]["test"].items()}
     if bundle:
         rows["INT8 bundle"] = served(bundle, corpus.test)
     for name, scores in rows.items():

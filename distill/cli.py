@@ -7,22 +7,26 @@ at once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from distill.layout import table
-from runtime.command import INTERRUPTED, run_command
-from runtime.errors import ConfigError
+from runtime.command import INTERRUPTED, needs_extra, run_command
 
 if TYPE_CHECKING:
     from distill.recipe import Recipe
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
+SCORED = {
+    "teacher": "teacher (graph network)",
+    "initial_student": "student after initial training",
+    "student": "student after mutual learning",
+}
+"""How tables call the networks that the final event of a run scores."""
 
 
 def main() -> None:
@@ -52,7 +56,7 @@ def init(folder: Path) -> None:
     Example:
       gm-distill init my-plant
     """
-    with _training_packages():
+    with needs_extra("training", "train"):
         from distill.starter import write_starter
     recipe = write_starter(folder)
     click.echo(f"wrote {recipe} and {recipe.with_name('data.tsv')}; put your own texts and labels there, then:")
@@ -89,7 +93,7 @@ def run(
       gm-distill run recipe.toml --set training.rounds=20 --seed 1 --out run-1
       gm-distill run --out run --resume
     """
-    with _training_packages():
+    with needs_extra("training", "train"):
         from distill.progress import progress
         from distill.recipes.gate_mixup import train
     resolved = _resolve(recipe, settings, shortcuts, out if resume else None)
@@ -121,7 +125,7 @@ def evaluate(run_folder: Path, data: Path | None, **columns: str | None) -> None
       gm-distill evaluate run
       gm-distill evaluate run --data last-month.csv
     """
-    with _training_packages():
+    with needs_extra("training", "train"):
         from distill.evaluation import evaluate_file, evaluate_test_set, report
         from distill.run_folder import RunFolder
     trained = RunFolder(run_folder)
@@ -166,19 +170,5 @@ def _from_folder_of(path: Path, recipe: Recipe) -> Recipe:
 
 
 def _closing_table(test: dict[str, dict[str, float]]) -> str:
-    names = {
-        "teacher": "teacher (graph network)",
-        "initial_student": "student after initial training",
-        "student": "student after mutual learning",
-    }
-    rows = [[text, f"{test[name]['accuracy']:.4f}", f"{test[name]['macro_f1']:.4f}"] for name, text in names.items()]
+    rows = [[text, f"{test[name]['accuracy']:.4f}", f"{test[name]['macro_f1']:.4f}"] for name, text in SCORED.items()]
     return table(["test set", "accuracy", "macro-F1"], rows)
-
-
-@contextmanager
-def _training_packages() -> Iterator[None]:
-    """Turn a missing package of the training extra into the line that says how to get it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"training needs the package {error.name}: pip install 'gm-edge[train]'") from error

@@ -5,16 +5,15 @@ torch and onnx take seconds to import: only the commands that need them do, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from distill.layout import table
-from runtime.command import run_command
-from runtime.errors import ConfigError, ParityError
+from runtime.command import needs_extra, run_command
+from runtime.errors import ParityError
 
 if TYPE_CHECKING:
     from export.parity import Comparison
@@ -114,7 +113,7 @@ def run(
     """
     if keep_fp32 and not int8:
         raise click.UsageError("--keep-fp32 goes with --int8; without it the model is fp32 anyway")
-    with _export_packages():
+    with needs_extra("export", "export"):
         from export.options import Options
         from export.parity import Limits
         from export.pipeline import export_run
@@ -183,12 +182,3 @@ def _print_flips(found: Comparison) -> None:
         click.echo(f"  {found.variant}: {flip.text:.40} is {flip.label}; was {flip.before}, now {flip.after}")
     if len(found.flips) > _SHOWN_FLIPS:
         click.echo(f"  {found.variant}: and {len(found.flips) - _SHOWN_FLIPS} more, in manifest.json")
-
-
-@contextmanager
-def _export_packages() -> Iterator[None]:
-    """Turn a missing package of the export extra into the line that says how to get it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"export needs the package {error.name}: pip install 'gm-edge[export]'") from error

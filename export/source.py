@@ -20,7 +20,17 @@ from runtime.tokenizer import CharTokenizer, Ids
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """All that is taken from a run folder."""
+    """All that is taken from a run folder.
+
+    Attributes:
+        run: the folder.
+        student: the trained student.
+        tokenizer: its tokeniser.
+        names: the classes, in the order of the logits.
+        dev: what scales, temperature and thresholds are fitted on.
+        test: what every model is measured on.
+        reference: logits of the student on ``test``, computed once for all the models held against them.
+    """
 
     run: RunFolder
     student: Student
@@ -28,6 +38,7 @@ class Source:
     names: tuple[str, ...]
     dev: LabelledTexts
     test: LabelledTexts
+    reference: Logits
 
     def dev_ids(self) -> list[Ids]:
         """Return the ids of the development texts, on which INT8 is calibrated."""
@@ -47,7 +58,7 @@ class Source:
 
     def compare(self, name: str, backend: Backend) -> Comparison:
         """Hold a model against the trained student on the test set."""
-        return compare(name, self.test, self.student_logits(self.test), self.backend_logits(backend, self.test.texts))
+        return compare(name, self.test, self.reference, self.backend_logits(backend, self.test.texts))
 
 
 def read_source(path: Path) -> Source:
@@ -63,7 +74,8 @@ def read_source(path: Path) -> Source:
     sizes = student.head.out_features, student.characters.num_embeddings, student.positions.num_embeddings
     if sizes != (len(names), tokenizer.size, tokenizer.max_len):
         raise DataError(f"{path}: student, labels.json and tokenizer.json are not of one run; train again")
-    return Source(run, student, tokenizer, names, dev, test)
+    reference = student_logits(student, tokenizer, test.texts)
+    return Source(run, student, tokenizer, names, dev, test, reference)
 
 
 def _labelled(run: RunFolder, split: str, names: tuple[str, ...]) -> LabelledTexts:
