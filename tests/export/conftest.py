@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -18,6 +17,7 @@ from distill.recipe import Recipe, read_recipe
 from distill.run_folder import RunFolder
 from export.source import Source, read_source
 from runtime.tokenizer import CharTokenizer
+from tests.threads import one_thread  # noqa: F401 - pytest finds the fixture here
 
 NAMES = ("树脂", "碱", "酸")
 _WORDS = {
@@ -32,15 +32,6 @@ LAYERS = [
     for block, layer in product((0, 1), ("qkv", "attention_out", "feed_forward_in", "feed_forward_out"))
 ]
 SPLITS = {"train": ROWS, "dev": ROWS[::3], "test": ROWS[1::3]}
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """Networks this small run faster on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
