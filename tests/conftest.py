@@ -1,7 +1,19 @@
 """Settings of all tests."""
 
+import signal
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 # Property tests judge results; how long one example takes on a busy machine is not theirs to say.
 settings.register_profile("gm-edge", deadline=None)
 settings.load_profile("gm-edge")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def control_c_is_heard() -> Iterator[None]:
+    """Whoever starts the tests in the background has Ctrl-C ignored, and every program they start would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
