@@ -13,7 +13,7 @@ settings.load_profile("gm-edge")
 
 @pytest.fixture(autouse=True, scope="session")
 def control_c_is_heard() -> Iterator[None]:
-    """Whoever starts the tests in the background has Ctrl-C ignored, and every program they start would inherit that."""
+    """A job in the background has Ctrl-C ignored, and every program that the tests start would inherit that."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
