@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import exp, isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -31,17 +31,14 @@ def softmax(logits: Floats, temperature: float = 1.0) -> npt.NDArray[np.float64]
 def best(logits: Floats, temperature: float) -> tuple[int, float]:
     """Return the index of the largest of ``logits`` ``[C]`` and its softmax score.
 
-    The same numbers as :func:`softmax` gives, for one text and in a third of the time.
+    The same as :func:`softmax` gives, for one text. Up to two hundred classes or so plain Python is faster than
+    numpy, most of all right after a model has run and numpy's code has left the cache.
     """
-    exact = logits.astype(np.float64)
-    index = int(exact.argmax())
-    largest = exact.item(index)
-    if not isfinite(largest):
-        return index, 0.0
-    exact -= largest
-    exact /= temperature
-    # The method `sum` goes through Python; its ufunc does not.
-    return index, 1.0 / float(np.add.reduce(np.exp(exact, exact)))
+    values: list[float] = logits.tolist()
+    largest = max(values)
+    total = sum([exp((value - largest) / temperature) for value in values])
+    # Not a number, if any logit is none or the largest is infinite.
+    return values.index(largest), 1.0 / total if isfinite(total) else 0.0
 
 
 def accepts(score: float, threshold: float) -> bool:
