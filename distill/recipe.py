@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -22,11 +22,13 @@ DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Some keys of a recipe; unknown ones are refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Where the texts come from and how one file is split."""
 
     path: str = Field("", description="Folder with train/dev/test, or one file; empty: the example set of the package.")
@@ -41,7 +43,7 @@ class DataConfig(_Section):
     )
 
 
-class StudentConfig(_Section):
+class StudentConfig(Section):
     """The Transformer that goes to the plant floor."""
 
     layers: Positive = Field(2, description="Transformer blocks.")
@@ -58,7 +60,7 @@ class StudentConfig(_Section):
         return self
 
 
-class GraphConfig(_Section):
+class GraphConfig(Section):
     """How a text becomes a graph."""
 
     nodes: tuple[Literal["char", "bigram", "trigram", "word"], ...] = Field(
@@ -73,7 +75,7 @@ class GraphConfig(_Section):
     max_len: int = Field(256, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
 
 
-class TeacherConfig(_Section):
+class TeacherConfig(Section):
     """The graph neural network."""
 
     layers: Positive = Field(2, description="Message-passing layers (GATv2).")
@@ -89,7 +91,7 @@ class TeacherConfig(_Section):
         return self
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """Schedules and optimisation."""
 
     seed: int = Field(0, ge=0, description="Fixes split, initial weights, order of batches, dropout and Mixup.")
@@ -112,7 +114,7 @@ class TrainingConfig(_Section):
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
 
 
-class GateMixupConfig(_Section):
+class GateMixupConfig(Section):
     """Indicator, gate, augmentation and losses of mutual distillation (DESIGN: after CN115481249B)."""
 
     indicator: Literal["true_class_probability", "correct_margin", "batch_accuracy", "batch_macro_f1"] = Field(
@@ -127,7 +129,7 @@ class GateMixupConfig(_Section):
     representation_weight: float = Field(0.1, ge=0, description="Weight b of the distance of representations.")
 
 
-class AblateConfig(_Section):
+class AblateConfig(Section):
     """Switches a part of the method off; everything else stays equal."""
 
     indicator: bool = Field(False, description="Every output scores 0: all are augmented.")
@@ -138,16 +140,8 @@ class AblateConfig(_Section):
     kl: bool = Field(False, description="Labels and representations only.")
 
 
-class Recipe(_Section):
-    """All keys of a run, by section."""
-
-    data: DataConfig = DataConfig()
-    student: StudentConfig = StudentConfig()
-    graph: GraphConfig = GraphConfig()
-    teacher: TeacherConfig = TeacherConfig()
-    training: TrainingConfig = TrainingConfig()
-    gate_mixup: GateMixupConfig = GateMixupConfig()
-    ablate: AblateConfig = AblateConfig()
+class BaseRecipe(Section):
+    """What the recipes of all methods can do; their fields are sections, or keys that stand before them."""
 
     @property
     def sha256(self) -> str:
@@ -158,14 +152,39 @@ class Recipe(_Section):
         """Return the recipe as TOML in which each key carries its description as a comment."""
         document = tomlkit.document()
         for name, value in self:
-            document.add(name, _section_table(value))
+            if isinstance(value, Section):
+                document.add(name, _section_table(value))
+            else:
+                document.add(tomlkit.comment(type(self).model_fields[name].description or ""))
+                document.add(name, value)
         return tomlkit.dumps(document)
 
 
+class Recipe(BaseRecipe):
+    """All keys of Gate-Mixup mutual distillation, by section."""
+
+    data: DataConfig = DataConfig()
+    student: StudentConfig = StudentConfig()
+    graph: GraphConfig = GraphConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    training: TrainingConfig = TrainingConfig()
+    gate_mixup: GateMixupConfig = GateMixupConfig()
+    ablate: AblateConfig = AblateConfig()
+
+
+_Kind = TypeVar("_Kind", bound=BaseRecipe)
+
+
 def read_recipe(path: Path | None, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe of Gate-Mixup mutual distillation; see :func:`read_recipe_of`."""
+    return read_recipe_of(Recipe, path, overrides)
+
+
+def read_recipe_of(kind: type[_Kind], path: Path | None, overrides: Iterable[str] = ()) -> _Kind:
     """Read a recipe file, apply ``section.key=value`` overrides and check every key.
 
     Args:
+        kind: whose keys the recipe may have.
         path: TOML file; ``None`` means the defaults.
         overrides: as given to ``--set``; the value is TOML, or a bare string.
 
@@ -173,16 +192,16 @@ def read_recipe(path: Path | None, overrides: Iterable[str] = ()) -> Recipe:
         ConfigError: unreadable file, unknown key, or a value of the wrong type or range.
     """
     where = str(path) if path else "--set"
-    keys: dict[str, Any] = _read_toml(path) if path else {}
+    keys: dict[str, Any] = read_toml(path) if path else {}
     for override in overrides:
         _apply(keys, override)
     try:
-        return Recipe.model_validate(keys)
+        return kind.model_validate(keys)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_first_problem(error)}") from error
 
 
-def _section_table(section: _Section) -> tomlkit.items.Table:
+def _section_table(section: Section) -> tomlkit.items.Table:
     table = tomlkit.table()
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
@@ -191,7 +210,12 @@ def _section_table(section: _Section) -> tomlkit.items.Table:
     return table
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the keys of a recipe file, unchecked.
+
+    Raises:
+        ConfigError: the file cannot be read or is not TOML.
+    """
     try:
         return tomlkit.parse(path.read_text(encoding="utf-8-sig")).unwrap()
     except (OSError, UnicodeDecodeError, TOMLKitError) as error:
