@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor, nn
 from torch.optim import AdamW
+from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_cosine_schedule_with_warmup
 
 from distill.batches import Batch
@@ -24,45 +25,31 @@ class Network(Protocol):
         """Return logits ``[B, C]``."""
 
 
-class Learner:
-    """One of the two networks that learn from labels and from each other.
+class Trainee:
+    """A network that learns, its optimiser, and the best weights so far.
 
     Args:
-        module: the network; it has ``encode`` and ``classify``.
-        projection: from its own representation to that of the other network.
-        inputs: picks from a batch what the network reads.
-        lr: peak learning rate.
-        settings: weight decay and gradient clip.
+        module: the network.
+        projection: what learns with it but is no part of the result.
+        gradient_clip: largest norm of the network's gradient.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        projection: nn.Linear,
-        inputs: Callable[[Batch], Any],
-        lr: float,
-        settings: TrainingConfig,
-    ) -> None:
+    def __init__(self, module: nn.Module, projection: nn.Module, gradient_clip: float) -> None:
         self.module = module
-        self.network = cast(Network, module)
         self.projection = projection
-        self.inputs = inputs
-        self.lr = lr
-        self.settings = settings
+        self.gradient_clip = gradient_clip
         self.best: Tensors = {}
         self.best_f1 = -1.0
 
-    def start(self, lr_share: float, warmup: int, steps: int) -> None:
-        """Begin a phase of ``steps`` batches: the rate rises to ``lr_share`` of the peak, then falls to 0."""
-        parameters = [*self.module.parameters(), *self.projection.parameters()]
-        self.optimiser = AdamW(parameters, lr=lr_share * self.lr, weight_decay=self.settings.weight_decay)
-        self.schedule = get_cosine_schedule_with_warmup(self.optimiser, warmup, steps)
+    def begin(self, optimiser: AdamW, schedule: LRScheduler) -> None:
+        """Begin a phase with an optimiser over the network and the projection."""
+        self.optimiser, self.schedule = optimiser, schedule
 
     def step(self, loss: Tensor) -> None:
         """Update the weights once by the gradient of ``loss``."""
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.gradient_clip)
+        nn.utils.clip_grad_norm_(self.module.parameters(), self.gradient_clip)
         self.optimiser.step()
         self.schedule.step()
 
@@ -95,9 +82,41 @@ class Learner:
     def restore(self, tensors: Tensors, state: dict[str, Any]) -> None:
         """Put back what :meth:`tensors` and :meth:`state` gave, in a phase that was started."""
         self.module.load_state_dict(under_prefix("weights", tensors))
-        device = self.projection.weight.device
+        device = next(self.module.parameters()).device
         self.best = {name: tensor.to(device) for name, tensor in under_prefix("best", tensors).items()}
         self.best_f1 = state["best_f1"]
         self.projection.load_state_dict(under_prefix("projection", tensors))
         restore_optimiser(self.optimiser, under_prefix("optimiser", tensors), state["groups"])
         self.schedule.load_state_dict(state["schedule"])
+
+
+class Learner(Trainee):
+    """One of the two networks that learn from labels and from each other.
+
+    Args:
+        module: the network; it has ``encode`` and ``classify``.
+        projection: from its own representation to that of the other network.
+        inputs: picks from a batch what the network reads.
+        lr: peak learning rate.
+        settings: weight decay and gradient clip.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        projection: nn.Module,
+        inputs: Callable[[Batch], Any],
+        lr: float,
+        settings: TrainingConfig,
+    ) -> None:
+        super().__init__(module, projection, settings.gradient_clip)
+        self.network = cast(Network, module)
+        self.inputs = inputs
+        self.lr = lr
+        self.weight_decay = settings.weight_decay
+
+    def start(self, lr_share: float, warmup: int, steps: int) -> None:
+        """Begin a phase of ``steps`` batches: the rate rises to ``lr_share`` of the peak, then falls to 0."""
+        parameters = [*self.module.parameters(), *self.projection.parameters()]
+        optimiser = AdamW(parameters, lr=lr_share * self.lr, weight_decay=self.weight_decay)
+        self.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from distill.models.student import Student
-from distill.recipe import Recipe, StudentConfig, TeacherConfig, read_recipe
+from distill.recipe import BaseRecipe, Recipe, StudentConfig, TeacherConfig, read_recipe
 from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import write_bytes, write_json, write_text
 from runtime.tokenizer import CharTokenizer
@@ -120,7 +120,7 @@ class RunFolder:
         """Return the events of the run: epochs, rounds and the final scores, in order."""
         return _read_json_lines(self.path / "metrics.jsonl")
 
-    def save_recipe(self, recipe: Recipe) -> None:
+    def save_recipe(self, recipe: BaseRecipe) -> None:
         """Write the resolved recipe."""
         write_text(self.path / "recipe.toml", recipe.to_toml())
 

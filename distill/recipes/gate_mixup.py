@@ -7,11 +7,9 @@ the test set once, at the end. Keys and defaults: ``distill/recipe.py``.
 
 from __future__ import annotations
 
-import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
@@ -34,20 +32,16 @@ from distill.gate_mixup import lesson
 from distill.graph import GraphBuilder
 from distill.learner import Learner
 from distill.losses import distillation_loss, label_loss, mutual_loss, representation_loss
-from distill.metrics import accuracy, macro_f1
 from distill.models.gnn_teacher import GNNTeacher
 from distill.models.student import Student
 from distill.predict import prediction_rows
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
+from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
 from runtime.errors import ConfigError
 from runtime.tokenizer import PAD_ID, UNKNOWN_ID, CharTokenizer
 
-Event = dict[str, Any]
-Report = Callable[[Event], None]
-
 _EVALUATION_BATCH = 256
-_PACKAGES = ("gm-edge", "torch", "torch-geometric", "transformers", "numpy", "safetensors")
 
 
 def train(
@@ -72,11 +66,11 @@ def train(
         DataError: the corpus cannot be read, or ``out`` cannot be written.
     """
     run = RunFolder(out)
-    _claim(run, recipe, resume)
+    claim(run, recipe, resume)
     # One thread adds in one order, so a seed gives the same weights whatever the number of cores; and networks
     # this small gain little from a second, but wait ten times as long where another program wants the core.
     torch.set_num_threads(1)
-    training = GateMixup(recipe, run, _device(device), report)
+    training = GateMixup(recipe, run, choose_device(device), report)
     if resume:
         training.resume()
     training.initial_training()
@@ -176,8 +170,8 @@ class GateMixup:
             ("student", self.student, self.student.best),
         ):
             learner.module.load_state_dict(weights)
-            dev[name] = _scores(self.dev_set.labels, self._logits(learner, self.dev_set))
-            test[name] = _scores(test_set.labels, self._logits(learner, test_set))
+            dev[name] = score(self.dev_set.labels, self._logits(learner, self.dev_set))
+            test[name] = score(test_set.labels, self._logits(learner, test_set))
         event = {"event": "final", "dev": dev, "test": test}
         self._save(test_set)
         self.run.save_metrics([*self.events, event])
@@ -199,11 +193,11 @@ class GateMixup:
 
     def _epoch_on_labels(self) -> dict[str, float]:
         learners = {"student": self.student, "teacher": self.teacher}
-        means = _Means()
+        means = Means()
         for batch in self._batches():
             for name, learner in learners.items():
                 learner.module.train()
-                with self._mixed_precision():
+                with mixed_precision(self.device):
                     logits = learner.network.classify(learner.network.encode(self._read(learner, batch)))
                     loss = label_loss(logits, batch.labels, self.recipe.training.label_smoothing)
                 learner.step(loss)
@@ -211,7 +205,7 @@ class GateMixup:
         return means.values()
 
     def _stage(self, teaching: Learner, learning: Learner) -> dict[str, float]:
-        means = _Means()
+        means = Means()
         for _ in range(self.recipe.training.stage_epochs):
             for batch in self._batches():
                 means.add(len(batch.labels), self._teach(teaching, learning, batch))
@@ -222,7 +216,7 @@ class GateMixup:
         config, ablate = self.recipe.gate_mixup, self.recipe.ablate
         teaching.module.eval()
         learning.module.train()
-        with self._mixed_precision():
+        with mixed_precision(self.device):
             with torch.no_grad():
                 representation = teaching.network.encode(teaching.inputs(batch))
                 taught = lesson(teaching.network, representation, batch.labels, config, ablate)
@@ -248,7 +242,7 @@ class GateMixup:
         """Score both networks on the development set; each keeps its weights if they are its best."""
         scores = {}
         for name, learner in (("student", self.student), ("teacher", self.teacher)):
-            scores[name] = _scores(self.dev_set.labels, self._logits(learner, self.dev_set))
+            scores[name] = score(self.dev_set.labels, self._logits(learner, self.dev_set))
             learner.keep_if_better(scores[name]["macro_f1"])
         return scores
 
@@ -292,19 +286,7 @@ class GateMixup:
             logits = self._logits(self.student, encoded).numpy()
             texts, labels = [example.text for example in examples], [example.label for example in examples]
             run.save_predictions(split, prediction_rows(texts, labels, logits, names))
-        run.save_environment(self._environment())
-
-    def _environment(self) -> dict[str, Any]:
-        return {
-            "seed": self.recipe.training.seed,
-            "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu",
-            "threads": torch.get_num_threads(),
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-            "data_fingerprint": self.corpus.fingerprint,
-            "rows": {"train": len(self.corpus.train), "dev": len(self.corpus.dev), "test": len(self.corpus.test)},
-            "dropped": self.corpus.dropped,
-            "wall_s": round(self._seconds(), 1),
-        }
+        run.save_environment(environment(recipe.training.seed, self.device, self.corpus, self._seconds()))
 
     def _encode(self, examples: Sequence[Example]) -> EncodedExamples:
         return encode_examples(examples, self.corpus.labels, self.tokenizer, self.builder)
@@ -312,54 +294,9 @@ class GateMixup:
     def _batches(self) -> Iterator[Batch]:
         return (batch.to(self.device) for batch in self.train_set.shuffled(self.recipe.training.batch_size))
 
-    def _mixed_precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
-
     def _seconds(self) -> float:
         return self.seconds_before + time.monotonic() - self.started
 
     @property
     def _steps_per_epoch(self) -> int:
         return -(-len(self.train_set) // self.recipe.training.batch_size)
-
-
-class _Means:
-    """Means over an epoch, each batch weighed by its texts."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.texts: dict[str, int] = {}
-
-    def add(self, texts: int, values: Mapping[str, Tensor]) -> None:
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + texts * value.detach()
-            self.texts[name] = self.texts.get(name, 0) + texts
-
-    def values(self) -> dict[str, float]:
-        return {name: float(total) / self.texts[name] for name, total in self.sums.items()}
-
-
-def _scores(labels: Tensor, logits: Tensor) -> dict[str, float]:
-    truth, predicted = labels.numpy(), logits.argmax(1).numpy()
-    return {"accuracy": accuracy(truth, predicted), "macro_f1": macro_f1(truth, predicted, logits.shape[1])}
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("--device cuda: torch sees no GPU here; use --device cpu, or install torch with CUDA")
-    return torch.device(name)
-
-
-def _claim(run: RunFolder, recipe: Recipe, resume: bool) -> None:
-    """Make ``run`` the folder of this recipe, or refuse."""
-    in_use = run.path.is_file() or (run.path.is_dir() and any(run.path.iterdir()))
-    if not in_use:
-        run.save_recipe(recipe)
-    elif not resume:
-        raise ConfigError(f"{run.path} is not empty; choose another --out, or go on with an interrupted run: --resume")
-    elif (run.path / "environment.json").exists():
-        raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
-    elif run.recipe() != recipe:
-        raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")

@@ -1,0 +1,95 @@
+"""What training does the same way whatever the method: folder, device, means, scores, environment."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distill.corpus import Corpus
+from distill.metrics import accuracy, macro_f1
+from distill.recipe import BaseRecipe
+from distill.run_folder import RunFolder
+from runtime.errors import ConfigError
+
+Event = dict[str, Any]
+Report = Callable[[Event], None]
+
+_PACKAGES = ("gm-edge", "torch", "torch-geometric", "transformers", "numpy", "safetensors")
+
+
+class Means:
+    """Means over an epoch, each batch weighed by its texts."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._texts: dict[str, int] = {}
+
+    def add(self, texts: int, values: Mapping[str, Tensor]) -> None:
+        """Add the values of a batch of ``texts`` texts."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + texts * value.detach()
+            self._texts[name] = self._texts.get(name, 0) + texts
+
+    def values(self) -> dict[str, float]:
+        """Return the means."""
+        return {name: float(total) / self._texts[name] for name, total in self._sums.items()}
+
+
+def score(labels: Tensor, logits: Tensor) -> dict[str, float]:
+    """Return accuracy and macro-F1 of logits ``[n, C]`` on class ids ``[n]``, both on the CPU."""
+    truth, predicted = labels.numpy(), logits.argmax(1).numpy()
+    return {"accuracy": accuracy(truth, predicted), "macro_f1": macro_f1(truth, predicted, logits.shape[1])}
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu`` or ``cuda`` means here.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: torch sees no GPU here; use --device cpu, or install torch with CUDA")
+    return torch.device(name)
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Return the context in which a GPU computes in bfloat16; a CPU stays with float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
+    """Make ``run`` the folder of this recipe, or refuse.
+
+    Raises:
+        ConfigError: it is in use, finished, or of another recipe.
+    """
+    in_use = run.path.is_file() or (run.path.is_dir() and any(run.path.iterdir()))
+    if not in_use:
+        run.save_recipe(recipe)
+    elif not resume:
+        raise ConfigError(f"{run.path} is not empty; choose another --out, or go on with an interrupted run: --resume")
+    elif (run.path / "environment.json").exists():
+        raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
+    elif run.recipe() != recipe:
+        raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
+
+
+def environment(seed: int, device: torch.device, corpus: Corpus, seconds: float) -> dict[str, Any]:
+    """Return what a run ran on and on what data, for ``environment.json``."""
+    return {
+        "seed": seed,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "data_fingerprint": corpus.fingerprint,
+        "rows": {"train": len(corpus.train), "dev": len(corpus.dev), "test": len(corpus.test)},
+        "dropped": corpus.dropped,
+        "wall_s": round(seconds, 1),
+    }
