@@ -1,16 +1,21 @@
 """Tables: the rows of CSV, TSV, JSON Lines, Excel and Parquet files, one after another.
 
 Every format gives the same :class:`Row`, so what reads a table need not know which one it was.
-openpyxl (Excel) and pyarrow (Parquet) are imported when such a file is read, not before.
+openpyxl (Excel) and pyarrow (Parquet) are imported when such a file is read, not before. Text formats are
+also read packed by gzip, with ``.gz`` behind their suffix.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
+import gzip
+import io
 import json
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,13 +59,24 @@ def read_table(path: Path, encoding: str = "") -> Iterator[Row]:
         DataError: the file cannot be read or is not what its suffix says.
         ConfigError: the encoding is unknown, or the package that reads this format is not installed.
     """
-    try:
-        if path.is_dir():
-            raise DataError(f"{path} is a folder; name one file in it")
-        path.stat()  # A missing path is said to be missing, whatever its suffix.
+    with _readable(path):
         yield from _reader(path)(path, encoding)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions") from error
+
+
+def read_lines(path: Path, encoding: str = "") -> Iterator[str]:
+    """Yield the lines of a plain text file, without their ends; a ``.gz`` file is unpacked.
+
+    Args:
+        path: the file, whatever its suffix.
+        encoding: as for :func:`read_table`.
+
+    Raises:
+        DataError: the file cannot be read or is not text.
+        ConfigError: the encoding is unknown.
+    """
+    with _readable(path):
+        for line in _lines(path, encoding):
+            yield line.rstrip("\r\n")
 
 
 def column(rows: Iterable[Row], name: str, path: Path, option: str) -> Iterator[Row]:
@@ -79,6 +95,17 @@ def column(rows: Iterable[Row], name: str, path: Path, option: str) -> Iterator[
                 raise DataError(f"{path} has no column {name!r}, only: {there}; name another with {option}")
             row.values[name] = ""
         yield row
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder; name one file in it")
+        path.stat()  # A missing path is said to be missing, whatever its suffix.
+        yield
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions") from error
 
 
 def _read_csv(path: Path, encoding: str) -> Iterator[Row]:
@@ -117,10 +144,14 @@ _READERS: dict[str, Callable[[Path, str], Iterator[Row]]] = {
 }
 SUFFIXES = tuple(_READERS)
 """Suffixes that :func:`read_table` reads, in lower case."""
+_PACKED = ".gz"
+# Excel and Parquet files are packed inside, and are read from any place, not from start to end.
+_READERS |= {suffix + _PACKED: _READERS[suffix] for suffix in (".csv", ".tsv", ".jsonl")}
 
 
 def _reader(path: Path) -> Callable[[Path, str], Iterator[Row]]:
-    reader = _READERS.get(path.suffix.lower())
+    packed = path.suffix.lower() == _PACKED
+    reader = _READERS.get("".join(path.suffixes[-2:] if packed else path.suffixes[-1:]).lower())
     if reader is None:
         raise DataError(f"{path}: the suffix {path.suffix!r} is none of {' '.join(SUFFIXES)}; save it as one of these")
     return reader
@@ -240,9 +271,9 @@ def _guard(path: Path, kind: str, cells: _Numbered) -> _Numbered:
 
 def _lines(path: Path, encoding: str) -> Iterator[str]:
     """Yield the lines of a text file, split at line feeds only, their ends kept."""
-    codec = _known_codec(encoding) if encoding else _codec_of(path)
     try:
-        with path.open(encoding=codec, newline="\n") as stream:
+        codec = _known_codec(encoding) if encoding else _codec_of(path)
+        with _open(path) as packed, io.TextIOWrapper(packed, codec, newline="\n") as stream:
             for number, line in enumerate(stream, 1):
                 if "\0" in line:
                     raise DataError(
@@ -251,6 +282,12 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
                 yield line
     except UnicodeError as error:
         raise _undecodable(path, codec, codec.removesuffix("-sig").upper()) from error
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{path} is not a whole gzip file ({error}); pack it again") from error
+
+
+def _open(path: Path) -> io.BufferedIOBase:
+    return gzip.open(path) if path.suffix.lower() == _PACKED else path.open("rb")
 
 
 def _known_codec(name: str) -> str:
@@ -263,7 +300,7 @@ def _known_codec(name: str) -> str:
 
 
 def _codec_of(path: Path) -> str:
-    with path.open("rb") as stream:
+    with _open(path) as stream:
         head = stream.read(_SAMPLE)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
@@ -285,7 +322,7 @@ def _undecodable(path: Path, codec: str, name: str) -> DataError:
 def _first_undecodable_line(path: Path, codec: str) -> int:
     decoder = codecs.getincrementaldecoder(codec)()
     line = 1
-    with path.open("rb") as stream:
+    with _open(path) as stream:
         for piece in stream:
             try:
                 line += decoder.decode(piece).count("\n")

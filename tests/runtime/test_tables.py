@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from runtime.errors import ConfigError, DataError
-from runtime.tables import Row, column, read_table
+from runtime.tables import Row, column, read_lines, read_table
 
 ROWS = [{"text": "片碱 99%", "label": "无机"}, {"text": "甲苯, 工业级", "label": "溶剂"}]
 
@@ -201,7 +202,37 @@ def test_an_unknown_encoding_is_a_configuration_error(tmp_path: Path, encoding: 
         list(read_table(write(tmp_path / "data.csv", CSV), encoding))
 
 
-@pytest.mark.parametrize("name", ["data.xls", "data", "data.json", "data.csv.gz"])
+@pytest.mark.parametrize(("name", "content"), [("data.csv.gz", CSV), ("data.TSV.GZ", TSV)])
+def test_packed_tables_are_read_as_unpacked_ones(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content.encode("gb18030")))
+    assert values(path) == ROWS
+
+
+def test_lines_lose_their_ends_and_nothing_else(tmp_path: Path) -> None:
+    content = "  氢氧化钠\t片碱 \r\n\n\u2028乙\x85醇\n末行".encode("utf-8-sig")
+    for name, stored in (("texts.txt", content), ("texts", content), ("texts.txt.gz", gzip.compress(content))):
+        (tmp_path / name).write_bytes(stored)
+        assert list(read_lines(tmp_path / name)) == ["  氢氧化钠\t片碱 ", "", "\u2028乙\x85醇", "末行"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(TSV.encode() * 9)[:-12], "is not a whole gzip file"),
+        (gzip.compress(TSV.encode())[:12] + b"\xff" * 40, "is not a whole gzip file"),
+        (TSV.encode(), "cannot read"),
+        (gzip.compress("碱\n".encode() * 9 + b"\xff\xff\n"), "line 10: not UTF-8 or GB18030 text"),
+    ],
+)
+def test_what_cannot_be_unpacked_is_a_data_error(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "texts.txt.gz").write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        list(read_lines(tmp_path / "texts.txt.gz"))
+    assert "texts.txt.gz" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["data.xls", "data", "data.json", "data.xlsx.gz", "data.gz"])
 def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> None:
     assert ".csv .tsv .jsonl .xlsx .parquet" in failure(write(tmp_path / name, CSV))
 
