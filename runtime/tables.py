@@ -286,7 +286,7 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
         raise DataError(f"{path} is not a whole gzip file ({error}); pack it again") from error
 
 
-def _open(path: Path) -> io.BufferedIOBase:
+def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path) if path.suffix.lower() == _PACKED else path.open("rb")
 
 
