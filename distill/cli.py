@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from distill.layout import table
-from runtime.command import INTERRUPTED, needs_extra, run_command
+from runtime.command import INTERRUPTED, run_command
+from runtime.extras import needs_extra
 
 if TYPE_CHECKING:
     from distill.recipe import Recipe

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from distill.layout import table
-from runtime.command import needs_extra, run_command
+from runtime.command import run_command
 from runtime.errors import ParityError
+from runtime.extras import needs_extra
 
 if TYPE_CHECKING:
     from export.parity import Comparison

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import IO, NoReturn
 
 import click
@@ -32,19 +30,6 @@ def run_command(command: click.Command, prog_name: str) -> NoReturn:
     _escape_unprintable(sys.stdout)
     _escape_unprintable(sys.stderr)
     sys.exit(_run(command, prog_name, sys.argv[1:]))
-
-
-@contextmanager
-def needs_extra(purpose: str, extra: str) -> Iterator[None]:
-    """Turn a package that cannot be found within the block into the line that says how to get it.
-
-    Raises:
-        ConfigError: ``purpose`` needs a package, which the extra of that name brings.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{purpose} needs the package {error.name}: pip install 'gm-edge[{extra}]'") from error
 
 
 def _run(command: click.Command, prog_name: str, arguments: list[str]) -> int:

@@ -1,0 +1,21 @@
+"""The line that a user sees when a package is not installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runtime.errors import ConfigError
+
+
+@contextmanager
+def needs_extra(purpose: str, extra: str) -> Iterator[None]:
+    """Turn a package that cannot be found within the block into the line that says how to get it.
+
+    Raises:
+        ConfigError: ``purpose`` needs a package, which the extra of that name brings.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{purpose} needs the package {error.name}: pip install 'gm-edge[{extra}]'") from error
