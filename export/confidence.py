@@ -1,17 +1,65 @@
-"""Temperature and threshold, fitted on what the exported model says of the development set.
+"""Temperature, thresholds and reference, fitted on what the exported model says of the development set.
 
 The exported model, not the trained one: quantisation moves the logits, and the device sees those.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
+from export.promise import fit_promises
 from runtime.confidence import softmax
+from runtime.reference import Reference
 
 # A set that the model has entirely right would drive the temperature to 0, and every score to 1.
 _TEMPERATURES = np.geomspace(0.2, 10.0, 400)
+# Bins of scores with equally many texts each: ten is the custom for population stability.
+_DECILES = np.linspace(0.1, 0.9, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """What a bundle says about scores: see :class:`runtime.manifest.Manifest` and :class:`Reference`."""
+
+    temperature: float
+    threshold: float
+    reference: Reference
+
+
+def fit_confidence(
+    logits: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64],
+    unknown: npt.NDArray[np.float64],
+    *,
+    max_unknown: float,
+    precision: float,
+) -> Confidence:
+    """Fit all that a bundle says about scores.
+
+    Args:
+        logits: ``[n, C]``.
+        labels: class ids ``[n]``.
+        unknown: share of unknown characters by text, ``[n]``.
+        max_unknown: the share above which the device refuses a text, whatever its score.
+        precision: see :func:`fit_threshold`.
+    """
+    temperature = fit_temperature(logits, labels)
+    scores = softmax(logits, temperature).max(1)
+    predicted = logits.argmax(1)
+    right, known = predicted == labels, unknown <= max_unknown
+    edges = np.unique(np.quantile(scores, _DECILES))
+    reference = Reference(
+        texts=len(labels),
+        promises=fit_promises(scores[known], right[known]),
+        labels=_shares(predicted, logits.shape[1]),
+        edges=tuple(edges.tolist()),
+        scores=_shares(np.searchsorted(edges, scores, side="right"), len(edges) + 1),
+        unknown=float(unknown.mean()),
+    )
+    return Confidence(temperature, fit_threshold(scores, right, precision), reference)
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
@@ -50,3 +98,7 @@ def fit_threshold(scores: npt.NDArray[np.float64], right: npt.NDArray[np.bool_],
         return 0.0
     accepted, refused = ranked[enough[-1]], ranked[enough[-1] + 1]
     return float((accepted + refused) / 2)
+
+
+def _shares(values: npt.NDArray[np.int64], count: int) -> tuple[float, ...]:
+    return tuple((np.bincount(values, minlength=count) / len(values)).tolist())

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from export.bundle import check_target, file_entries, golden_lines, golden_texts, with_manifest, write_bundle
-from export.confidence import fit_temperature, fit_threshold
+from export.confidence import Confidence, fit_confidence
 from export.options import Options
 from export.parity import Comparison, check
 from export.source import Source, read_source
 from export.variants import Variant, build_variants
-from runtime.confidence import softmax
 from runtime.manifest import GOLDEN, Manifest, Thresholds, TokenizerEntry
+from runtime.reference import REFERENCE
 
 _TOOLS = ("gm-edge", "numpy", "torch", "onnx", "onnxruntime", "optimum-onnx", "openvino", "nncf")
 _TOKENIZER = "tokenizer.json"
@@ -63,7 +63,9 @@ def export_run(
     files = {name: content for variant in published for name, content in variant.files.items()}
     files[_TOKENIZER] = (run / _TOKENIZER).read_bytes()
     files[GOLDEN] = _golden(source, published)
-    manifest = _manifest(source, published, files, comparisons, options)
+    confidence = _confidence(source, published[0], options.precision)
+    files[REFERENCE] = confidence.reference.to_bytes()
+    manifest = _manifest(source, published, files, comparisons, confidence, options)
     write_bundle(target, with_manifest(files, manifest))
     return Exported(target, tuple(variants), tuple(comparisons), manifest)
 
@@ -85,18 +87,18 @@ def _manifest(
     published: Sequence[Variant],
     files: dict[str, bytes],
     comparisons: Sequence[Comparison],
+    confidence: Confidence,
     options: Options,
 ) -> Manifest:
     served = next(found for found in comparisons if found.variant == published[0].name)
-    temperature, threshold = _fit_confidence(source, published[0], options.precision)
     return Manifest(
         name=options.name or source.run.path.resolve().name,
         created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         labels=source.names,
         tokenizer=TokenizerEntry(source.tokenizer.kind, _TOKENIZER),
         max_len=source.tokenizer.max_len,
-        temperature=temperature,
-        thresholds=Thresholds(default=threshold),
+        temperature=confidence.temperature,
+        thresholds=Thresholds(default=confidence.threshold),
         max_unknown=_MAX_UNKNOWN,
         backends={variant.key: next(iter(variant.files)) for variant in published},
         files=file_entries(files),
@@ -109,11 +111,11 @@ def _manifest(
     )
 
 
-def _fit_confidence(source: Source, variant: Variant, precision: float) -> tuple[float, float]:
-    logits = source.backend_logits(variant.backend, source.dev.texts)
-    temperature = fit_temperature(logits, source.dev.labels)
-    scores = softmax(logits, temperature).max(1)
-    return temperature, fit_threshold(scores, logits.argmax(1) == source.dev.labels, precision)
+def _confidence(source: Source, variant: Variant, precision: float) -> Confidence:
+    texts = source.dev.texts
+    unknown = np.array([source.tokenizer.encode(text).unknown for text in texts])
+    logits = source.backend_logits(variant.backend, texts)
+    return fit_confidence(logits, source.dev.labels, unknown, max_unknown=_MAX_UNKNOWN, precision=precision)
 
 
 def _toolchain() -> dict[str, str]:

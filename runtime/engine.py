@@ -11,8 +11,9 @@ import numpy.typing as npt
 from runtime.backends import Backend, open_backend
 from runtime.bundle import Bundle
 from runtime.confidence import accepts, best
-from runtime.errors import BundleError
+from runtime.errors import BundleError, ConfigError
 from runtime.prediction import Prediction, Reason
+from runtime.reference import Reference, read_reference
 from runtime.tokenizer import CharTokenizer, Encoding
 
 Logits = npt.NDArray[np.float32]
@@ -28,22 +29,24 @@ class Engine:
         bundle: an opened bundle.
         backend: see :func:`runtime.backends.open_backend`.
         threads: of one call.
+        max_error: see :class:`runtime.classifier.Classifier`.
 
     Raises:
-        ConfigError: unknown backend, or its package is not installed.
+        ConfigError: unknown backend, its package is not installed, or ``max_error`` cannot be promised.
         BundleError: the parts of the bundle do not fit each other.
         BackendError: the model cannot be loaded or run.
     """
 
-    def __init__(self, bundle: Bundle, backend: str, threads: int) -> None:
+    def __init__(self, bundle: Bundle, backend: str, threads: int, max_error: float | None = None) -> None:
         manifest = bundle.manifest
         self.bundle = bundle
         self.labels = manifest.labels
+        self.reference = read_reference(bundle)
+        self._thresholds = _thresholds(bundle, self.reference, max_error)
         self.backend = open_backend(bundle, backend, threads)
         tokenizer = bundle.tokenizer()
         self._encode = tokenizer.encode
         self._temperature = manifest.temperature
-        self._thresholds = [manifest.thresholds.of(label) for label in self.labels]
         self._max_unknown = manifest.max_unknown
         _check_fit(self.backend, tokenizer, bundle)
         self._empty = Prediction(
@@ -81,6 +84,15 @@ class Engine:
         else:
             accepted, reason = True, Reason.TRUNCATED if encoding.truncated else Reason.OK
         return Prediction(self.labels[index], score, logits, accepted, reason, self.labels, self._temperature)
+
+
+def _thresholds(bundle: Bundle, reference: Reference | None, max_error: float | None) -> list[float]:
+    labels = bundle.manifest.labels
+    if max_error is None:
+        return [bundle.manifest.thresholds.of(label) for label in labels]
+    if reference is None:
+        raise ConfigError(f"{bundle.path}: carries no promises, so max_error cannot be kept; export it again")
+    return [reference.threshold(max_error, str(bundle.path))] * len(labels)
 
 
 def _batches(encodings: Sequence[Encoding], batch_tokens: int) -> Iterator[list[int]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.confidence import fit_temperature, fit_threshold
+from export.confidence import fit_confidence, fit_temperature, fit_threshold
 from runtime.confidence import softmax
 
 
@@ -44,3 +44,25 @@ def test_equal_scores_are_accepted_or_refused_together() -> None:
 
 def test_a_precision_out_of_reach_accepts_nothing() -> None:
     assert fit_threshold(np.array([0.9, 0.8]), np.array([False, True]), 0.9) == 1.0
+
+
+def test_the_reference_is_what_the_model_says_of_the_texts() -> None:
+    logits = np.array([[4, 0], [0, 3], [2, 0], [0, 1]] * 50, np.float32)
+    labels = np.array([0, 1, 0, 0] * 50)
+    found = fit_confidence(logits, labels, np.full(200, 0.1), max_unknown=0.5, precision=0.0)
+    assert found.reference.texts == 200
+    assert found.reference.labels == (0.5, 0.5)
+    assert sum(found.reference.scores) == pytest.approx(1.0)
+    assert found.reference.unknown == pytest.approx(0.1)
+    # The 150 texts of the three higher logits are all right: few enough that 2 % is the best they can promise.
+    kept = [promise for promise in found.reference.promises if promise.threshold is not None]
+    assert (kept[0].max_error, kept[0].coverage) == (0.02, 0.75)
+
+
+def test_texts_that_the_device_refuses_as_unknown_count_for_no_promise() -> None:
+    logits = np.array([[4, 0], [0, 3]] * 100, np.float32)
+    labels = np.array([0, 0] * 100)
+    found = fit_confidence(logits, labels, np.array([0.0, 0.9] * 100), max_unknown=0.5, precision=0.0)
+    best = found.reference.promises[-1]
+    assert best.coverage == 1.0
+    assert best.threshold == pytest.approx(softmax(logits[0], found.temperature).max())

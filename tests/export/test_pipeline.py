@@ -19,6 +19,8 @@ from runtime.errors import DataError, ParityError
 from runtime.selftest import read_golden
 from tests.export.conftest import LAYERS, NAMES, SPLITS, write_brittle_run
 
+JSON_FILES = {"reference.json", "tokenizer.json"}
+
 
 @pytest.fixture(scope="module")
 def bundle(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
@@ -36,7 +38,7 @@ def test_the_runtime_reads_the_bundle_and_decides_as_the_student(bundle: Exporte
 def test_the_manifest_lists_every_file_with_its_hash(bundle: Exported) -> None:
     manifest = json.loads((bundle.path / "manifest.json").read_text())
     on_disk = {path.name for path in bundle.path.iterdir()} - {"manifest.json"}
-    assert set(manifest["files"]) == on_disk == {"model.onnx", "fp32.onnx", "golden.jsonl", "tokenizer.json"}
+    assert set(manifest["files"]) == on_disk == {"model.onnx", "fp32.onnx", "golden.jsonl", *JSON_FILES}
     for name, entry in manifest["files"].items():
         content = (bundle.path / name).read_bytes()
         assert entry == {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
