@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.errors import BundleError, IntegrityError, VersionError
-from runtime.manifest import MANIFEST, UNLISTED, FileEntry, Manifest
+from runtime.errors import BundleError, IntegrityError, SignatureError, VersionError
+from runtime.manifest import MANIFEST, SIGNATURE, UNLISTED, FileEntry, Manifest
+from runtime.signature import SIGNATURE_BYTES, check_signature
 from runtime.storage import Storage, open_storage
 from runtime.tokenizer import CharTokenizer
 
@@ -23,28 +24,39 @@ class Bundle:
     Attributes:
         path: absolute path of the folder or ``.gmb`` file.
         manifest: what the bundle says about itself.
+        manifest_bytes: the same as it is in the file, which is what a signature signs.
     """
 
     path: Path
     manifest: Manifest
+    manifest_bytes: bytes = field(repr=False)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Bundle:
-        """Check format version, names, sizes and SHA-256 of a bundle's files, in this order.
+    def open(cls, path: str | os.PathLike[str], public_key: bytes | None = None) -> Bundle:
+        """Check signature, format version, names, sizes and SHA-256 of a bundle's files, in this order.
+
+        Args:
+            path: bundle folder or ``.gmb`` file.
+            public_key: 32 bytes; only a bundle that its owner signed is opened. None: the signature is not read.
 
         Raises:
             BundleError: ``path`` is no bundle, or its manifest is not valid.
+            SignatureError: it is not signed, or not by this key; nothing of it has been parsed.
             VersionError: a newer release wrote it.
             IntegrityError: a file is missing, unlisted, or not as the manifest says.
+            ConfigError: a key is given, but the package that checks signatures is missing.
         """
         absolute = Path(os.path.abspath(path))
         with open_storage(absolute) as storage:
             sizes = storage.sizes()
-            manifest = _read_manifest(absolute, storage, sizes)
+            content = _read_manifest(absolute, storage, sizes)
+            if public_key is not None:
+                check_signature(public_key, content, _read_signature(absolute, storage, sizes), str(absolute))
+            manifest = Manifest.from_json(content, f"{absolute}, {MANIFEST}")
             _check_names(absolute, set(sizes) - UNLISTED, set(manifest.files))
             for name, entry in manifest.files.items():
                 _check_file(absolute, storage, name, entry, sizes[name])
-        return cls(absolute, manifest)
+        return cls(absolute, manifest, content)
 
     def read(self, name: str) -> bytes:
         """Return the content of a file that the manifest lists, checked once more.
@@ -87,14 +99,25 @@ class Bundle:
         return tokenizer
 
 
-def _read_manifest(path: Path, storage: Storage, sizes: dict[str, int]) -> Manifest:
+def _read_manifest(path: Path, storage: Storage, sizes: dict[str, int]) -> bytes:
     size = sizes.get(MANIFEST)
     if size is None:
         raise BundleError(f"{path} is not a bundle: it has no {MANIFEST}; name what gm-export wrote")
     if size > _MANIFEST_LIMIT:
         raise BundleError(f"{path}: {MANIFEST} has {size} bytes, more than the {_MANIFEST_LIMIT} allowed; export again")
     with storage.open(MANIFEST) as stream:
-        return Manifest.from_json(stream.read(_MANIFEST_LIMIT), f"{path}, {MANIFEST}")
+        return stream.read(_MANIFEST_LIMIT)
+
+
+def _read_signature(path: Path, storage: Storage, sizes: dict[str, int]) -> bytes:
+    if SIGNATURE not in sizes:
+        raise SignatureError(f"{path} is not signed, but a public key is given; have it signed with: gm-export sign")
+    if sizes[SIGNATURE] != SIGNATURE_BYTES:
+        raise SignatureError(
+            f"{path}: {SIGNATURE} has {sizes[SIGNATURE]} bytes instead of {SIGNATURE_BYTES}; do not use the bundle"
+        )
+    with storage.open(SIGNATURE) as stream:
+        return stream.read(SIGNATURE_BYTES)
 
 
 def _check_names(path: Path, present: set[str], listed: set[str]) -> None:

@@ -7,16 +7,17 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count, islice
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
-from runtime.bundle import Bundle
 from runtime.engine import Engine
 from runtime.errors import BackendError
+from runtime.loading import Loader
 from runtime.prediction import Prediction, Reason
 from runtime.selftest import SelfTest, run_selftest
+from runtime.signature import read_public_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +28,24 @@ class Stats:
         texts: all texts.
         labels: texts by label; an empty text counts under ``""``.
         reasons: texts by reason.
+        backend: key in the manifest of the model that serves.
+        selftest: how it did in the self-test at load; ``None`` when there was none.
+        fallback: why it is another than the one asked for; empty when it is that one.
     """
 
     texts: int
     labels: dict[str, int]
     reasons: dict[str, int]
+    backend: str
+    selftest: SelfTest | None
+    fallback: str
 
 
 class Classifier:
     """Classifies texts with the model of a bundle.
 
-    Any number of threads may share one. Pickling it passes on the path: the receiver opens the bundle
-    again, and so does a forked child, because an inference session does not survive a fork.
+    Any number of threads may share one. Pickling it passes on the path and the settings: the receiver opens
+    the bundle again, and so does a forked child, because an inference session does not survive a fork.
 
     Example:
         >>> with Classifier("bundle/") as classifier:  # doctest: +SKIP
@@ -46,20 +53,33 @@ class Classifier:
 
     Args:
         bundle: bundle folder or ``.gmb`` file.
-        backend: ``auto``, ``onnx`` or ``openvino``; ``auto`` is ``onnx``.
+        backend: ``auto``, ``onnx``, ``openvino`` or ``fp32``; ``auto`` is ``onnx``.
         threads: threads of one call, limited to the processors that this process may use. The models
             are so small that more than 1 seldom pays; calling from several threads does.
+        public_key: path of an Ed25519 public key in PEM form, or its content, or its 32 bytes. Bundles that
+            its owner did not sign are then refused. None: signatures are not looked at.
+        selftest: ``load``: replay the golden texts whenever a bundle is loaded, and serve its fp32 model, or
+            refuse, where this device decides otherwise than the exporting one; ``off``: do not.
 
     Raises:
-        BundleError: it is no valid bundle; IntegrityError and VersionError say so more precisely.
-        BackendError: the model cannot be loaded or run.
-        ConfigError: unknown backend, bad number of threads, or a package is not installed.
+        BundleError: it is no valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
+        BackendError: the model cannot be loaded or run, or fails the self-test.
+        ConfigError: unknown backend, bad number of threads, no usable key, or a package is not installed.
     """
 
-    def __init__(self, bundle: str | os.PathLike[str], backend: str = "auto", threads: int = 1) -> None:
-        self._backend = backend
-        self._threads = threads
-        self._engine: Engine | None = Engine(Bundle.open(bundle), backend, threads)
+    def __init__(
+        self,
+        bundle: str | os.PathLike[str],
+        backend: str = "auto",
+        threads: int = 1,
+        public_key: str | os.PathLike[str] | bytes | None = None,
+        selftest: Literal["off", "load"] = "off",
+    ) -> None:
+        # Read once: what a classifier trusts is not to change with a file.
+        key = None if public_key is None else read_public_key(public_key)
+        self._loader = Loader(backend, threads, key, selftest)
+        self._engine: Engine | None
+        self._engine, self._health = self._loader.load(bundle)
         self._path = self._engine.bundle.path
         self._closed = False
         self._start_counting()
@@ -118,25 +138,34 @@ class Classifier:
     def reload(self, bundle: str | os.PathLike[str]) -> None:
         """Serve another bundle from now on; a call that is under way ends with the old one.
 
-        The new bundle is opened and tried first. If it fails, the old one goes on serving and the error
-        is raised, the same as the constructor's.
+        The new bundle is opened and tried first, in all the ways that the constructor was told to. If it
+        fails, the old one goes on serving and the error is raised, the same as the constructor's.
         """
-        engine = Engine(Bundle.open(bundle), self._backend, self._threads)
+        engine, health = self._loader.load(bundle)
         with self._lock:
             self._refuse_if_closed()
             self._engine = engine
+            self._health = health
             self._path = engine.bundle.path
 
     def stats(self) -> Stats:
-        """Return the counts so far."""
+        """Return the counts so far, and what serves."""
         with self._lock:
             counts = self._counts.copy()
+            health = self._health
         labels: Counter[str] = Counter()
         reasons: Counter[str] = Counter()
         for (label, reason), texts in counts.items():
             labels[label] += texts
             reasons[reason.value] += texts
-        return Stats(counts.total(), dict(labels), dict(reasons))
+        return Stats(
+            texts=counts.total(),
+            labels=dict(labels),
+            reasons=dict(reasons),
+            backend=health.backend,
+            selftest=health.selftest,
+            fallback=health.fallback,
+        )
 
     def close(self) -> None:
         """Release the model. Using the classifier afterwards raises ``BackendError``; closing again does not."""
@@ -153,11 +182,11 @@ class Classifier:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Classifier({str(self._path)!r}, backend={self._backend!r}, threads={self._threads})"
+        return f"Classifier({str(self._path)!r}, backend={self._loader.backend!r}, threads={self._loader.threads})"
 
     def __getstate__(self) -> dict[str, Any]:
         self._refuse_if_closed()
-        return {"bundle": self._path, "backend": self._backend, "threads": self._threads}
+        return {"bundle": self._path, **asdict(self._loader)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]  # a pickle makes a new classifier of the same bundle
@@ -191,7 +220,7 @@ class Classifier:
         with self._lock:
             self._refuse_if_closed()
             if self._engine is None:
-                self._engine = Engine(Bundle.open(self._path), self._backend, self._threads)
+                self._engine, self._health = self._loader.load(self._path)
             return self._engine
 
     def _after_fork(self) -> None:

@@ -67,6 +67,12 @@ def _writable_format(_context: click.Context, _parameter: click.Parameter, path:
     "--backend", type=click.Choice(CHOICES), default="auto", show_default=True, help="Engine that runs the model."
 )
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of one call.")
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PUB",
+    help="Refuse a BUNDLE that the owner of this key did not sign.",
+)
 @click.option("--selftest", is_flag=True, help="Replay the bundle's golden texts on this device, instead of TEXT.")
 def classify(
     bundle: Path,
@@ -78,6 +84,7 @@ def classify(
     out: Path | None,
     backend: str,
     threads: int,
+    public_key: Path | None,
     selftest: bool,
 ) -> None:
     """Classify texts with the model in BUNDLE, a folder or a .gmb file.
@@ -91,7 +98,7 @@ def classify(
       gm-classify bundle "caustic soda flakes 99 %" "polyacrylamide"
       gm-classify bundle products.xlsx --column product --out classified.csv
       cat names.txt | gm-classify bundle - --jsonl --top-k 3
-      gm-classify bundle --selftest
+      gm-classify bundle --selftest --public-key plant.pub
 
     \b
     Exit codes: 0 done, 2 wrong use, 3 input or output, 4 bundle, 5 self-test failed, 6 backend.
@@ -100,7 +107,7 @@ def classify(
     # Imported here: --help and wrong use are answered without onnxruntime.
     from runtime.classifier import Classifier
 
-    with Classifier(bundle, backend, threads) as classifier:
+    with Classifier(bundle, backend, threads, public_key) as classifier:
         if selftest:
             _report_selftest(classifier, jsonl)
             return
@@ -193,10 +200,7 @@ def _report_selftest(classifier: Classifier, jsonl: bool) -> None:
     if jsonl:
         click.echo(json.dumps(asdict(report)))
     else:
-        click.echo(
-            f"{report.count} golden texts: {report.label_agreement:.1%} get the exporting machine's label, "
-            f"logits differ by {report.largest_difference:.3g} at most"
-        )
+        click.echo(report.line)
     if not report.ok:
         raise ParityError(
             "self-test failed: this device decides otherwise than the exporting machine; try another --target"

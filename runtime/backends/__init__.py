@@ -11,7 +11,7 @@ import numpy.typing as npt
 from runtime.bundle import Bundle
 from runtime.errors import BackendError, ConfigError
 
-CHOICES = ("auto", "onnx", "openvino")
+CHOICES = ("auto", "onnx", "openvino", "fp32")
 
 Ids = npt.NDArray[np.int32]
 Logits = npt.NDArray[np.float32]
@@ -21,7 +21,7 @@ class Backend(Protocol):
     """A loaded model. Any number of threads may run it at the same time.
 
     Attributes:
-        name: of the engine.
+        name: its key in the manifest.
         batch_tokens: most ids that a call with several texts takes with profit, by measurement.
     """
 
@@ -42,7 +42,7 @@ def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
 
     Args:
         bundle: an opened bundle.
-        choice: one of :data:`CHOICES`.
+        choice: one of :data:`CHOICES`; ``fp32`` is the float model beside an INT8 one, on onnxruntime.
         threads: of one call; at least 1, and limited to the processors that this process may use.
 
     Raises:
@@ -57,14 +57,15 @@ def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
     file = bundle.manifest.backends.get(name)
     if file is None:
         there = ", ".join(bundle.manifest.backends)
-        raise BackendError(f"{bundle.path} has no {name} model, only: {there}; export it with --backend {name}")
+        option = "--keep-fp32" if name == "fp32" else f"--backend {name}"
+        raise BackendError(f"{bundle.path} has no {name} model, only: {there}; export it with {option}")
     threads = min(threads, _usable_processors())
     where = f"{bundle.path}, {file}"
     # Imported here: what is not chosen need not be installed, and costs no start-up time.
-    if name == "onnx":
+    if name != "openvino":
         from runtime.backends.onnx import OnnxBackend
 
-        return OnnxBackend(bundle.read(file), threads, where)
+        return OnnxBackend(bundle.read(file), threads, where, name)
     from runtime.backends.openvino import OpenVinoBackend
 
     return OpenVinoBackend(bundle.read(file), bundle.read(file.removesuffix(".xml") + ".bin"), threads, where)

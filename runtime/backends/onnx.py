@@ -19,16 +19,17 @@ class OnnxBackend:
         model: content of the ONNX file; nothing is written to disk.
         threads: threads of one call.
         where: names the file in messages.
+        name: key of the model in the manifest.
 
     Raises:
         BackendError: onnxruntime cannot load it, or it has other inputs or outputs.
     """
 
-    name = "onnx"
     # Short texts gain a factor of two from company, until the activations no longer fit the nearest cache.
     batch_tokens = 128
 
-    def __init__(self, model: bytes, threads: int, where: str) -> None:
+    def __init__(self, model: bytes, threads: int, where: str, name: str = "onnx") -> None:
+        self.name = name
         self._where = where
         try:
             session = ort.InferenceSession(model, _options(threads), providers=["CPUExecutionProvider"])

@@ -26,8 +26,8 @@ def _run(code: str, home: Path) -> subprocess.CompletedProcess[str]:
 
 def test_loading_onnxruntime_through_the_runtime_leaves_no_trace_at_home(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    done = _run("import runtime; from runtime.backends.onnx import OnnxBackend; print(OnnxBackend.name)", home)
-    assert (done.stdout, done.stderr, done.returncode) == ("onnx\n", "", 0)
+    done = _run("import runtime; from runtime.backends.onnx import OnnxBackend; print(OnnxBackend.__name__)", home)
+    assert (done.stdout, done.stderr, done.returncode) == ("OnnxBackend\n", "", 0)
     assert list(home.iterdir()) == []
 
 

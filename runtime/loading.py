@@ -1,0 +1,84 @@
+"""From the path of a bundle to what serves, by the same steps whenever a classifier needs it.
+
+It needs it when it is made, when it changes to another bundle, when it is unpickled and in a forked child.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from runtime.bundle import Bundle
+from runtime.engine import Engine
+from runtime.errors import BackendError, ConfigError
+from runtime.selftest import SelfTest, run_selftest
+
+SELFTESTS = ("off", "load")
+"""When golden texts are replayed: only when asked, or at every load as well."""
+_FALLBACK = "fp32"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What serves, and how that was decided.
+
+    Attributes:
+        backend: its key in the manifest.
+        selftest: how it did in the self-test at load; ``None`` when there was none.
+        fallback: why another backend than the one asked for serves; empty when it is that one.
+    """
+
+    backend: str
+    selftest: SelfTest | None = None
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """The settings of a classifier, checked.
+
+    Attributes:
+        backend: see :func:`runtime.backends.open_backend`.
+        threads: of one call.
+        public_key: 32 bytes, as :func:`runtime.signature.read_public_key` returns them; None: any bundle will do.
+        selftest: one of :data:`SELFTESTS`.
+
+    Raises:
+        ConfigError: ``selftest`` is something else.
+    """
+
+    backend: str
+    threads: int
+    public_key: bytes | None
+    selftest: str
+
+    def __post_init__(self) -> None:
+        if self.selftest not in SELFTESTS:
+            raise ConfigError(f"unknown selftest {self.selftest!r}; use {' or '.join(SELFTESTS)}")
+
+    def load(self, path: str | os.PathLike[str]) -> tuple[Engine, Health]:
+        """Open a bundle and load its model, or its fp32 model where the other fails the self-test.
+
+        Raises:
+            BundleError: it is no valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
+            BackendError: the model cannot be loaded, or no model of the bundle passes the self-test.
+            ConfigError: unknown backend, bad number of threads, or a package is not installed.
+        """
+        bundle = Bundle.open(path, self.public_key)
+        engine = Engine(bundle, self.backend, self.threads)
+        if self.selftest == "off":
+            return engine, Health(engine.backend.name)
+        outcome = run_selftest(engine)
+        if outcome.ok:
+            return engine, Health(engine.backend.name, outcome)
+        return self._fall_back(bundle, engine.backend.name, f"{engine.backend.name} self-test failed: {outcome.line}")
+
+    def _fall_back(self, bundle: Bundle, failed: str, reason: str) -> tuple[Engine, Health]:
+        advice = "export it with --target generic --keep-fp32"
+        if failed == _FALLBACK or _FALLBACK not in bundle.manifest.backends:
+            raise BackendError(f"{bundle.path}: {reason}; there is no fp32 model to fall back to, {advice}")
+        engine = Engine(bundle, _FALLBACK, self.threads)
+        outcome = run_selftest(engine)
+        if not outcome.ok:
+            raise BackendError(f"{bundle.path}: {reason}; nor does its fp32 model pass: {outcome.line}; {advice}")
+        return engine, Health(_FALLBACK, outcome, reason)
