@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from distill.recipe import Recipe
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
 SCORED = {
     "teacher": "teacher (graph network)",
@@ -45,6 +47,7 @@ def cli() -> None:
       gm-distill run --data products.xlsx --text-column 品名 --label-column 类别
       gm-distill init my-plant && gm-distill run my-plant/recipe.toml --out my-plant/run
       gm-distill evaluate run
+      gm-distill corpus names.txt abstracts.jsonl.gz --out clean
     """
 
 
@@ -62,6 +65,61 @@ def init(folder: Path) -> None:
     recipe = write_starter(folder)
     click.echo(f"wrote {recipe} and {recipe.with_name('data.tsv')}; put your own texts and labels there, then:")
     click.echo(f"  gm-distill run {recipe} --out {folder / 'run'}")
+
+
+@cli.command(short_help="Clean an unlabelled corpus.")
+@click.argument("sources", metavar="IN...", nargs=-1, required=True, type=FILE)
+@click.option("--out", type=FOLDER, required=True, help="Folder of shards to write.")
+@click.option("--text-column", metavar="NAME", default="text", show_default=True, help="Column of tables.")
+@click.option("--encoding", metavar="NAME", default="", help="Encoding of the files.  [default: UTF-8, else GB18030]")
+@click.option("--min-chars", type=click.IntRange(min=1), default=2, show_default=True, help="Shortest text.")
+@click.option("--max-chars", type=click.IntRange(min=1), default=20_000, show_default=True, help="Longest text.")
+@click.option(
+    "--min-han",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    show_default=True,
+    help="Least share of Chinese characters among the letters of a text; 0: any language.",
+)
+@click.option(
+    "--near-duplicate",
+    type=click.FloatRange(0.7, 1),
+    default=0.9,
+    show_default=True,
+    help="Similarity from which the later text is left out; 1: only exact duplicates.",
+)
+@click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    default=1_000_000,
+    show_default=True,
+    help="Texts among which near-duplicates are looked for, the last ones; a million take 256 MB.",
+)
+@click.option("--exclude", multiple=True, type=FILE, help="File of texts to leave out, as those of a test set.")
+@click.option("--shard-lines", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Texts a shard.")
+def corpus(
+    sources: tuple[Path, ...], out: Path, text_column: str, encoding: str, exclude: tuple[Path, ...], **settings: float
+) -> None:
+    """Normalise, filter and de-duplicate texts without labels, for 'gm-distill pretrain'.
+
+    IN is .txt (one text a line), .jsonl, .csv or .tsv, each also with .gz, or .xlsx or .parquet. The
+    corpus may be larger than memory. DIR gets shard-00000.txt and so on, and report.json.
+
+    \b
+    Examples:
+      gm-distill corpus names.txt abstracts.jsonl.gz --out clean
+      gm-distill corpus erp/*.csv --text-column 品名 --exclude test.tsv --out clean
+    """
+    from distill.unlabelled import Cleaning, clean_corpus, read_texts
+
+    texts, excluded = (
+        chain.from_iterable(read_texts(path, text_column, encoding) for path in paths) for paths in (sources, exclude)
+    )
+    report = clean_corpus(texts, out, Cleaning(**settings), excluded)  # type: ignore[arg-type]
+    dropped = [[f"dropped: {reason}", f"{number:,}"] for reason, number in report["dropped"].items()]
+    rows = [["read", f"{report['read']:,}"], *dropped, ["kept", f"{report['kept']:,}"]]
+    click.echo(table(["texts", "number"], rows))
+    click.echo(f"\n{len(report['shards'])} shards in {out}\nnext: gm-distill pretrain {out} --out lm")
 
 
 @cli.command(short_help="Train a teacher and a student.")

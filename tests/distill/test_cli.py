@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from distill import cli
 from distill.recipe import read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import PredictionRow, RunFolder
@@ -35,20 +34,6 @@ def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("finished") / "run"
     train(tiny_recipe(data), out, "cpu")
     return out
-
-
-@pytest.fixture
-def gm_distill(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run the command in this process; returns its exit code."""
-
-    def command(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["gm-distill", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code
-
-    return command
 
 
 def test_help_has_examples_and_imports_nothing_heavy() -> None:
