@@ -29,6 +29,9 @@ PROMISES = (0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.
 """The errors for which an export looks for a threshold."""
 # Candidates: enough to come close to the best threshold; each is one more chance to stop too early.
 _STEPS = 50
+# A few wrong labels in the data stop a sequence that begins with a handful of texts. From a quarter on, simulated
+# sets of 200 to 10,000 texts get more accepted, nearly always, than from less, from half, or from several starts.
+_FIRST_SHARE = 0.25
 
 Scores = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -62,8 +65,11 @@ def _candidates(ranked: Scores, rate: float) -> list[int]:
     """Return how many of the best texts each candidate accepts, rising: no threshold can part equal scores."""
     # Fewer texts prove nothing, even without a mistake among them.
     least = ceil(log(1 - CONFIDENCE) / log(1 - rate))
-    wanted = [*range(least, len(ranked), max(1, len(ranked) // _STEPS)), len(ranked)]
-    ends = np.searchsorted(-ranked, [-ranked[size - 1] for size in wanted if size >= least], side="right")
+    if len(ranked) < least:
+        return []
+    first = max(least, int(len(ranked) * _FIRST_SHARE))
+    wanted = [*range(first, len(ranked), max(1, len(ranked) // _STEPS)), len(ranked)]
+    ends = np.searchsorted(-ranked, [-ranked[size - 1] for size in wanted], side="right")
     return sorted(set(ends.tolist()))
 
 
