@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Those of export.quantize, whose import would cost seconds.
 _TARGETS = ("generic", "avx2", "avx512_vnni", "arm64")
 _SHARE = click.FloatRange(0.0, 1.0)
+_KEY = click.Path(path_type=Path, dir_okay=False)
 _SHOWN_FLIPS = 5
 
 
@@ -42,7 +43,7 @@ class _DefaultGroup(click.Group):
 
 @click.group(cls=_DefaultGroup)
 def cli() -> None:
-    """Export trained students; see the two commands."""
+    """Export trained students as bundles, sign bundles and check them."""
 
 
 @cli.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,6 +87,7 @@ def cli() -> None:
     help="Share of test texts that must keep their label.",
 )
 @click.option("--max-f1-drop", type=_SHARE, default=0.005, show_default=True, help="Largest loss of macro-F1.")
+@click.option("--sign", type=_KEY, metavar="KEY", help="Sign the bundle with this private key; see gm-export keygen.")
 def run(
     run_folder: Path,
     int8: bool,
@@ -97,6 +99,7 @@ def run(
     precision: float,
     min_agreement: float,
     max_f1_drop: float,
+    sign: Path | None,
 ) -> None:
     """Export the student of RUN as a bundle, after measuring that it still decides the same.
 
@@ -106,7 +109,8 @@ def run(
     Examples:
       gm-export --int8 run --out bundle
       gm-export --int8 run --target avx512_vnni --backend both --out products.gmb
-      gm-export verify bundle
+      gm-export --int8 run --sign plant.key --out bundle
+      gm-export verify bundle --public-key plant.key.pub
 
     \b
     Exit codes: 0 done, 2 wrong use, 3 run folder or disk, 5 the model decides otherwise (nothing is
@@ -127,21 +131,25 @@ def run(
         name=name,
         precision=precision,
         limits=Limits(min_agreement, max_f1_drop),
+        sign=sign,
     )
     _print_exported(export_run(run_folder, out, options, lambda line: click.echo(line, err=True)))
 
 
 @cli.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("bundle", type=click.Path(path_type=Path))
-def verify(bundle: Path) -> None:
+@click.option("--public-key", type=_KEY, metavar="PUB", help="Check that the owner of this key signed BUNDLE.")
+def verify(bundle: Path, public_key: Path | None) -> None:
     """Check every hash of BUNDLE and replay its golden texts on this machine, on each engine that it is for.
 
     \b
-    Exit codes: 0 sound, 4 damaged or no bundle, 5 this machine decides otherwise, 6 engine.
+    Exit codes: 0 sound, 4 damaged, not signed by PUB or no bundle, 5 this machine decides otherwise, 6 engine.
     """
     from export.verification import verify_bundle
 
-    verdicts = verify_bundle(bundle)
+    verdicts = verify_bundle(bundle, public_key)
+    if public_key:
+        click.echo(f"signature: by the owner of {public_key}")
     for verdict in verdicts:
         click.echo(verdict.line)
     failed = [verdict.engine for verdict in verdicts if not verdict.ok]
@@ -150,6 +158,42 @@ def verify(bundle: Path) -> None:
             f"{bundle}: on {' and '.join(failed)} this machine decides otherwise than the exporting one; "
             "export again with --target generic"
         )
+
+
+@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("key", type=_KEY)
+def keygen(key: Path) -> None:
+    """Make a pair of keys: KEY to sign bundles with, KEY.pub for the devices that check them.
+
+    KEY is not encrypted, only its owner can read it: keep it off the devices, and keep a copy.
+
+    \b
+    Examples:
+      gm-export keygen plant.key
+      gm-export --int8 run --sign plant.key --out bundle
+      gm-classify bundle --public-key plant.key.pub TEXT
+
+    \b
+    Exit codes: 0 done, 2 KEY exists or a package is missing, 3 disk.
+    """
+    from export.signing import write_keys
+
+    click.echo(f"private key: {key}\npublic key: {write_keys(key)}")
+
+
+@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--key", type=_KEY, metavar="KEY", required=True, help="Private key, as gm-export keygen makes it.")
+def sign(bundle: Path, key: Path) -> None:
+    """Sign BUNDLE, a folder or a .gmb file, after checking every hash of it.
+
+    \b
+    Exit codes: 0 done, 2 no usable KEY, 3 disk, 4 damaged or no bundle.
+    """
+    from export.signing import read_private_key, sign_bundle
+
+    sign_bundle(bundle, read_private_key(key))
+    click.echo(f"signed: {bundle}")
 
 
 def _print_exported(exported: Exported) -> None:

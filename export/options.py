@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from export.parity import Limits
 
@@ -20,6 +21,7 @@ class Options:
         name: of the bundle; empty: that of the run folder.
         precision: share of accepted development texts that must be right; 0 accepts every text.
         limits: of parity.
+        sign: private key to sign the bundle with.
     """
 
     int8: bool = True
@@ -30,3 +32,4 @@ class Options:
     name: str = ""
     precision: float = 0.95
     limits: Limits = field(default_factory=Limits)
+    sign: Path | None = None

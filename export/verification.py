@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime import Classifier
+from runtime.backends import CHOICES
 from runtime.bundle import Bundle
 from runtime.errors import ConfigError
-
-_ENGINES = ("onnx", "openvino")
+from runtime.signature import read_public_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Verdict:
 
     Attributes:
         engine: its name.
-        ok: whether enough labels agree, or the engine is not installed here.
+        ok: whether the self-test passed.
         line: the finding in words.
     """
 
@@ -27,31 +27,31 @@ class Verdict:
     line: str
 
 
-def verify_bundle(path: Path) -> list[Verdict]:
+def verify_bundle(path: Path, public_key: Path | None = None) -> list[Verdict]:
     """Check sizes and hashes of a bundle, then replay its golden texts on each engine that it has a model for.
 
+    Args:
+        path: of the bundle.
+        public_key: whose signature it must have; None: any or none will do.
+
     Raises:
-        BundleError: it is no bundle, or is damaged.
+        BundleError: it is no bundle, or is damaged; SignatureError: not signed with that key.
         BackendError: an engine cannot load or run its model.
         ConfigError: none of its engines is installed here.
     """
-    present = Bundle.open(path).manifest.backends
-    engines = [engine for engine in _ENGINES if engine in present]
-    verdicts = [_replay(path, engine) for engine in engines]
+    key = None if public_key is None else read_public_key(public_key)
+    present = Bundle.open(path, key).manifest.backends
+    verdicts = [_replay(path, engine, key) for engine in CHOICES if engine in present]
     replayed = [verdict for verdict in verdicts if verdict is not None]
     if not replayed:
         raise ConfigError(f"{path} needs an engine that is not installed here; run: pip install 'gm-edge[openvino]'")
     return replayed
 
 
-def _replay(path: Path, engine: str) -> Verdict | None:
+def _replay(path: Path, engine: str, public_key: bytes | None) -> Verdict | None:
     try:
-        with Classifier(path, backend=engine) as classifier:
+        with Classifier(path, backend=engine, public_key=public_key) as classifier:
             found = classifier.selftest()
     except ConfigError:
         return None
-    line = (
-        f"{engine}: {found.count} golden texts, {found.label_agreement:.1%} keep their label, "
-        f"logits differ by {found.largest_difference:.2g} at most"
-    )
-    return Verdict(engine, found.ok, line)
+    return Verdict(engine, found.ok, f"{engine}: {found.line}")

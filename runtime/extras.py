@@ -18,4 +18,5 @@ def needs_extra(purpose: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{purpose} needs the package {error.name}: pip install 'gm-edge[{extra}]'") from error
+        package = str(error.name).partition(".")[0]
+        raise ConfigError(f"{purpose} needs the package {package}: pip install 'gm-edge[{extra}]'") from error

@@ -39,8 +39,8 @@ def test_verify_replays_the_golden_texts_on_each_engine(
 ) -> None:
     assert _call(monkeypatch, "verify", exported.out) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["onnx", "openvino"]
-    assert all("100.0% keep their label" in line for line in lines)
+    assert [line.split(":")[0] for line in lines] == ["onnx", "openvino", "fp32"]
+    assert all("100.0% get the exporting machine's label" in line for line in lines)
 
 
 def test_verify_notices_one_flipped_bit(

@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -63,6 +64,20 @@ def test_golden_texts_carry_the_logits_of_the_int8_model(bundle: Exported, sourc
     assert {row.label for row in golden} == set(NAMES)
     expected = source.backend_logits(bundle.variants[0].backend, [row.text for row in golden])
     assert expected.tolist() == [row.logits for row in golden]
+
+
+def test_a_device_may_move_a_logit_as_far_as_quantisation_did(bundle: Exported) -> None:
+    quantised = {found.variant: found.largest_difference for found in bundle.comparisons}
+    tolerance = bundle.manifest.parity["tolerance"]
+    assert tolerance["onnx"] == max(0.01, quantised["ONNX INT8"])
+    golden = read_golden(Bundle.open(bundle.path))
+    with Classifier(bundle.path, backend="fp32", selftest="load") as classifier:
+        found = classifier.stats().selftest
+        logits = np.array([classifier.classify(row.text).logits for row in golden])
+    assert found is not None
+    assert found.ok
+    assert found.tolerance == tolerance["fp32"]
+    assert tolerance["fp32"] == pytest.approx(np.abs(logits - [row.logits for row in golden]).max() + 0.01, abs=1e-4)
 
 
 def test_temperature_and_threshold_are_those_of_the_quantised_model(bundle: Exported) -> None:
