@@ -58,13 +58,17 @@ class Classifier:
             are so small that more than 1 seldom pays; calling from several threads does.
         public_key: path of an Ed25519 public key in PEM form, or its content, or its 32 bytes. Bundles that
             its owner did not sign are then refused. None: signatures are not looked at.
+        max_error: accept only texts whose score is so high that, with 95 % confidence, at most this share of
+            them gets a wrong label, as long as texts are like those of the development set; the threshold was
+            fitted to the model that serves by default. None: accept by the thresholds of the bundle.
         selftest: ``load``: replay the golden texts whenever a bundle is loaded, and serve its fp32 model, or
             refuse, where this device decides otherwise than the exporting one; ``off``: do not.
 
     Raises:
         BundleError: it is no valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
         BackendError: the model cannot be loaded or run, or fails the self-test.
-        ConfigError: unknown backend, bad number of threads, no usable key, or a package is not installed.
+        ConfigError: unknown backend, bad number of threads, no usable key, a package is not installed, or the
+            bundle cannot promise ``max_error``; the message says what it can.
     """
 
     def __init__(
@@ -73,11 +77,12 @@ class Classifier:
         backend: str = "auto",
         threads: int = 1,
         public_key: str | os.PathLike[str] | bytes | None = None,
+        max_error: float | None = None,
         selftest: Literal["off", "load"] = "off",
     ) -> None:
         # Read once: what a classifier trusts is not to change with a file.
         key = None if public_key is None else read_public_key(public_key)
-        self._loader = Loader(backend, threads, key, selftest)
+        self._loader = Loader(backend, threads, key, max_error, selftest)
         self._engine: Engine | None
         self._engine, self._health = self._loader.load(bundle)
         self._path = self._engine.bundle.path

@@ -73,6 +73,11 @@ def _writable_format(_context: click.Context, _parameter: click.Parameter, path:
     metavar="PUB",
     help="Refuse a BUNDLE that the owner of this key did not sign.",
 )
+@click.option(
+    "--max-error",
+    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    help="Accept only what keeps the share of wrong labels below this, with 95 % confidence.",
+)
 @click.option("--selftest", is_flag=True, help="Replay the bundle's golden texts on this device, instead of TEXT.")
 def classify(
     bundle: Path,
@@ -85,6 +90,7 @@ def classify(
     backend: str,
     threads: int,
     public_key: Path | None,
+    max_error: float | None,
     selftest: bool,
 ) -> None:
     """Classify texts with the model in BUNDLE, a folder or a .gmb file.
@@ -97,6 +103,7 @@ def classify(
     Examples:
       gm-classify bundle "caustic soda flakes 99 %" "polyacrylamide"
       gm-classify bundle products.xlsx --column product --out classified.csv
+      gm-classify bundle products.xlsx --max-error 0.02 --out classified.csv
       cat names.txt | gm-classify bundle - --jsonl --top-k 3
       gm-classify bundle --selftest --public-key plant.pub
 
@@ -107,7 +114,7 @@ def classify(
     # Imported here: --help and wrong use are answered without onnxruntime.
     from runtime.classifier import Classifier
 
-    with Classifier(bundle, backend, threads, public_key) as classifier:
+    with Classifier(bundle, backend, threads, public_key, max_error) as classifier:
         if selftest:
             _report_selftest(classifier, jsonl)
             return

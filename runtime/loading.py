@@ -41,6 +41,7 @@ class Loader:
         backend: see :func:`runtime.backends.open_backend`.
         threads: of one call.
         public_key: 32 bytes, as :func:`runtime.signature.read_public_key` returns them; None: any bundle will do.
+        max_error: see :class:`runtime.classifier.Classifier`.
         selftest: one of :data:`SELFTESTS`.
 
     Raises:
@@ -50,6 +51,7 @@ class Loader:
     backend: str
     threads: int
     public_key: bytes | None
+    max_error: float | None
     selftest: str
 
     def __post_init__(self) -> None:
@@ -62,10 +64,11 @@ class Loader:
         Raises:
             BundleError: it is no valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
             BackendError: the model cannot be loaded, or no model of the bundle passes the self-test.
-            ConfigError: unknown backend, bad number of threads, or a package is not installed.
+            ConfigError: unknown backend, bad number of threads, a package is not installed, or the bundle cannot
+                promise ``max_error``.
         """
         bundle = Bundle.open(path, self.public_key)
-        engine = Engine(bundle, self.backend, self.threads)
+        engine = Engine(bundle, self.backend, self.threads, self.max_error)
         if self.selftest == "off":
             return engine, Health(engine.backend.name)
         outcome = run_selftest(engine)
@@ -77,7 +80,7 @@ class Loader:
         advice = "export it with --target generic --keep-fp32"
         if failed == _FALLBACK or _FALLBACK not in bundle.manifest.backends:
             raise BackendError(f"{bundle.path}: {reason}; there is no fp32 model to fall back to, {advice}")
-        engine = Engine(bundle, _FALLBACK, self.threads)
+        engine = Engine(bundle, _FALLBACK, self.threads, self.max_error)
         outcome = run_selftest(engine)
         if not outcome.ok:
             raise BackendError(f"{bundle.path}: {reason}; nor does its fp32 model pass: {outcome.line}; {advice}")

@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from runtime.manifest import GOLDEN, MANIFEST, UNLISTED, FileEntry, Manifest, Thresholds, TokenizerEntry
+from runtime.reference import REFERENCE, Promise, Reference
 from runtime.text import normalise
 from runtime.tokenizer import CharTokenizer
 
@@ -28,6 +29,15 @@ TEXTS = (
     "甲苯 180kg 桶装",
 )
 MAX_LEN = 24
+# What a development set of eight texts would look like to these models: of each label, and of each score, some.
+SEEN = Reference(
+    texts=8,
+    promises=(Promise(0.01, None, 0.0), Promise(0.05, 0.9, 0.5), Promise(0.2, 0.5, 0.75)),
+    labels=(0.25, 0.25, 0.25, 0.25),
+    edges=(0.5, 0.9),
+    scores=(0.25, 0.25, 0.5),
+    unknown=0.0,
+)
 _WIDTH = 8
 
 
@@ -78,6 +88,7 @@ def write_bundle(
     temperature: float = 1.0,
     model: bytes = b"",
     openvino: bool = False,
+    reference: Reference | None = SEEN,
 ) -> Path:
     """Write a complete bundle with the model of ``seed`` and return its folder."""
     folder.mkdir()
@@ -85,6 +96,8 @@ def write_bundle(
     network = Model(characters.size, seed)
     characters.save(folder / "tokenizer.json")
     (folder / "model.onnx").write_bytes(model or network.onnx().SerializeToString())
+    if reference:
+        (folder / REFERENCE).write_bytes(reference.to_bytes())
     if openvino:
         _write_openvino(folder)
     _write_golden(folder / GOLDEN, characters, network, labels)

@@ -15,7 +15,7 @@ from runtime.errors import BundleError, IntegrityError, VersionError
 from runtime.manifest import MANIFEST
 from tests.runtime.bundles import LABELS, edit_manifest, pack, write_bundle
 
-FILES = ("model.onnx", "tokenizer.json", "golden.jsonl")
+FILES = ("model.onnx", "tokenizer.json", "golden.jsonl", "reference.json")
 needs_links = pytest.mark.skipif(sys.platform == "win32", reason="making links needs special rights on Windows")
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import BackendError, BundleError, Classifier, IntegrityError, Prediction, Reason
+from runtime import BackendError, BundleError, Classifier, ConfigError, IntegrityError, Prediction, Reason
 from runtime.manifest import Thresholds
-from tests.runtime.bundles import LABELS, MAX_LEN, TEXTS, Model, pack, tokenizer, write_bundle
+from runtime.reference import Promise, Reference
+from tests.runtime.bundles import LABELS, MAX_LEN, SEEN, TEXTS, Model, pack, tokenizer, write_bundle
 from tests.runtime.processes import run_python
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=60)
@@ -128,6 +130,45 @@ def test_a_label_may_have_a_threshold_of_its_own(tmp_path: Path, classifier: Cla
     assert by_label.pop(label) is False
     assert by_label
     assert all(by_label.values())
+
+
+def test_a_promise_takes_the_place_of_the_thresholds(tmp_path: Path, classifier: Classifier) -> None:
+    path = write_bundle(tmp_path / "bundle", thresholds=Thresholds(1.0))
+    scores = [prediction.score for prediction in classifier.classify_many(TEXTS)]
+    for max_error, threshold in ((0.06, 0.9), (0.3, 0.5)):
+        predictions = Classifier(path, max_error=max_error).classify_many(TEXTS)
+        assert [prediction.accepted for prediction in predictions] == [score >= threshold for score in scores]
+        refused = {prediction.reason for prediction in predictions if not prediction.accepted}
+        assert refused == {Reason.LOW_CONFIDENCE}
+
+
+def test_a_promise_is_kept_by_reload_pickle_and_fork(bundle: Path, tmp_path: Path) -> None:
+    strict = write_bundle(tmp_path / "strict", reference=replace(SEEN, promises=(Promise(0.05, 1.0, 0.01),)))
+    classifier = Classifier(bundle, max_error=0.05)
+    before = [prediction.accepted for prediction in classifier.classify_many(TEXTS)]
+    copy = pickle.loads(pickle.dumps(classifier))
+    assert [prediction.accepted for prediction in copy.classify_many(TEXTS)] == before
+    classifier._after_fork()
+    assert [prediction.accepted for prediction in classifier.classify_many(TEXTS)] == before
+    assert any(before)
+    classifier.reload(strict)
+    assert not any(prediction.accepted for prediction in classifier.classify_many(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"), [(SEEN, "the smallest possible is 0.05, then 0.2"), (None, "no promises")]
+)
+def test_a_promise_that_the_bundle_cannot_give_is_refused(
+    tmp_path: Path, bundle: Path, reference: Reference | None, says: str
+) -> None:
+    poor = write_bundle(tmp_path / "poor", reference=reference)
+    with pytest.raises(ConfigError, match=says):
+        Classifier(poor, max_error=0.02)
+    classifier = Classifier(bundle, max_error=0.05)
+    poorer = write_bundle(tmp_path / "poorer", reference=replace(SEEN, promises=SEEN.promises[:1]))
+    with pytest.raises(ConfigError, match="none is possible"):
+        classifier.reload(poorer)
+    assert classifier.classify(TEXTS[0]).label in LABELS
 
 
 def test_temperature_changes_the_score_and_not_the_label(tmp_path: Path, classifier: Classifier) -> None:
@@ -287,7 +328,7 @@ def test_reload_of_a_bad_bundle_raises_and_keeps_serving(bundle: Path, tmp_path:
     (bad / "model.onnx").write_bytes(b"x")
     with pytest.raises(IntegrityError):
         classifier.reload(bad)
-    with pytest.raises(BackendError):
+    with pytest.raises(BundleError, match="is no ONNX model"):
         classifier.reload(write_bundle(tmp_path / "no-model", model=b"no model"))
     assert classifier.classify_many(TEXTS) == before
     assert repr(str(bundle)) in repr(classifier)
@@ -326,7 +367,7 @@ def test_a_closed_classifier_says_so(bundle: Path) -> None:
 @pytest.mark.parametrize("declared", [4, "classes"])
 def test_labels_that_do_not_fit_the_model_are_refused_when_it_is_loaded(tmp_path: Path, declared: int | str) -> None:
     model = Model(tokenizer().size).onnx(declared).SerializeToString()
-    path = write_bundle(tmp_path / "bundle", labels=("a", "b", "c", "d", "e"), model=model)
+    path = write_bundle(tmp_path / "bundle", labels=("a", "b", "c", "d", "e"), model=model, reference=None)
     with pytest.raises(BundleError, match=r"has 5 labels but the onnx model returns \[1, 4\] logits"):
         Classifier(path)
 

@@ -94,6 +94,19 @@ def test_engine_and_threads_change_no_label(shared_bundle: Path, classifier: Cla
     assert labels == [prediction.label for prediction in classifier.classify_many(TEXTS)]
 
 
+def test_a_promise_refuses_what_would_break_it(shared_bundle: Path, classifier: Classifier) -> None:
+    answers = _answers(shared_bundle, *TEXTS, "--max-error", "0.05")
+    expected = [prediction.score >= 0.9 for prediction in classifier.classify_many(TEXTS)]
+    assert [answer["accepted"] for answer in answers] == expected
+
+
+def test_a_promise_out_of_reach_exits_2_with_one_line(shared_bundle: Path) -> None:
+    code, out, err = _run(shared_bundle, "乙醇", "--max-error", "0.01")
+    assert (code, out) == (2, "")
+    assert "an error of 0.01 cannot be promised from 8 development texts" in err
+    assert len(err.splitlines()) == 1
+
+
 def test_stdin_is_one_text_a_line(packed: Path) -> None:
     answers = _answers(packed, "-", stdin="\ufeff乙醇\r\n\nacid".encode())
     assert [answer["text"] for answer in answers] == ["乙醇", "", "acid"]

@@ -10,7 +10,7 @@ import pytest
 from runtime.bundle import Bundle
 from runtime.errors import BundleError, ConfigError
 from runtime.reference import Promise, Reference, read_reference
-from tests.runtime.bundles import LABELS, edit_manifest
+from tests.runtime.bundles import LABELS, edit_manifest, write_bundle
 
 REFERENCE = Reference(
     texts=400,
@@ -82,8 +82,8 @@ def test_what_is_no_json_object_is_refused(content: bytes) -> None:
         Reference.from_bytes(content, "reference.json")
 
 
-def test_a_bundle_may_have_none(bundle: Path) -> None:
-    assert read_reference(Bundle.open(bundle)) is None
+def test_a_bundle_may_have_none(tmp_path: Path) -> None:
+    assert read_reference(Bundle.open(write_bundle(tmp_path / "bundle", reference=None))) is None
 
 
 def test_it_must_fit_the_manifest(bundle: Path) -> None:
