@@ -43,8 +43,9 @@ class Engine:
         self.labels = manifest.labels
         self.reference = read_reference(bundle)
         self._thresholds = _thresholds(bundle, self.reference, max_error)
-        self.backend = open_backend(bundle, backend, threads)
+        # The model comes last: nothing of it is parsed if anything else is wrong.
         tokenizer = bundle.tokenizer()
+        self.backend = open_backend(bundle, backend, threads)
         self._encode = tokenizer.encode
         self._temperature = manifest.temperature
         self._max_unknown = manifest.max_unknown

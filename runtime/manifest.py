@@ -27,6 +27,10 @@ UNLISTED = frozenset({MANIFEST, SIGNATURE})
 TASKS = ("single_label",)
 BACKENDS = ("onnx", "openvino", "fp32")
 
+# Far beyond any use, and small enough that what depends on them fits into memory.
+_MOST_LABELS = 1 << 16
+_MOST_LENGTH = 1 << 16
+_MOST_BYTES = 1 << 31
 _SHA256 = re.compile("[0-9a-f]{64}")
 _Value = TypeVar("_Value")
 
@@ -68,9 +72,9 @@ class Manifest:
         name: free text.
         created: time of export, ISO 8601 in UTC.
         task: one of :data:`TASKS`.
-        labels: class names in the order of the logits, at least one, no two alike.
+        labels: class names in the order of the logits, 1 to 65,536, no two alike.
         tokenizer: how texts become ids.
-        max_len: longest id sequence.
+        max_len: longest id sequence, 2 to 65,536.
         temperature: divides the logits before softmax, 0.001 to 1000.
         thresholds: when a prediction is accepted.
         max_unknown: share of unknown characters above which a prediction is not accepted, 0 to 1.
@@ -129,7 +133,7 @@ class Manifest:
             task=task,
             labels=keys.take("labels", _labels),
             tokenizer=_tokenizer(keys.section("tokenizer")),
-            max_len=keys.take("max_len", _whole(2)),
+            max_len=keys.take("max_len", _whole(2, _MOST_LENGTH)),
             temperature=keys.take("temperature", _temperature),
             thresholds=_thresholds(keys.section("thresholds")),
             max_unknown=keys.take("max_unknown", _share),
@@ -226,10 +230,10 @@ def _text(value: object) -> str:
     return value
 
 
-def _whole(least: int) -> Callable[[object], int]:
+def _whole(least: int, most: int = _MOST_BYTES) -> Callable[[object], int]:
     def check(value: object) -> int:
-        if type(value) is not int or value < least:
-            raise ValueError(f"must be a whole number of at least {least}, not {value!r:.40}")
+        if type(value) is not int or not least <= value <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}, not {value!r:.40}")
         return value
 
     return check
@@ -260,6 +264,8 @@ def _by_name(check: Callable[[Any], _Value]) -> Callable[[object], dict[str, _Va
 def _labels(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise ValueError(f"must be a list of class names, not {value!r:.40}")
+    if len(value) > _MOST_LABELS:
+        raise ValueError(f"has {len(value)} class names, more than the {_MOST_LABELS} allowed")
     labels = tuple(_text(label) for label in value)
     if len(set(labels)) < len(labels) or "" in labels:
         raise ValueError("class names must be distinct and not empty")

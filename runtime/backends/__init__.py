@@ -47,6 +47,7 @@ def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
 
     Raises:
         ConfigError: unknown engine, bad number of threads, or the engine's package is not installed.
+        BundleError: the model is in another format, or reaches outside the bundle.
         BackendError: the bundle has no model for the engine, or the engine cannot load it.
     """
     if choice not in CHOICES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnxruntime as ort
 
 from runtime.backends import Ids, Logits
+from runtime.backends.screening import check_onnx
 from runtime.errors import BackendError
 
 _SILENT = 4
@@ -22,6 +23,7 @@ class OnnxBackend:
         name: key of the model in the manifest.
 
     Raises:
+        BundleError: it is no ONNX model, or reaches outside itself.
         BackendError: onnxruntime cannot load it, or it has other inputs or outputs.
     """
 
@@ -31,6 +33,7 @@ class OnnxBackend:
     def __init__(self, model: bytes, threads: int, where: str, name: str = "onnx") -> None:
         self.name = name
         self._where = where
+        check_onnx(model, where)
         try:
             session = ort.InferenceSession(model, _options(threads), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions have no public base class
@@ -56,6 +59,8 @@ def _options(threads: int) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     # An idle classifier must not keep a core busy.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # What was checked is this format; onnxruntime has another one, which it would recognise by its first bytes.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     # The arena keeps the memory of every text length it has met; turning it off costs no measurable time.
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False

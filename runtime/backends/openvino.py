@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from runtime.backends import Ids, Logits
+from runtime.backends.screening import check_openvino
 from runtime.errors import BackendError, ConfigError
 
 try:
@@ -35,6 +36,7 @@ class OpenVinoBackend:
         where: names the file in messages.
 
     Raises:
+        BundleError: ``xml`` is not XML.
         BackendError: OpenVINO cannot load it, or it has other inputs or outputs.
     """
 
@@ -44,6 +46,7 @@ class OpenVinoBackend:
 
     def __init__(self, xml: bytes, weights: bytes, threads: int, where: str) -> None:
         self._where = where
+        check_openvino(xml, where)
         self._settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,

@@ -64,7 +64,7 @@ def test_what_is_no_json_object_is_refused(content: bytes) -> None:
         ("labels", ["acid", ""], "not empty"),
         ("labels", ["acid", 1], "key labels: must be a string"),
         ("labels", "acid", "must be a list"),
-        ("max_len", 1, "whole number of at least 2"),
+        ("max_len", 1, "whole number from 2 to 65536"),
         ("max_len", 64.0, "whole number"),
         ("max_len", True, "whole number"),
         ("temperature", 0, "number from 0.001 to 1000"),
