@@ -14,7 +14,7 @@ from torch_geometric.data import Data
 
 from distill.corpus import Example
 from distill.graph import GraphBuilder
-from runtime.tokenizer import PAD_ID, CharTokenizer
+from runtime.tokenizer import PAD_ID, UNKNOWN_ID, CharTokenizer
 
 # Texts of a pool this many batches large are sorted by length before they are cut into batches:
 # little padding, and still other company in every epoch.
@@ -53,11 +53,7 @@ class EncodedExamples:
 
     def shuffled(self, size: int) -> Iterator[Batch]:
         """Yield batches of ``size`` texts of similar length in a random order (torch's global generator)."""
-        order = torch.randperm(len(self)).tolist()
-        pools = (order[start : start + _POOL * size] for start in range(0, len(order), _POOL * size))
-        rows = [row for pool in pools for row in sorted(pool, key=lambda row: len(self.ids[row]))]
-        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-        return (self._batch(parts[part]) for part in torch.randperm(len(parts)).tolist())
+        return (self._batch(rows) for rows in shuffled_rows([len(ids) for ids in self.ids], size))
 
     def in_order(self, size: int) -> Iterator[Batch]:
         """Yield batches of ``size`` texts in the order of the data."""
@@ -68,6 +64,27 @@ class EncodedExamples:
         ids = pad_sequence([self.ids[row] for row in rows], batch_first=True, padding_value=PAD_ID)
         graphs = GraphBatch.from_data_list([self.graphs[row] for row in rows])
         return Batch(ids, graphs, self.labels[torch.tensor(rows)])
+
+
+def shuffled_rows(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Return the rows of batches of similar length in a random order (torch's global generator)."""
+    order = torch.randperm(len(lengths)).tolist()
+    pools = (order[start : start + _POOL * size] for start in range(0, len(order), _POOL * size))
+    rows = [row for pool in pools for row in sorted(pool, key=lambda row: lengths[row])]
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return [parts[part] for part in torch.randperm(len(parts)).tolist()]
+
+
+def rows_by_length(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Return the rows of batches from short to long, which leaves the least padding."""
+    rows = sorted(range(len(lengths)), key=lambda row: lengths[row])
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def hide_characters(ids: Tensor, rate: float) -> Tensor:
+    """Return ids ``[B, L]`` in which a share of the characters is unknown; padding stays."""
+    hidden = torch.rand(ids.shape, device=ids.device) < rate
+    return ids.masked_fill(hidden & (ids != PAD_ID), UNKNOWN_ID)
 
 
 def encode_examples(

@@ -1,4 +1,4 @@
-"""The loss of mutual distillation: labels, softened outputs and representations."""
+"""The losses of distillation: labels, softened outputs, representations, and what lies between."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from distill.recipe import GateMixupConfig
+
+# A character that attends to another with less than this may as well not.
+_SMALLEST = 1e-6
 
 
 class MutualLoss(NamedTuple):
@@ -46,6 +49,35 @@ def representation_loss(projected: Tensor, taught: Tensor) -> Tensor:
     The mean over the width, not the sum, lets one weight serve networks of any width.
     """
     return functional.mse_loss(projected, taught.detach())
+
+
+def hidden_loss(projected: Tensor, taught: Tensor, there: Tensor, kind: str) -> Tensor:
+    """Return the distance of hidden states, the mean over the characters that are there.
+
+    The taught states are normalised (mean 0, variance 1), so that one weight serves every teacher.
+
+    Args:
+        projected: ``[B, L, d]`` of the network that learns, after projection to the teacher's width.
+        taught: ``[B, L, d]``; no gradient flows into them.
+        there: ``[B, L]``, true where the states count.
+        kind: ``mse``, the mean over the width, or ``cosine``, one minus the cosine.
+    """
+    own, target = projected[there], functional.layer_norm(taught[there].detach(), taught.shape[-1:])
+    if kind == "cosine":
+        return (1.0 - functional.cosine_similarity(own, target, dim=-1)).sum() / max(len(own), 1)
+    return functional.mse_loss(own, target, reduction="sum") / max(own.numel(), 1)
+
+
+def attention_loss(attention: Tensor, taught: Tensor, there: Tensor) -> Tensor:
+    """Return KL(taught ‖ attention), the mean over the characters that are there.
+
+    Args:
+        attention: ``[B, L, L]`` of the network that learns; rows sum to 1.
+        taught: ``[B, L, L]``; rows that are there sum to 1; no gradient flows into them.
+        there: ``[B, L]``, true for the rows that count.
+    """
+    own, target = attention[there].clamp_min(_SMALLEST).log(), taught[there].detach()
+    return functional.kl_div(own, target, reduction="sum") / max(len(own), 1)
 
 
 def mutual_loss(labels: Tensor, distillation: Tensor, representation: Tensor, config: GateMixupConfig) -> MutualLoss:

@@ -23,8 +23,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from distill.methods import AnyRecipe, read_any_recipe
 from distill.models.student import Student
-from distill.recipe import BaseRecipe, Recipe, StudentConfig, TeacherConfig, read_recipe
+from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig
 from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import write_bytes, write_json, write_text
 from runtime.tokenizer import CharTokenizer
@@ -70,13 +71,13 @@ class RunFolder:
         """Node vocabulary of the teacher's graphs."""
         return self.path / "teacher" / "nodes.json"
 
-    def recipe(self) -> Recipe:
+    def recipe(self) -> AnyRecipe:
         """Return the resolved recipe of the run."""
         path = self.path / "recipe.toml"
         if not path.is_file():
             raise DataError(f"{self.path} is not a run folder: it has no recipe.toml; make one with 'gm-distill run'")
         try:
-            return read_recipe(path)
+            return read_any_recipe(path)
         except ConfigError as error:
             raise _broken(path, str(error)) from error
 

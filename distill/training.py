@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distill.corpus import Corpus
 from distill.metrics import accuracy, macro_f1
-from distill.recipe import BaseRecipe
+from distill.recipe import BaseRecipe, read_recipe_of
 from distill.run_folder import RunFolder
 from runtime.errors import ConfigError
 
@@ -59,16 +59,17 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def mixed_precision(device: torch.device) -> torch.autocast:
-    """Return the context in which a GPU computes in bfloat16; a CPU stays with float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+def mixed_precision(device: torch.device, precision: str = "auto") -> torch.autocast:
+    """Return the context in which networks compute in ``float32`` or ``bfloat16``; ``auto``: the latter on a GPU."""
+    enabled = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
     """Make ``run`` the folder of this recipe, or refuse.
 
     Raises:
-        ConfigError: it is in use, finished, or of another recipe.
+        ConfigError: it is in use, finished, of another recipe or of another method.
     """
     in_use = run.path.is_file() or (run.path.is_dir() and any(run.path.iterdir()))
     if not in_use:
@@ -77,17 +78,24 @@ def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
         raise ConfigError(f"{run.path} is not empty; choose another --out, or go on with an interrupted run: --resume")
     elif (run.path / "environment.json").exists():
         raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
-    elif run.recipe() != recipe:
+    elif read_recipe_of(type(recipe), run.path / "recipe.toml") != recipe:
         raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
 
 
-def environment(seed: int, device: torch.device, corpus: Corpus, seconds: float) -> dict[str, Any]:
-    """Return what a run ran on and on what data, for ``environment.json``."""
+def machine(seed: int, device: torch.device) -> dict[str, Any]:
+    """Return seed, device, threads and versions of a run, for ``environment.json``."""
     return {
         "seed": seed,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+    }
+
+
+def environment(seed: int, device: torch.device, corpus: Corpus, seconds: float) -> dict[str, Any]:
+    """Return what a run ran on and on what data, for ``environment.json``."""
+    return {
+        **machine(seed, device),
         "data_fingerprint": corpus.fingerprint,
         "rows": {"train": len(corpus.train), "dev": len(corpus.dev), "test": len(corpus.test)},
         "dropped": corpus.dropped,

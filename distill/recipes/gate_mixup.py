@@ -17,7 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from distill.batches import Batch, EncodedExamples, encode_examples
+from distill.batches import Batch, EncodedExamples, encode_examples, hide_characters
 from distill.checkpoint import (
     Tensors,
     random_state,
@@ -39,7 +39,7 @@ from distill.recipe import Recipe
 from distill.run_folder import RunFolder
 from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
 from runtime.errors import ConfigError
-from runtime.tokenizer import PAD_ID, UNKNOWN_ID, CharTokenizer
+from runtime.tokenizer import CharTokenizer
 
 _EVALUATION_BATCH = 256
 
@@ -235,8 +235,7 @@ class GateMixup:
         """Return what a learning network reads: the student does not see every character."""
         if learner is self.teacher:
             return batch.graphs
-        hidden = torch.rand(batch.ids.shape, device=batch.ids.device) < self.recipe.training.character_dropout
-        return batch.ids.masked_fill(hidden & (batch.ids != PAD_ID), UNKNOWN_ID)
+        return hide_characters(batch.ids, self.recipe.training.character_dropout)
 
     def _score_on_dev(self) -> dict[str, dict[str, float]]:
         """Score both networks on the development set; each keeps its weights if they are its best."""

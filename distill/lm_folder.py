@@ -1,0 +1,92 @@
+"""The folder of a fine-tuned language model: a run folder with encoder and head in place of the student.
+
+::
+
+    recipe.toml  labels.json  environment.json  metrics.jsonl  predictions/{dev,test}.jsonl
+    encoder/            an ordinary Hugging Face folder
+    head.safetensors    the linear head
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from distill.lm_recipe import FinetuneRecipe, LanguageModelConfig
+from distill.lm_tokens import LMTokenizer
+from distill.models.lm_teacher import LMTeacher, load_encoder, longest_sequence
+from distill.run_folder import RunFolder
+from runtime.errors import ConfigError, DataError
+from runtime.files import atomic_path, write_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FinetunedLM:
+    """What a folder of ``gm-distill finetune`` holds.
+
+    Attributes:
+        teacher: the language model with its head, in evaluation mode, on the CPU.
+        tokenizer: reads texts for it.
+        labels: the classes in the order of the logits.
+        data_fingerprint: of the texts and the split that it was fine-tuned on.
+        sha256: of its weights.
+    """
+
+    teacher: LMTeacher
+    tokenizer: LMTokenizer
+    labels: tuple[str, ...]
+    data_fingerprint: str
+    sha256: str
+
+
+def read_tokenizer_and_encoder(config: LanguageModelConfig, folder: Path) -> tuple[LMTokenizer, nn.Module]:
+    """Return the encoder in ``folder`` and what reads texts for it, by prefix and longest text of ``config``."""
+    encoder, tokenizer = load_encoder(folder)
+    reader = LMTokenizer(tokenizer, config.prefix, config.max_len, longest_sequence(encoder, tokenizer))
+    return reader, encoder
+
+
+def save_finetuned(run: RunFolder, teacher: LMTeacher, tokenizer: LMTokenizer) -> None:
+    """Write encoder, tokeniser and head."""
+    with atomic_path(run.path / "encoder") as folder:
+        teacher.encoder.save_pretrained(folder)
+        tokenizer.tokenizer.save_pretrained(folder)
+    head = {name: tensor.contiguous() for name, tensor in teacher.head.state_dict().items()}
+    write_bytes(run.path / "head.safetensors", save(head))
+
+
+def read_finetuned(path: Path, max_len: int) -> FinetunedLM:
+    """Read the folder that :func:`save_finetuned` completed.
+
+    Args:
+        path: the folder.
+        max_len: longest text in characters that its tokeniser shall read.
+
+    Raises:
+        DataError: it is no such folder, or a part is missing or damaged.
+    """
+    run = RunFolder(path)
+    recipe, labels = run.recipe(), run.labels()
+    if not isinstance(recipe, FinetuneRecipe):
+        raise DataError(f"{path} holds no fine-tuned language model; make one with 'gm-distill finetune'")
+    try:
+        config = recipe.lm.model_copy(update={"max_len": max_len})
+        tokenizer, encoder = read_tokenizer_and_encoder(config, path / "encoder")
+        teacher = LMTeacher(encoder, len(labels), recipe.lm.dropout)
+        teacher.head.load_state_dict(load_file(path / "head.safetensors"))
+    except (ConfigError, OSError, SafetensorError, RuntimeError) as error:
+        raise DataError(f"{path} is damaged: {error}; fine-tune again with 'gm-distill finetune'") from error
+    fingerprint = str(run.environment()["data_fingerprint"])
+    return FinetunedLM(teacher.eval(), tokenizer, labels, fingerprint, _sha256(teacher))
+
+
+def _sha256(model: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for tensor in model.state_dict().values():
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,149 @@
+"""A pretrained language model that classifies: encoder of transformers → mean over the tokens → linear head."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from runtime.errors import ConfigError
+
+
+class LayerStates(NamedTuple):
+    """What chosen layers of an encoder compute for B texts of T tokens.
+
+    Attributes:
+        hidden: states after each layer, each ``[B, T, d]``.
+        attention: attention of each layer, the mean over its heads, each ``[B, T, T]``; rows sum to 1.
+        representation: ``[B, d]``, as :meth:`LMTeacher.encode` gives it.
+    """
+
+    hidden: list[Tensor]
+    attention: list[Tensor]
+    representation: Tensor
+
+
+class LMTeacher(nn.Module):
+    """Encoder, mean over the tokens of a text, linear head.
+
+    Args:
+        encoder: a model of transformers that gives ``last_hidden_state``, as :func:`load_encoder` returns it.
+        classes: number of labels.
+        dropout: rate before the head.
+    """
+
+    def __init__(self, encoder: Any, classes: int, dropout: float = 0.0) -> None:  # noqa: ANN401 - untyped package
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = dropout
+        self.head = nn.Linear(self.width, classes)
+
+    @property
+    def width(self) -> int:
+        """Width of hidden states and of the representation."""
+        return int(self.encoder.config.hidden_size)
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return int(self.encoder.config.num_hidden_layers)
+
+    @property
+    def embeddings(self) -> Tensor:
+        """The token embeddings ``[vocabulary, width]``; where they are narrower, as wide as they are."""
+        weight: Tensor = self.encoder.get_input_embeddings().weight
+        return weight
+
+    def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return representations ``[B, d]`` of token ids ``[B, T]``; ``mask`` is true where there is text."""
+        return _mean(self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state, mask)
+
+    def classify(self, representation: Tensor) -> Tensor:
+        """Return logits ``[B, C]`` of representations ``[B, d]``."""
+        logits: Tensor = self.head(functional.dropout(representation, self.dropout, self.training))
+        return logits
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return logits ``[B, C]`` of token ids ``[B, T]``."""
+        return self.classify(self.encode(ids, mask))
+
+    def states(self, ids: Tensor, mask: Tensor, layers: Sequence[int]) -> LayerStates:
+        """Return what ``layers``, counted from 1, compute, and the representation."""
+        output = self.encoder(
+            input_ids=ids, attention_mask=mask.long(), output_hidden_states=True, output_attentions=True
+        )
+        return LayerStates(
+            # The first of the hidden states is that of the embeddings.
+            hidden=[output.hidden_states[layer] for layer in layers],
+            attention=[output.attentions[layer - 1].mean(1) for layer in layers],
+            representation=_mean(output.last_hidden_state, mask),
+        )
+
+    def depth_of(self, parameter: str) -> int:
+        """Return the layer that a parameter of the encoder belongs to: 0 for embeddings, 1 for the first layer.
+
+        What is in no layer and is no embedding, such as a final normalisation, counts to the last layer.
+        """
+        number = re.search(r"\.(\d+)\.", parameter)
+        if number:
+            return min(int(number[1]) + 1, self.layers)
+        return 0 if "embed" in parameter else self.layers
+
+
+def load_encoder(folder: Path) -> tuple[Any, Any]:
+    """Return encoder and tokeniser of a local Hugging Face folder, the encoder in float32.
+
+    Nothing is fetched from a hub, and no pickle is read.
+
+    Raises:
+        ConfigError: the folder holds no such pair, or the tokeniser is not a fast one.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"language model {str(folder)!r}: no such folder; give a local Hugging Face folder by --lm")
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            # Only the plain attention gives its maps; training with it too keeps one arithmetic for both.
+            encoder = AutoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, attn_implementation="eager"
+            )
+    # transformers raises whatever the part that fails raises; what a user can do is the same.
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{folder} is not a Hugging Face encoder with safetensors: {reason}") from error
+    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
+        raise ConfigError(f"{folder}: its tokeniser is not a fast one with a padding token; save it as tokenizer.json")
+    return encoder.float(), tokenizer
+
+
+def longest_sequence(encoder: Any, tokenizer: Any) -> int:  # noqa: ANN401 - untyped package
+    """Return the most tokens that encoder and tokeniser take."""
+    positions = getattr(encoder.config, "max_position_embeddings", None) or tokenizer.model_max_length
+    return int(min(positions, tokenizer.model_max_length))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from printing which weights of a pretraining head it leaves out."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    mean: Tensor = (hidden * weights).sum(1) / weights.sum(1)
+    return mean

@@ -1,0 +1,186 @@
+"""Fine-tuning a pretrained language model on labels: the teacher of :mod:`distill.recipes.lm_layers`.
+
+One run, top to bottom: read the corpus, put a linear head on the encoder, train all of it (each layer
+slower than the one above: Howard and Ruder 2018, arXiv:1801.06146), keep the weights that are best on
+the development set, and look at the test set once, at the end. Keys and defaults: ``distill/lm_recipe.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LRScheduler
+from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
+
+from distill.batches import rows_by_length, shuffled_rows
+from distill.corpus import Corpus, Example, read_corpus
+from distill.epochs import Epochs
+from distill.learner import Trainee
+from distill.lm_folder import read_tokenizer_and_encoder, save_finetuned
+from distill.lm_recipe import FinetuneRecipe, FinetuneTrainingConfig
+from distill.lm_tokens import LMTokenizer
+from distill.losses import label_loss
+from distill.models.lm_teacher import LMTeacher
+from distill.predict import prediction_rows
+from distill.run_folder import RunFolder
+from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
+
+_EVALUATION_BATCH = 128
+_SCHEDULES = {"linear": get_linear_schedule_with_warmup, "cosine": get_cosine_schedule_with_warmup}
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One split in tokens: ids and class id of every example, in the order of the data."""
+
+    ids: tuple[Tensor, ...]
+    labels: Tensor
+
+    @property
+    def lengths(self) -> list[int]:
+        """Number of tokens of each text."""
+        return [len(ids) for ids in self.ids]
+
+
+def finetune(
+    recipe: FinetuneRecipe, out: Path, device: str = "auto", resume: bool = False, report: Report = lambda event: None
+) -> Event:
+    """Fine-tune by ``recipe`` and leave the teacher's folder in ``out``.
+
+    Args:
+        recipe: all keys of the run.
+        out: the folder; new or empty unless ``resume``.
+        device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine the
+            result is that of an uninterrupted run.
+        report: is told every event: each epoch and the final scores.
+
+    Returns:
+        The ``final`` event: dev and test scores.
+
+    Raises:
+        ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, no such device,
+            or no such language model.
+        DataError: the corpus cannot be read, or ``out`` cannot be written.
+    """
+    run = RunFolder(out)
+    claim(run, recipe, resume)
+    torch.set_num_threads(recipe.training.threads)
+    training = Finetuning(recipe, run, choose_device(device), report)
+    if resume:
+        training.epochs.resume()
+    training.epochs.train(training.learn, training.judge)
+    return training.finish()
+
+
+class Finetuning:
+    """The state of a run, and its phases.
+
+    Args:
+        recipe: all keys of the run.
+        run: where it is saved.
+        device: where the network lives.
+        report: is told every event.
+    """
+
+    def __init__(self, recipe: FinetuneRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
+        settings = recipe.training
+        torch.manual_seed(settings.seed)
+        self.recipe, self.run, self.device = recipe, run, device
+        self.corpus = read_corpus(recipe.data, settings.seed)
+        self.tokenizer, encoder = read_tokenizer_and_encoder(recipe.lm, Path(recipe.lm.folder))
+        self.teacher = LMTeacher(encoder, len(self.corpus.labels), recipe.lm.dropout).to(device)
+        self.train_set = tokenised(self.corpus.train, self.corpus, self.tokenizer)
+        self.dev_set = tokenised(self.corpus.dev, self.corpus, self.tokenizer)
+
+        trainee = Trainee(self.teacher, torch.nn.Identity(), settings.gradient_clip)
+        steps = settings.epochs * -(-len(self.train_set.ids) // settings.batch_size)
+        trainee.begin(*optimisation(self.teacher, settings, steps))
+        self.trainee = trainee
+        self.epochs = Epochs(run, trainee, settings.epochs, settings.patience, self.corpus.fingerprint, report)
+
+    def learn(self) -> dict[str, float]:
+        """Train for one epoch and return the mean loss."""
+        means = Means()
+        self.teacher.train()
+        for rows in shuffled_rows(self.train_set.lengths, self.recipe.training.batch_size):
+            labels = self.train_set.labels[rows].to(self.device)
+            with self._precision():
+                loss = label_loss(self._logits(self.train_set, rows), labels, self.recipe.training.label_smoothing)
+            self.trainee.step(loss)
+            means.add(len(rows), {"labels": loss})
+        return means.values()
+
+    def judge(self) -> dict[str, float]:
+        """Return the scores on the development set."""
+        return score(self.dev_set.labels, self.predict(self.dev_set))
+
+    def finish(self) -> Event:
+        """Score the test set, once, complete the folder and return the ``final`` event."""
+        test_set = tokenised(self.corpus.test, self.corpus, self.tokenizer)
+        final: Event = {"event": "final", "dev": {}, "test": {}}
+        for split, examples, encoded in (
+            ("dev", self.corpus.dev, self.dev_set),
+            ("test", self.corpus.test, test_set),
+        ):
+            logits = self.predict(encoded)
+            final[split]["teacher"] = score(encoded.labels, logits)
+            texts, labels = [example.text for example in examples], [example.label for example in examples]
+            self.run.save_predictions(split, prediction_rows(texts, labels, logits.numpy(), self.corpus.labels))
+        self.run.save_labels(self.corpus.labels)
+        save_finetuned(self.run, self.teacher, self.tokenizer)
+        seed, seconds = self.recipe.training.seed, self.epochs.seconds
+        self.run.save_environment(environment(seed, self.device, self.corpus, seconds))
+        self.epochs.finish(final)
+        return final
+
+    @torch.no_grad()
+    def predict(self, examples: Split) -> Tensor:
+        """Return logits ``[n, C]`` on the CPU, in the order of the examples."""
+        self.teacher.eval()
+        logits = torch.empty(len(examples.ids), len(self.corpus.labels))
+        for rows in rows_by_length(examples.lengths, _EVALUATION_BATCH):
+            with self._precision():
+                logits[rows] = self._logits(examples, rows).cpu()
+        return logits
+
+    def _logits(self, examples: Split, rows: Sequence[int]) -> Tensor:
+        ids, mask = self.tokenizer.pad([examples.ids[row] for row in rows])
+        logits: Tensor = self.teacher(ids.to(self.device), mask.to(self.device))
+        return logits.float()
+
+    def _precision(self) -> torch.autocast:
+        return mixed_precision(self.device, self.recipe.training.precision)
+
+
+def tokenised(examples: Sequence[Example], corpus: Corpus, tokenizer: LMTokenizer) -> Split:
+    """Return ``examples`` in tokens; class ids count through the labels of ``corpus``."""
+    class_ids = {label: class_id for class_id, label in enumerate(corpus.labels)}
+    encoded = tokenizer.encode([example.text for example in examples])
+    labels = torch.tensor([class_ids[example.label] for example in examples], dtype=torch.int64)
+    return Split(tuple(text.ids for text in encoded), labels)
+
+
+def optimisation(teacher: LMTeacher, settings: FinetuneTrainingConfig, steps: int) -> tuple[AdamW, LRScheduler]:
+    """Return optimiser and schedule: a layer learns ``layer_decay`` times as fast as the one above."""
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in teacher.named_parameters():
+        if name.startswith("head."):
+            lr = settings.head_lr
+        else:
+            lr = settings.lr * settings.layer_decay ** (teacher.layers - teacher.depth_of(name))
+        decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((lr, decay), []).append(parameter)
+    listed: list[dict[str, Any]] = [
+        {"params": parameters, "lr": lr, "weight_decay": decay} for (lr, decay), parameters in groups.items()
+    ]
+    # Fused: an encoder has tens of millions of weights, and the plain loop takes a third of a step's time.
+    optimiser = AdamW(listed, fused=True)
+    schedule: LRScheduler = _SCHEDULES[settings.schedule](optimiser, round(settings.warmup_share * steps), steps)
+    return optimiser, schedule

@@ -1,0 +1,279 @@
+"""A student built from the layers of a fine-tuned language model (after CN114818902 and TinyBERT).
+
+One run, top to bottom: read labelled and unlabelled texts, ask the teacher about all of them once, build
+a student whose characters begin as the teacher's, and train it on hidden states, attention maps,
+embeddings and outputs of the teacher and on the labels (Jiao et al. 2020, arXiv:1909.10351). The weights
+that are best on the development set are kept; the test set is looked at once, at the end. Keys and
+defaults: ``distill/lm_recipe.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from torch.optim import AdamW
+from transformers import get_cosine_schedule_with_warmup
+
+from distill.batches import hide_characters, shuffled_rows
+from distill.carry_over import carry_over, character_vectors, fit
+from distill.corpus import Corpus, Example, read_corpus
+from distill.epochs import Epochs
+from distill.learner import Trainee
+from distill.lm_folder import FinetunedLM, read_finetuned
+from distill.lm_recipe import LayersConfig, LayersDataConfig, LayersRecipe
+from distill.losses import attention_loss, distillation_loss, hidden_loss, label_loss, representation_loss
+from distill.models.student import Student
+from distill.models.student_layers import StudentLayers, watch
+from distill.predict import prediction_rows, student_logits
+from distill.run_folder import RunFolder
+from distill.teacher_cache import Targets, cached, teacher_logits
+from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
+from distill.unlabelled import read_texts
+from runtime.errors import ConfigError
+from runtime.text import normalise
+from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer
+
+_NO_LABEL = -1
+
+
+def train(
+    recipe: LayersRecipe, out: Path, device: str = "auto", resume: bool = False, report: Report = lambda event: None
+) -> Event:
+    """Train by ``recipe`` and leave a run folder in ``out``; torch is set to one CPU thread.
+
+    Args:
+        recipe: all keys of the run.
+        out: the run folder; new or empty unless ``resume``.
+        device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine the
+            result is that of an uninterrupted run.
+        report: is told every event: texts that the teacher has read, each epoch, and the final scores.
+
+    Returns:
+        The ``final`` event: dev and test scores of teacher and student.
+
+    Raises:
+        ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, the teacher
+            was fine-tuned on other data or has no such layer, no such device.
+        DataError: corpus, unlabelled texts or teacher cannot be read, or ``out`` cannot be written.
+    """
+    run = RunFolder(out)
+    claim(run, recipe, resume)
+    torch.set_num_threads(1)
+    training = LayerDistillation(recipe, run, choose_device(device), report)
+    if resume:
+        training.epochs.resume()
+    training.epochs.train(training.learn, training.judge)
+    return training.finish()
+
+
+class LayerDistillation:
+    """The state of a run, and its phases.
+
+    Args:
+        recipe: all keys of the run.
+        run: where it is saved.
+        device: where the networks live.
+        report: is told every event.
+    """
+
+    def __init__(self, recipe: LayersRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
+        self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
+        self.corpus = read_corpus(recipe.data, settings.seed)
+        self.finetuned = read_finetuned(Path(recipe.lm_layers.teacher), recipe.student.max_len)
+        _check_same_data(self.finetuned, self.corpus, recipe.lm_layers.teacher)
+        labelled = [example.text for example in self.corpus.train]
+        texts = [*labelled, *unlabelled_texts(recipe.data, self.corpus)]
+        self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
+        self.ids = [torch.from_numpy(self.tokenizer.encode(text).ids.astype(np.int64)) for text in texts]
+        self.labels = torch.full((len(texts),), _NO_LABEL)
+        self.labels[: len(labelled)] = self._class_ids(self.corpus.train)
+
+        layers = chosen_layers(recipe.lm_layers, recipe.student.layers, self.finetuned.teacher.layers)
+        self._build(len(layers))
+        steps = settings.epochs * -(-len(texts) // settings.batch_size)
+        self.trainee = self._trainee(steps)
+        fingerprint = _fingerprint(self.corpus.fingerprint, self.finetuned.sha256, texts)
+        self.epochs = Epochs(run, self.trainee, settings.epochs, settings.patience, fingerprint, report)
+
+        def asked(done: int) -> None:
+            report({"event": "teacher", "texts": done, "of": len(texts)})
+
+        folder = run.checkpoint / f"teacher-{fingerprint[:16]}"
+        self.targets = cached(folder, self.finetuned, texts, layers, device, asked)
+
+    def learn(self) -> dict[str, float]:
+        """Train for one epoch over all texts and return the mean losses."""
+        means = Means()
+        self.student.train()
+        for rows in shuffled_rows([len(ids) for ids in self.ids], self.recipe.training.batch_size):
+            parts = self._losses(rows)
+            total = torch.stack([weight * parts[name] for name, weight in self._weights().items()]).sum()
+            self.trainee.step(total)
+            means.add(len(rows), {"total": total, **parts})
+        return means.values()
+
+    def judge(self) -> dict[str, float]:
+        """Return the scores of the student on the development set."""
+        return score(self._class_ids(self.corpus.dev), self._predict(self.corpus.dev))
+
+    def finish(self) -> Event:
+        """Score the test set, once, complete the run folder and return the ``final`` event."""
+        final: Event = {"event": "final", "dev": {}, "test": {}}
+        for split, examples in (("dev", self.corpus.dev), ("test", self.corpus.test)):
+            texts, truth = [example.text for example in examples], self._class_ids(examples)
+            logits = self._predict(examples)
+            final[split]["teacher"] = score(truth, teacher_logits(self.finetuned, texts, self.device))
+            final[split]["student"] = score(truth, logits)
+            rows = prediction_rows(texts, [e.label for e in examples], logits.numpy(), self.corpus.labels)
+            self.run.save_predictions(split, rows)
+        self._save()
+        self.epochs.finish(final)
+        return final
+
+    def _build(self, layers: int) -> None:
+        """Make the student and what leads from its states to the teacher's."""
+        config, width = self.recipe.student, self.finetuned.teacher.width
+        torch.manual_seed(self.recipe.training.seed)
+        student = Student(config, self.tokenizer.size, len(self.corpus.labels), config.max_len)
+        vectors = character_vectors(self.finetuned, self.tokenizer)
+        if self.recipe.lm_layers.carry_embeddings:
+            carry_over(student, vectors)
+        to_vectors = nn.Linear(config.width, vectors.shape[1])
+        fit(to_vectors, student, vectors)
+        self.to_hidden = nn.ModuleList(nn.Linear(config.width, width) for _ in range(layers)).to(self.device)
+        self.to_vectors = to_vectors.to(self.device)
+        self.vectors, self.student = vectors.to(self.device), student.to(self.device)
+
+    def _trainee(self, steps: int) -> Trainee:
+        settings = self.recipe.training
+        trainee = Trainee(self.student, nn.ModuleList([self.to_hidden, self.to_vectors]), settings.gradient_clip)
+        parameters = [*trainee.module.parameters(), *trainee.projection.parameters()]
+        optimiser = AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+        warmup = round(settings.warmup_share * steps)
+        trainee.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))
+        return trainee
+
+    def _weights(self) -> dict[str, float]:
+        """Return the weights of the parts of the loss that are not left out."""
+        config = self.recipe.lm_layers
+        weights = {
+            "labels": 1.0 - config.distill_weight,
+            "outputs": config.distill_weight,
+            "hidden": config.hidden_weight,
+            "attention": config.attention_weight,
+            "embeddings": config.embedding_weight,
+        }
+        return {name: weight for name, weight in weights.items() if weight}
+
+    def _losses(self, rows: Sequence[int]) -> dict[str, Tensor]:
+        """Return the parts of the loss on a batch, by name."""
+        taught = self.targets.batch(rows).to(self.device)
+        ids = pad_sequence([self.ids[row] for row in rows], batch_first=True, padding_value=PAD_ID).to(self.device)
+        labels = self.labels[list(rows)].to(self.device)
+        with mixed_precision(self.device):
+            with watch(self.student) as seen:
+                logits = self.student(hide_characters(ids, self.recipe.training.character_dropout))
+            parts: dict[str, Callable[[], Tensor]] = {
+                "labels": lambda: self._label_loss(logits, labels),
+                "outputs": lambda: distillation_loss(logits, taught.logits, self.recipe.lm_layers.temperature),
+                "hidden": lambda: self._hidden_loss(seen, taught),
+                "attention": lambda: _attention_loss(seen, taught),
+                "embeddings": lambda: self._embedding_loss(ids),
+            }
+            return {name: parts[name]().float() for name in self._weights()}
+
+    def _label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        labelled = labels != _NO_LABEL
+        if not labelled.any():
+            return logits.sum() * 0.0
+        return label_loss(logits[labelled], labels[labelled], self.recipe.training.label_smoothing)
+
+    def _hidden_loss(self, seen: StudentLayers, taught: Targets) -> Tensor:
+        """Return the mean over the blocks of the distance to their layer of the teacher."""
+        kind = self.recipe.lm_layers.hidden_loss
+        layers = zip(self.to_hidden, seen.hidden, taught.hidden.unbind(2), strict=True)
+        losses = [hidden_loss(project(own), other, taught.there, kind) for project, own, other in layers]
+        return torch.stack(losses).mean()
+
+    def _embedding_loss(self, ids: Tensor) -> Tensor:
+        """Return the distance of the embeddings of the batch's characters, each counted once."""
+        characters = torch.unique(ids)
+        characters = characters[characters >= FIRST_CHARACTER_ID]
+        own = self.to_vectors(self.student.characters(characters))
+        return representation_loss(own, self.vectors[characters - FIRST_CHARACTER_ID])
+
+    def _predict(self, examples: Sequence[Example]) -> Tensor:
+        self.student.eval()
+        texts = [example.text for example in examples]
+        return torch.from_numpy(student_logits(self.student, self.tokenizer, texts))
+
+    def _class_ids(self, examples: Sequence[Example]) -> Tensor:
+        class_ids = {label: class_id for class_id, label in enumerate(self.corpus.labels)}
+        return torch.tensor([class_ids[example.label] for example in examples], dtype=torch.int64)
+
+    def _save(self) -> None:
+        """Write the student and what it needs; it holds its best weights."""
+        run, recipe, names = self.run, self.recipe, self.corpus.labels
+        run.save_labels(names)
+        self.tokenizer.save(run.path / "tokenizer.json")
+        run.save_student(self.student, self.tokenizer.size, len(names), recipe.student.max_len)
+        about = environment(recipe.training.seed, self.device, self.corpus, self.epochs.seconds)
+        about["rows"]["unlabelled"] = len(self.ids) - len(self.corpus.train)
+        run.save_environment({**about, "teacher_sha256": self.finetuned.sha256})
+
+
+def chosen_layers(config: LayersConfig, blocks: int, teacher_layers: int) -> tuple[int, ...]:
+    """Return the teacher layer, counted from 1, that each block follows; the last block, if free, the last layer.
+
+    Raises:
+        ConfigError: not one layer for each block, or the teacher has no such layer.
+    """
+    layers = config.layers or tuple(-(-block * teacher_layers // blocks) for block in range(1, blocks + 1))
+    if len(layers) != blocks or not all(1 <= layer <= teacher_layers for layer in layers):
+        raise ConfigError(
+            f"lm_layers.layers {list(layers)}: write one layer of the teacher, 1 to {teacher_layers}, "
+            f"for each of the student's blocks ({blocks}), or leave it empty"
+        )
+    return layers
+
+
+def unlabelled_texts(config: LayersDataConfig, corpus: Corpus) -> Iterator[str]:
+    """Yield the texts of ``data.unlabelled``, each once, without those of the labelled splits.
+
+    A text of dev or test, even without its label, would make the scores better than they are.
+    """
+    seen = {normalise(example.text) for split in (corpus.train, corpus.dev, corpus.test) for example in split}
+    for path in config.unlabelled:
+        for text in read_texts(Path(path), config.text_column, config.encoding):
+            normalised = normalise(text)
+            if normalised and normalised not in seen:
+                seen.add(normalised)
+                yield text.strip()
+
+
+def _attention_loss(seen: StudentLayers, taught: Targets) -> Tensor:
+    layers = zip(seen.attention, taught.attention.unbind(1), strict=True)
+    return torch.stack([attention_loss(own, other, taught.there) for own, other in layers]).mean()
+
+
+def _check_same_data(finetuned: FinetunedLM, corpus: Corpus, folder: str) -> None:
+    """Refuse a teacher that may have learned the labels of dev or test."""
+    if finetuned.data_fingerprint != corpus.fingerprint:
+        raise ConfigError(
+            f"{folder} was fine-tuned on other data, or split by another seed: it may know labels of dev and test; "
+            "give both runs the same data and training.seed"
+        )
+
+
+def _fingerprint(corpus: str, teacher: str, texts: Sequence[str]) -> str:
+    digest = hashlib.sha256(f"{corpus} {teacher}".encode())
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()
