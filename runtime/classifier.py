@@ -5,40 +5,21 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from itertools import count, islice
+from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Literal
 
+from runtime.drift import measure_drift
 from runtime.engine import Engine
 from runtime.errors import BackendError
 from runtime.loading import Loader
-from runtime.prediction import Prediction, Reason
+from runtime.prediction import Prediction
 from runtime.selftest import SelfTest, run_selftest
 from runtime.signature import read_public_key
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """How many texts got each label and each reason from this classifier in this process.
-
-    Attributes:
-        texts: all texts.
-        labels: texts by label; an empty text counts under ``""``.
-        reasons: texts by reason.
-        backend: key in the manifest of the model that serves.
-        selftest: how it did in the self-test at load; ``None`` when there was none.
-        fallback: why it is another than the one asked for; empty when it is that one.
-    """
-
-    texts: int
-    labels: dict[str, int]
-    reasons: dict[str, int]
-    backend: str
-    selftest: SelfTest | None
-    fallback: str
+from runtime.stats import Counts, Stats
 
 
 class Classifier:
@@ -103,9 +84,11 @@ class Classifier:
         """
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, not {type(text).__name__}")
+        start = perf_counter_ns()
         prediction = (self._engine or self._reopened()).classify(text)
+        elapsed = perf_counter_ns() - start
         with self._lock:
-            self._counts[prediction.label, prediction.reason] += 1
+            self._counts.add(prediction, elapsed)
         return prediction
 
     def classify_many(self, texts: Iterable[str]) -> list[Prediction]:
@@ -152,25 +135,16 @@ class Classifier:
             self._engine = engine
             self._health = health
             self._path = engine.bundle.path
+            self._counts.recent.clear()
 
     def stats(self) -> Stats:
         """Return the counts so far, and what serves."""
         with self._lock:
-            counts = self._counts.copy()
-            health = self._health
-        labels: Counter[str] = Counter()
-        reasons: Counter[str] = Counter()
-        for (label, reason), texts in counts.items():
-            labels[label] += texts
-            reasons[reason.value] += texts
-        return Stats(
-            texts=counts.total(),
-            labels=dict(labels),
-            reasons=dict(reasons),
-            backend=health.backend,
-            selftest=health.selftest,
-            fallback=health.fallback,
-        )
+            engine, health, recent = self._engine, self._health, tuple(self._counts.recent)
+            summary = self._counts.summary(health)
+        if engine is None or engine.reference is None:
+            return summary
+        return replace(summary, drift=measure_drift(recent, engine.labels, engine.reference))
 
     def close(self) -> None:
         """Release the model. Using the classifier afterwards raises ``BackendError``; closing again does not."""
@@ -209,12 +183,12 @@ class Classifier:
                 raise TypeError(f"texts[{index}] must be a str, not {type(text).__name__}")
         predictions = (self._engine or self._reopened()).classify_many(texts)
         with self._lock:
-            self._counts.update((prediction.label, prediction.reason) for prediction in predictions)
+            self._counts.add_many(predictions)
         return predictions
 
     def _start_counting(self) -> None:
         self._lock = threading.Lock()
-        self._counts: Counter[tuple[str, Reason]] = Counter()
+        self._counts = Counts()
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

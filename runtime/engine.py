@@ -51,7 +51,7 @@ class Engine:
         self._max_unknown = manifest.max_unknown
         _check_fit(self.backend, tokenizer, bundle)
         self._empty = Prediction(
-            "", 0.0, _read_only(np.empty(0, np.float32)), False, Reason.EMPTY, (), self._temperature
+            "", 0.0, _read_only(np.empty(0, np.float32)), False, Reason.EMPTY, 0.0, (), self._temperature
         )
 
     def classify(self, text: str) -> Prediction:
@@ -84,7 +84,8 @@ class Engine:
             accepted, reason = False, Reason.LOW_CONFIDENCE
         else:
             accepted, reason = True, Reason.TRUNCATED if encoding.truncated else Reason.OK
-        return Prediction(self.labels[index], score, logits, accepted, reason, self.labels, self._temperature)
+        label = self.labels[index]
+        return Prediction(label, score, logits, accepted, reason, encoding.unknown, self.labels, self._temperature)
 
 
 def _thresholds(bundle: Bundle, reference: Reference | None, max_error: float | None) -> list[float]:

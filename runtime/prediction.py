@@ -41,6 +41,7 @@ class Prediction:
         logits: what the model said, float32 ``[C]``, read-only; ``[0]`` for an empty text.
         accepted: whether the bundle's thresholds let the label pass.
         reason: why.
+        unknown: share of the text's characters that were never seen in training, 0 to 1.
     """
 
     label: str
@@ -48,6 +49,7 @@ class Prediction:
     logits: npt.NDArray[np.float32] = field(repr=False, compare=False)
     accepted: bool
     reason: Reason
+    unknown: float = field(repr=False, compare=False)
     _labels: tuple[str, ...] = field(repr=False, compare=False)
     _temperature: float = field(repr=False, compare=False)
 

@@ -12,7 +12,7 @@ from runtime import Prediction, Reason
 
 def _prediction(logits: list[float], temperature: float = 1.0) -> Prediction:
     labels = tuple("abcd"[: len(logits)])
-    return Prediction("a", 0.5, np.array(logits, np.float32), True, Reason.OK, labels, temperature)
+    return Prediction("a", 0.5, np.array(logits, np.float32), True, Reason.OK, 0.0, labels, temperature)
 
 
 def test_top_is_sorted_and_ties_keep_the_order_of_the_labels() -> None:

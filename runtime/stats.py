@@ -1,0 +1,117 @@
+"""What a classifier counts while it serves: cheaply, call by call, and summed up when asked."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from runtime.drift import Drift
+from runtime.loading import Health
+from runtime.prediction import Prediction, Reason
+from runtime.selftest import SelfTest
+
+BOUNDS = tuple(digit * 10**zeros for zeros in range(4, 9) for digit in (1, 2, 5))
+"""Upper bounds of the latency buckets in nanoseconds, 10 µs to 0.5 s; a last bucket holds what takes longer."""
+RECENT = 4096
+"""The latest texts, from which drift is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Time that calls of ``classify`` took, waiting for a processor included.
+
+    Attributes:
+        bounds: upper bounds of the buckets in seconds, rising.
+        counts: calls in each bucket, none of them in two; the last, one more than ``bounds``, has the slower ones.
+        seconds: sum of all.
+    """
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a classifier did in this process, and what serves.
+
+    Attributes:
+        texts: all texts.
+        labels: texts by label; an empty text counts under ``""``.
+        reasons: texts by reason.
+        latency: of the calls of ``classify``; those with many texts are not among them.
+        unknown: mean share of unknown characters in a text, 0 to 1.
+        drift: of the latest 4096 texts since the bundle was loaded; ``None`` before the first, or where the bundle,
+            written by an older release, has nothing to compare with.
+        backend: key in the manifest of the model that serves.
+        selftest: how it did in the self-test at load; ``None`` when there was none.
+        fallback: why it is another than the one asked for; empty when it is that one.
+    """
+
+    texts: int
+    labels: dict[str, int]
+    reasons: dict[str, int]
+    latency: Latency
+    unknown: float
+    drift: Drift | None
+    backend: str
+    selftest: SelfTest | None
+    fallback: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return asdict(self)
+
+    def to_prometheus(self) -> str:
+        """Return everything in the text format that Prometheus scrapes."""
+        from runtime.prometheus import exposition
+
+        return exposition(self)
+
+
+class Counts:
+    """Counts that a classifier adds to under its lock."""
+
+    def __init__(self) -> None:
+        self.recent: deque[tuple[str, float]] = deque(maxlen=RECENT)
+        self._texts: Counter[tuple[str, Reason]] = Counter()
+        self._buckets = [0] * (len(BOUNDS) + 1)
+        self._nanoseconds = 0
+        self._unknown = 0.0
+
+    def add(self, prediction: Prediction, nanoseconds: int) -> None:
+        """Count the prediction of one call and the time it took."""
+        self._texts[prediction.label, prediction.reason] += 1
+        self._buckets[bisect_left(BOUNDS, nanoseconds)] += 1
+        self._nanoseconds += nanoseconds
+        self._unknown += prediction.unknown
+        self.recent.append((prediction.label, prediction.score))
+
+    def add_many(self, predictions: Sequence[Prediction]) -> None:
+        """Count the predictions of one call."""
+        self._texts.update([(prediction.label, prediction.reason) for prediction in predictions])
+        self._unknown += sum([prediction.unknown for prediction in predictions])
+        self.recent.extend([(prediction.label, prediction.score) for prediction in predictions[-RECENT:]])
+
+    def summary(self, health: Health) -> Stats:
+        """Return the sums so far, without drift."""
+        labels: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        for (label, reason), texts in self._texts.items():
+            labels[label] += texts
+            reasons[reason.value] += texts
+        texts = labels.total()
+        return Stats(
+            texts=texts,
+            labels=dict(labels),
+            reasons=dict(reasons),
+            latency=Latency(tuple(bound / 1e9 for bound in BOUNDS), tuple(self._buckets), self._nanoseconds / 1e9),
+            unknown=self._unknown / texts if texts else 0.0,
+            drift=None,
+            backend=health.backend,
+            selftest=health.selftest,
+            fallback=health.fallback,
+        )

@@ -1,0 +1,144 @@
+"""What a classifier counts."""
+
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runtime import Classifier, Prediction, Reason
+from runtime.loading import Health
+from runtime.selftest import SelfTest
+from runtime.stats import RECENT, Counts, Stats
+from tests.runtime.bundles import TEXTS, write_bundle
+
+SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\S+)')
+
+
+def _prediction(label: str, unknown: float = 0.0) -> Prediction:
+    return Prediction(label, 0.5, np.zeros(1, np.float32), True, Reason.OK, unknown, (label,), 1.0)
+
+
+def _stats(nanoseconds: list[int], label: str = "acid", health: Health = Health("onnx")) -> Stats:  # noqa: B008 - frozen
+    counts = Counts()
+    for value in nanoseconds:
+        counts.add(_prediction(label), value)
+    return counts.summary(health)
+
+
+def test_latency_goes_to_the_first_bucket_that_holds_it() -> None:
+    latency = _stats([1, 10_000, 10_001, 150_000, 10**12]).latency
+    filled = {bound: calls for bound, calls in zip(latency.bounds, latency.counts, strict=False) if calls}
+    assert filled == {1e-5: 2, 2e-5: 1, 2e-4: 1}
+    assert (latency.counts[-1], sum(latency.counts)) == (1, 5)
+    assert latency.seconds == pytest.approx(1000.000170002)
+
+
+def test_calls_with_many_texts_have_no_latency(bundle: Path) -> None:
+    classifier = Classifier(bundle)
+    classifier.classify_many(TEXTS)
+    assert sum(classifier.stats().latency.counts) == 0
+    classifier.classify(TEXTS[0])
+    stats = classifier.stats()
+    assert sum(stats.latency.counts) == 1
+    assert stats.texts == len(TEXTS) + 1
+
+
+def test_unknown_is_the_mean_over_the_texts(bundle: Path) -> None:
+    classifier = Classifier(bundle)
+    assert classifier.stats().unknown == 0.0
+    assert classifier.classify("乙醇ЖЖ").unknown == 0.5
+    classifier.classify_many(["乙醇", ""])
+    assert classifier.stats().unknown == pytest.approx(0.5 / 3)
+
+
+def test_drift_is_that_of_the_latest_texts_since_the_bundle_was_loaded(bundle: Path, tmp_path: Path) -> None:
+    classifier = Classifier(bundle)
+    assert classifier.stats().drift is None
+    classifier.classify_many([TEXTS[0]] * (RECENT + 10))
+    classifier.classify(TEXTS[0])
+    drift = classifier.stats().drift
+    assert drift is not None
+    assert drift.texts == RECENT
+    assert drift.labels > 1
+    classifier.reload(write_bundle(tmp_path / "other", seed=3))
+    assert classifier.stats().drift is None
+    assert classifier.stats().texts == RECENT + 11
+
+
+def test_a_bundle_without_a_reference_has_no_drift(tmp_path: Path) -> None:
+    classifier = Classifier(write_bundle(tmp_path / "bundle", reference=None))
+    classifier.classify_many(TEXTS)
+    assert classifier.stats().drift is None
+
+
+def test_a_closed_classifier_still_tells_what_it_did(bundle: Path) -> None:
+    with Classifier(bundle) as classifier:
+        classifier.classify_many(TEXTS)
+    assert classifier.stats().texts == len(TEXTS)
+
+
+def test_the_dict_can_be_written_as_json(bundle: Path) -> None:
+    classifier = Classifier(bundle, selftest="load")
+    classifier.classify(TEXTS[0])
+    stored = json.loads(json.dumps(classifier.stats().to_dict()))
+    assert stored["texts"] == 1
+    assert stored["drift"]["texts"] == 1
+    assert stored["selftest"]["ok"] is True
+
+
+def _samples(exposition: str) -> dict[str, str]:
+    """Read an exposition strictly, by its grammar, and return value by name and labels."""
+    assert exposition.endswith("\n")
+    samples: dict[str, str] = {}
+    family = kind = ""
+    for line in exposition[:-1].split("\n"):
+        if line.startswith("# HELP "):
+            family = line.split(" ")[2]
+        elif line.startswith("# TYPE "):
+            assert line.split(" ")[2] == family
+            kind = line.split(" ")[3]
+        else:
+            match = SAMPLE.fullmatch(line)
+            assert match, line
+            suffixes = ("_bucket", "_sum", "_count") if kind == "histogram" else ("",)
+            assert match[1] in {family + suffix for suffix in suffixes}
+            assert float(match[3]) >= 0
+            key = f"{match[1]}{{{match[2] or ''}}}"
+            assert key not in samples
+            samples[key] = match[3]
+    return samples
+
+
+def test_prometheus_text_says_the_same_as_the_stats(bundle: Path) -> None:
+    classifier = Classifier(bundle, selftest="load")
+    label = classifier.classify(TEXTS[0]).label
+    classifier.classify("")
+    samples = _samples(classifier.stats().to_prometheus())
+    assert samples[f'gm_texts_by_label_total{{label="{label}"}}'] == "1"
+    assert samples['gm_texts_by_label_total{label=""}'] == "1"
+    assert samples['gm_texts_by_reason_total{reason="empty"}'] == "1"
+    assert samples['gm_texts_by_reason_total{reason="low_confidence"}'] == "0"
+    assert samples["gm_classify_seconds_count{}"] == "2"
+    assert samples["gm_drift_texts{}"] == "1"
+    assert samples["gm_selftest_ok{}"] == "1.0"
+    assert samples['gm_serving_info{backend="onnx",fallback=""}'] == "1"
+
+
+def test_buckets_of_the_histogram_add_up() -> None:
+    samples = _samples(_stats([15_000, 15_000, 150_000, 10**10]).to_prometheus())
+    buckets = [int(value) for key, value in samples.items() if "_bucket" in key]
+    assert all(one <= other for one, other in pairwise(buckets))
+    assert samples['gm_classify_seconds_bucket{le="2e-05"}'] == "2"
+    assert samples['gm_classify_seconds_bucket{le="0.0002"}'] == "3"
+    assert samples['gm_classify_seconds_bucket{le="+Inf"}'] == samples["gm_classify_seconds_count{}"] == "4"
+    assert float(samples["gm_classify_seconds_sum{}"]) == pytest.approx(10.00018)
+
+
+def test_labels_and_reasons_of_any_characters_are_escaped() -> None:
+    health = Health("fp32", SelfTest(64, 0.5, 1.0, None, False), 'onnx: "bad"')
+    exposition = _stats([1], 'a "quoted"\\path\nline', health).to_prometheus()
+    assert 'label="a \\"quoted\\"\\\\path\\nline"' in exposition
+    assert _samples(exposition)['gm_serving_info{backend="fp32",fallback="onnx: \\"bad\\""}'] == "1"
