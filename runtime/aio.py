@@ -1,0 +1,83 @@
+"""Classifying from asyncio: the event loop goes on while threads run the model."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+from runtime.classifier import Classifier
+from runtime.errors import ConfigError
+from runtime.prediction import Prediction
+
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
+
+
+class AsyncClassifier:
+    """Runs a classifier's calls in a few threads, with a bounded queue before them.
+
+    A task that is cancelled while its call waits takes the call out of the queue. A call that runs already is
+    finished, unheard, and keeps its place until then: however many tasks are cancelled, no more than ``workers``
+    calls run and ``waiting`` wait. Use it in one event loop.
+
+    Example:
+        >>> async def label(text: str) -> str:
+        ...     async with AsyncClassifier(Classifier("bundle/")) as classifier:
+        ...         return (await classifier.classify(text)).label
+
+    Args:
+        classifier: what classifies; it may be used and reloaded directly as well, and is not closed.
+        workers: threads, at least 1; more than there are processors gain nothing.
+        waiting: calls that may wait for a thread, at least 0; what comes then waits in the event loop.
+
+    Raises:
+        ConfigError: ``workers`` or ``waiting`` is less than that.
+    """
+
+    def __init__(self, classifier: Classifier, workers: int = 1, waiting: int = 64) -> None:
+        if workers < 1 or waiting < 0:
+            raise ConfigError(f"workers must be at least 1 and waiting at least 0, not {workers} and {waiting}")
+        self._classifier = classifier
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="gm-classify")
+        self._places = asyncio.Semaphore(workers + waiting)
+
+    async def classify(self, text: str) -> Prediction:
+        """Classify one text; see :meth:`Classifier.classify`."""
+        return await self._run(self._classifier.classify, text)
+
+    async def classify_many(self, texts: Iterable[str]) -> list[Prediction]:
+        """Classify a list of texts in one call; see :meth:`Classifier.classify_many`."""
+        return await self._run(self._classifier.classify_many, texts)
+
+    async def close(self) -> None:
+        """Let the running calls end, cancel the waiting ones, and end the threads. A call after this raises."""
+        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+
+    async def __aenter__(self) -> AsyncClassifier:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _run(self, call: Callable[[_Argument], _Result], argument: _Argument) -> _Result:
+        await self._places.acquire()
+        loop = asyncio.get_running_loop()
+        try:
+            future = self._pool.submit(call, argument)
+        except RuntimeError:
+            self._places.release()
+            raise
+        # Not in a `finally` here: a cancelled task leaves at once, its thread may go on for a while.
+        future.add_done_callback(lambda _future: self._give_back(loop))
+        return await asyncio.wrap_future(future)
+
+    def _give_back(self, loop: asyncio.AbstractEventLoop) -> None:
+        # The loop may have ended before the thread did; then nobody waits for the place.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._places.release)

@@ -1,0 +1,171 @@
+"""Classifying from asyncio: answers, bounds, cancellation. The classifier is real; only its pace is held back."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from runtime import Classifier, ConfigError, Prediction
+from runtime.aio import AsyncClassifier
+from tests.runtime.bundles import TEXTS
+
+
+class Held(Classifier):
+    """A classifier whose calls wait for a gate; it knows how many run at a time."""
+
+    def __init__(self, bundle: Path) -> None:
+        super().__init__(bundle)
+        self.gate = threading.Event()
+        self.running = self.most = self.calls = 0
+        self.count = threading.Lock()
+
+    def classify(self, text: str) -> Prediction:
+        """Classify, once the gate is open."""
+        with self._counted():
+            assert self.gate.wait(20)
+            return super().classify(text)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self.count:
+            self.calls += 1
+            self.running += 1
+            self.most = max(self.most, self.running)
+        yield
+        with self.count:
+            self.running -= 1
+
+
+async def _until(held: Held, running: int) -> None:
+    """Wait until so many calls run."""
+    end = monotonic() + 20
+    while held.running != running and monotonic() < end:
+        await asyncio.sleep(0.001)
+    assert held.running == running
+
+
+def test_answers_are_those_of_the_classifier(classifier: Classifier) -> None:
+    async def answers() -> tuple[list[Prediction], list[Prediction]]:
+        async with AsyncClassifier(classifier, workers=2) as served:
+            one_by_one = await asyncio.gather(*(served.classify(text) for text in TEXTS))
+            return list(one_by_one), await served.classify_many(iter(TEXTS))
+
+    alone, together = asyncio.run(answers())
+    assert alone == [classifier.classify(text) for text in TEXTS]
+    assert together == classifier.classify_many(TEXTS)
+
+
+def test_errors_reach_the_caller_and_free_the_place(classifier: Classifier) -> None:
+    async def use() -> str:
+        async with AsyncClassifier(classifier, workers=1, waiting=0) as served:
+            for _ in range(3):
+                with pytest.raises(TypeError, match="must be a str"):
+                    await served.classify(b"bytes")  # type: ignore[arg-type]
+            return (await served.classify(TEXTS[0])).label
+
+    assert asyncio.run(use()) == classifier.classify(TEXTS[0]).label
+
+
+def test_the_loop_goes_on_while_the_model_runs(bundle: Path) -> None:
+    async def use() -> str:
+        held = Held(bundle)
+        async with AsyncClassifier(held) as served:
+            task = asyncio.create_task(served.classify(TEXTS[0]))
+            await _until(held, running=1)
+            held.gate.set()
+            return (await task).label
+
+    assert asyncio.run(use()) == Classifier(bundle).classify(TEXTS[0]).label
+
+
+def test_no_more_run_than_workers_and_no_more_queue_than_asked(bundle: Path) -> None:
+    async def use() -> Held:
+        held = Held(bundle)
+        async with AsyncClassifier(held, workers=2, waiting=3) as served:
+            tasks = [asyncio.create_task(served.classify(text)) for text in TEXTS * 4]
+            await _until(held, running=2)
+            assert served._pool._work_queue.qsize() == 3
+            held.gate.set()
+            await asyncio.gather(*tasks)
+        return held
+
+    held = asyncio.run(use())
+    assert (held.most, held.calls) == (2, 4 * len(TEXTS))
+
+
+def test_a_cancelled_call_leaves_the_queue_or_ends_unheard_and_its_place_is_free_again(bundle: Path) -> None:
+    async def use() -> Held:
+        held = Held(bundle)
+        async with AsyncClassifier(held, workers=1, waiting=1) as served:
+            running, queued, outside = (asyncio.create_task(served.classify(TEXTS[0])) for _ in range(3))
+            await _until(held, running=1)
+            for task in (running, queued, outside):
+                task.cancel()
+            results = await asyncio.gather(running, queued, outside, return_exceptions=True)
+            assert [type(result) for result in results] == [asyncio.CancelledError] * 3
+            assert held.running == 1
+            held.gate.set()
+            await asyncio.gather(*(served.classify(text) for text in TEXTS))
+        return held
+
+    held = asyncio.run(use())
+    # The queued call and the one outside were never made.
+    assert held.calls == 1 + len(TEXTS)
+    assert held.most == 1
+
+
+def test_a_timeout_is_a_cancellation(bundle: Path) -> None:
+    async def use() -> str:
+        held = Held(bundle)
+        async with AsyncClassifier(held) as served:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(served.classify(TEXTS[0]), 0.01)
+            held.gate.set()
+            return (await served.classify(TEXTS[0])).label
+
+    assert asyncio.run(use())
+
+
+def test_closing_ends_what_waits_and_refuses_what_comes(bundle: Path) -> None:
+    async def use() -> None:
+        held = Held(bundle)
+        served = AsyncClassifier(held, workers=1)
+        running, queued = (asyncio.create_task(served.classify(TEXTS[0])) for _ in range(2))
+        await _until(held, running=1)
+        closing = asyncio.create_task(served.close())
+        await asyncio.wait([queued])
+        assert queued.cancelled()
+        held.gate.set()
+        await closing
+        assert (await running).label
+        for _ in range(100):
+            with pytest.raises(RuntimeError, match="after shutdown"):
+                await served.classify(TEXTS[0])
+        assert held.classify(TEXTS[0]).label
+
+    asyncio.run(use())
+
+
+def test_a_loop_that_ends_before_the_thread_is_no_error(bundle: Path) -> None:
+    held = Held(bundle)
+
+    async def leave() -> AsyncClassifier:
+        served = AsyncClassifier(held)
+        asyncio.create_task(served.classify(TEXTS[0]))  # noqa: RUF006 - asyncio.run cancels it
+        await _until(held, running=1)
+        return served
+
+    served = asyncio.run(leave())
+    held.gate.set()
+    served._pool.shutdown()
+    assert held.stats().texts == 1
+
+
+@pytest.mark.parametrize(("workers", "waiting"), [(0, 1), (1, -1)])
+def test_bounds_that_make_no_sense_are_refused(classifier: Classifier, workers: int, waiting: int) -> None:
+    with pytest.raises(ConfigError, match="at least"):
+        AsyncClassifier(classifier, workers, waiting)
