@@ -32,6 +32,9 @@ _MOST_LABELS = 1 << 16
 _MOST_LENGTH = 1 << 16
 _MOST_BYTES = 1 << 31
 _SHA256 = re.compile("[0-9a-f]{64}")
+_PART = "[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+# A relative path that means the same on every operating system.
+_NAME = re.compile(f"{_PART}(?:/{_PART})*")
 _Value = TypeVar("_Value")
 
 
@@ -287,18 +290,14 @@ def _thresholds(keys: _Keys) -> Thresholds:
 def _files(keys: _Keys) -> dict[str, FileEntry]:
     files = {}
     for name in keys.names():
-        if not _is_inside(name):
+        if not _NAME.fullmatch(name):
             keys.refuse(f"names {name!r:.80}, which is not a plain path within the bundle")
         entry = keys.section(name)
         files[name] = FileEntry(sha256=entry.take("sha256", _sha256), size=entry.take("size", _whole(0)))
         entry.finish()
+    if len({name.lower() for name in files}) < len(files):
+        keys.refuse("names two files that differ in case alone, which are one on some systems")
     return files
-
-
-def _is_inside(name: str) -> bool:
-    """Tell whether ``name`` is a relative path with ``/`` between its parts, on any operating system."""
-    parts = name.split("/")
-    return name.isprintable() and not set(name) & set('\\:*?"<>|') and not set(parts) & {"", ".", ".."}
 
 
 def _sha256(value: object) -> str:

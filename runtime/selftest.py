@@ -106,6 +106,8 @@ def read_golden(bundle: Bundle) -> list[GoldenText]:
 def _golden(line: bytes, where: str, bundle: Bundle) -> GoldenText:
     try:
         row = json.loads(line)
+        if not isinstance(row["logits"], list):
+            raise TypeError("logits must be a list")
         golden = GoldenText(row["text"], row["label"], [float(logit) for logit in row["logits"]])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BundleError(f"{where}: not a golden text ({error!r:.80}); export the bundle again") from error

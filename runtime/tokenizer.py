@@ -124,6 +124,8 @@ class CharTokenizer:
             stored = json.loads(content.decode("utf-8"))
             if stored["kind"] != cls.kind:
                 raise ValueError(f"kind {stored['kind']!r} is not {cls.kind!r}")
+            if not isinstance(stored["characters"], str):
+                raise ValueError("characters must be a string")
             return cls(stored["characters"], stored["max_len"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BundleError(f"{where} is not a character vocabulary ({error}); export the bundle again") from error
