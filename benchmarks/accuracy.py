@@ -17,9 +17,9 @@ from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from distill.cli import SCORED
 from distill.corpus import Corpus, Example, read_corpus
 from distill.run_folder import RunFolder
+from distill.training_command import SCORED
 from runtime import Classifier, normalise
 from runtime.command import run_command
 from runtime.files import write_json

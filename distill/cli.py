@@ -6,30 +6,18 @@ at once.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from distill.layout import table
+from distill.training_command import FILE_OR_FOLDER, FOLDER, resolve, train, training_options
 from runtime.command import INTERRUPTED, run_command
 from runtime.extras import needs_extra
 
-if TYPE_CHECKING:
-    from distill.recipe import Recipe
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
-FILE_OR_FOLDER = click.Path(path_type=Path)
-SCORED = {
-    "teacher": "teacher (graph network)",
-    "initial_student": "student after initial training",
-    "student": "student after mutual learning",
-}
-"""How tables call the networks that the final event of a run scores."""
 
 
 def main() -> None:
@@ -47,6 +35,7 @@ def cli() -> None:
       gm-distill run --data products.xlsx --text-column 品名 --label-column 类别
       gm-distill init my-plant && gm-distill run my-plant/recipe.toml --out my-plant/run
       gm-distill evaluate run
+      gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
       gm-distill corpus names.txt abstracts.jsonl.gz --out clean
     """
 
@@ -124,46 +113,54 @@ def corpus(
 
 @cli.command(short_help="Train a teacher and a student.")
 @click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--data", type=FILE_OR_FOLDER, help="Folder with train/dev/test, or one file.  [default: example set]")
-@click.option("--text-column", metavar="NAME", help="Column that holds the text.  [default: text]")
-@click.option("--label-column", metavar="NAME", help="Column that holds the class.  [default: label]")
-@click.option("--encoding", metavar="NAME", help="Encoding of the files.  [default: UTF-8, else GB18030]")
-@click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Set any key of the recipe.")
-@click.option("--seed", type=click.IntRange(min=0), help="Short for --set training.seed=N.")
-@click.option("--out", type=FOLDER, default="run", show_default=True, help="Run folder to write.")
-@click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to train; auto takes a GPU if there is one.",
-)
+@training_options("run", "Run folder")
 def run(
     recipe: Path | None, settings: tuple[str, ...], out: Path, resume: bool, device: str, **shortcuts: str | int | None
 ) -> None:
-    """Train a graph teacher and a small student that teach each other.
+    """Train a small student with a graph teacher, or from a language model.
 
-    RECIPE is a TOML file as 'gm-distill init' writes it; without one, every key has its default.
+    RECIPE is a TOML file as 'gm-distill init' writes it, or the name of a shipped one: in gate_mixup a graph
+    teacher and the student teach each other, in lm_layers the student is built from a language model that
+    'gm-distill finetune' prepared. Without RECIPE it is gate_mixup, every key at its default.
 
     \b
     Examples:
       gm-distill run --data texts.csv --out run
       gm-distill run recipe.toml --set training.rounds=20 --seed 1 --out run-1
+      gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --out run
       gm-distill run --out run --resume
     """
     with needs_extra("training", "train"):
-        from distill.progress import progress
-        from distill.recipes.gate_mixup import train
-    resolved = _resolve(recipe, settings, shortcuts, out if resume else None)
-    try:
-        with progress(resolved.training) as report:
-            final = train(resolved, out, device, resume, report)
-    except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; go on with: gm-distill run --out {out} --resume", err=True)
-        raise SystemExit(INTERRUPTED) from None
-    click.echo(_closing_table(final["test"]))
+        from distill.methods import read_any_recipe
+    resolved = resolve(read_any_recipe, recipe, settings, shortcuts, out if resume else None)
+    train(resolved, out, device, resume)
     click.echo(f"\nrun folder: {out}\nnext: gm-export --int8 {out}")
+
+
+@cli.command(short_help="Fine-tune a language model on labels.")
+@click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--lm", metavar="FOLDER", help="Hugging Face folder of the language model.")
+@training_options("teacher", "Teacher's folder")
+def finetune(
+    recipe: Path | None, settings: tuple[str, ...], out: Path, resume: bool, device: str, **shortcuts: str | int | None
+) -> None:
+    """Fine-tune a pretrained encoder on labels, for students to be built from it.
+
+    RECIPE is a TOML file; without one, every key has its default. Nothing is fetched from a hub.
+
+    \b
+    Examples:
+      gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
+      gm-distill finetune --lm me5-small-zh --set training.precision=bfloat16 --set training.threads=4
+      gm-distill finetune --out teacher --resume
+    """
+    with needs_extra("training", "train"):
+        from distill.lm_recipe import FinetuneRecipe
+        from distill.recipe import read_recipe_of
+    read = partial(read_recipe_of, FinetuneRecipe)
+    resolved = resolve(read, recipe, settings, shortcuts, out if resume else None)
+    train(resolved, out, device, resume)
+    click.echo(f"\nteacher: {out}\nnext: gm-distill run lm_layers --set lm_layers.teacher={out} --data ...")
 
 
 @cli.command(short_help="Print scores of a trained student.")
@@ -194,40 +191,3 @@ def evaluate(run_folder: Path, data: Path | None, **columns: str | None) -> None
         return
     given = {"encoding": "", **{name: value for name, value in columns.items() if value is not None}}
     click.echo(report(evaluate_file(trained, data, config.model_copy(update=given))))
-
-
-def _resolve(
-    path: Path | None, settings: tuple[str, ...], shortcuts: dict[str, str | int | None], resumed: Path | None
-) -> Recipe:
-    """Return the recipe: file, then the short options, then ``--set``; a resumed run has one already."""
-    from distill.recipe import read_recipe
-
-    keys = {"data": "data.path", "seed": "training.seed"}
-    given = [
-        # JSON strings are TOML strings, whatever a path or a column name holds.
-        f"{keys.get(name, f'data.{name}')}={json.dumps(value, ensure_ascii=False, default=str)}"
-        for name, value in shortcuts.items()
-        if value is not None
-    ]
-    overrides = [*given, *settings]
-    if resumed and not path and not overrides and (resumed / "recipe.toml").is_file():
-        return read_recipe(resumed / "recipe.toml")
-    recipe = read_recipe(path, overrides)
-    return _from_folder_of(path, recipe) if path and "data.path" not in _keys(overrides) else recipe
-
-
-def _keys(overrides: Sequence[str]) -> set[str]:
-    return {override.partition("=")[0].strip() for override in overrides}
-
-
-def _from_folder_of(path: Path, recipe: Recipe) -> Recipe:
-    """Return the recipe with a relative data path counted from the folder of its file."""
-    if not recipe.data.path:
-        return recipe
-    data = recipe.data.model_copy(update={"path": str(path.parent / recipe.data.path)})
-    return recipe.model_copy(update={"data": data})
-
-
-def _closing_table(test: dict[str, dict[str, float]]) -> str:
-    rows = [[text, f"{test[name]['accuracy']:.4f}", f"{test[name]['macro_f1']:.4f}"] for name, text in SCORED.items()]
-    return table(["test set", "accuracy", "macro-F1"], rows)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import click
 
@@ -21,23 +21,69 @@ class Report(Protocol):
         """Show the event."""
 
 
+class Line(NamedTuple):
+    """What an event says.
+
+    Attributes:
+        text: for people.
+        done: epochs and rounds that are behind; ``None`` where the event is none of them.
+        at_most: whether training may stop before the last one.
+    """
+
+    text: str
+    done: int | None = None
+    at_most: bool = False
+
+
 @contextmanager
-def progress(settings: TrainingConfig) -> Iterator[Report]:
-    """Yield what shows the events of a run on standard error."""
-    total = settings.initial_epochs + settings.rounds
+def progress(total: int, describe: Callable[[dict[str, Any]], Line]) -> Iterator[Report]:
+    """Yield what shows the events of a run of ``total`` epochs and rounds on standard error."""
     clock = _Clock(total)
     if not sys.stderr.isatty():
-        yield lambda event: click.echo(_line(event, settings, clock), err=True)
+        yield lambda event: click.echo(_with_time(describe(event), clock), err=True)
         return
     with click.progressbar(
         length=total, label="training", file=sys.stderr, show_eta=False, item_show_func=lambda line: line
     ) as bar:
 
         def show(event: dict[str, Any]) -> None:
-            line = _line(event, settings, clock)
+            line = _with_time(describe(event), clock)
             bar.update(clock.done - bar.pos, line)
 
         yield show
+
+
+def mutual_learning(settings: TrainingConfig) -> tuple[int, Callable[[dict[str, Any]], Line]]:
+    """Return the number of epochs and rounds of mutual learning, and what describes its events."""
+
+    def describe(event: dict[str, Any]) -> Line:
+        if event["event"] == "final":
+            return Line(f"best student: dev macro-F1 {event['dev']['student']['macro_f1']:.3f}")
+        dev = event["dev"]
+        scores = f"dev macro-F1 {dev['student']['macro_f1']:.3f} (teacher {dev['teacher']['macro_f1']:.3f})"
+        if event["event"] == "epoch":
+            losses = f"loss {event['loss']['student']:.3f} (teacher {event['loss']['teacher']:.3f})"
+            return Line(f"epoch {event['epoch']}/{settings.initial_epochs}  {losses}  {scores}", event["epoch"])
+        text = f"round {event['round']}/{settings.rounds}  {_stages(event)}  {scores}"
+        return Line(text, settings.initial_epochs + event["round"], at_most=True)
+
+    return settings.initial_epochs + settings.rounds, describe
+
+
+def epochs(most: int) -> tuple[int, Callable[[dict[str, Any]], Line]]:
+    """Return the most epochs of a run that trains one network, and what describes its events."""
+
+    def describe(event: dict[str, Any]) -> Line:
+        if event["event"] == "final":
+            scores = ", ".join(f"{name} {dev['macro_f1']:.3f}" for name, dev in event["dev"].items())
+            return Line(f"best on dev, macro-F1: {scores}")
+        if event["event"] == "teacher":
+            return Line(f"the teacher has read {event['texts']} of {event['of']} texts")
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in event["loss"].items())
+        text = f"epoch {event['epoch']}/{most}  loss {losses}  dev macro-F1 {event['dev']['macro_f1']:.3f}"
+        return Line(text, event["epoch"], at_most=True)
+
+    return most, describe
 
 
 class _Clock:
@@ -56,21 +102,10 @@ class _Clock:
         return (time.monotonic() - self._started) / (done - self._resumed_at) * (self.total - done)
 
 
-def _line(event: dict[str, Any], settings: TrainingConfig, clock: _Clock) -> str:
-    if event["event"] == "final":
-        return f"best student: dev macro-F1 {event['dev']['student']['macro_f1']:.3f}"
-    if event["event"] == "epoch":
-        what = f"epoch {event['epoch']}/{settings.initial_epochs}"
-        losses = f"loss {event['loss']['student']:.3f} (teacher {event['loss']['teacher']:.3f})"
-        left = f"{duration(clock.left(event['epoch']))} left"
-    else:
-        what = f"round {event['round']}/{settings.rounds}"
-        losses = _stages(event)
-        # Mutual learning may stop before its last round.
-        left = f"at most {duration(clock.left(settings.initial_epochs + event['round']))} left"
-    dev = event["dev"]
-    scores = f"dev macro-F1 {dev['student']['macro_f1']:.3f} (teacher {dev['teacher']['macro_f1']:.3f})"
-    return f"{what}  {losses}  {scores}  {left}"
+def _with_time(line: Line, clock: _Clock) -> str:
+    if line.done is None:
+        return line.text
+    return f"{line.text}  {'at most ' if line.at_most else ''}{duration(clock.left(line.done))} left"
 
 
 def _stages(event: dict[str, Any]) -> str:

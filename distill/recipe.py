@@ -171,6 +171,12 @@ class Recipe(BaseRecipe):
     gate_mixup: GateMixupConfig = GateMixupConfig()
     ablate: AblateConfig = AblateConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _method_may_be_named(cls, keys: dict[str, Any]) -> dict[str, Any]:
+        """Recipes of other methods need the key; here it says what is so without it."""
+        return {name: value for name, value in keys.items() if (name, value) != ("recipe", "gate_mixup")}
+
 
 _Kind = TypeVar("_Kind", bound=BaseRecipe)
 

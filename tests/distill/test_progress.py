@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from distill.progress import progress
+from distill.progress import epochs, mutual_learning, progress
 from distill.recipe import TrainingConfig
 
 SETTINGS = TrainingConfig(initial_epochs=2, rounds=3)
@@ -19,7 +19,7 @@ FINAL = {"event": "final", "dev": DEV}
 
 
 def shown(*events: dict[str, Any]) -> None:
-    with progress(SETTINGS) as report:
+    with progress(*mutual_learning(SETTINGS)) as report:
         for event in events:
             report(event)
 
@@ -58,3 +58,14 @@ def test_time_left_is_counted_from_where_a_resumed_run_goes_on(
     epoch, round_ = capsys.readouterr().err.splitlines()
     assert epoch.endswith("3 min left")  # a minute each, three rounds to go
     assert round_.endswith("at most 2 min left")
+
+
+def test_run_of_one_network_names_its_losses_and_may_stop_early(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress(*epochs(4)) as report:
+        report({"event": "teacher", "texts": 30, "of": 60})
+        report({"event": "epoch", "epoch": 1, "loss": {"total": 1.5, "hidden": 0.25}, "dev": {"macro_f1": 0.5}})
+        report({"event": "final", "dev": {"teacher": {"macro_f1": 0.75}, "student": {"macro_f1": 0.5}}})
+    teacher, epoch, final = capsys.readouterr().err.splitlines()
+    assert teacher == "the teacher has read 30 of 60 texts"
+    assert epoch == "epoch 1/4  loss total 1.500  hidden 0.250  dev macro-F1 0.500  at most 0 s left"
+    assert final == "best on dev, macro-F1: teacher 0.750, student 0.500"

@@ -1,0 +1,168 @@
+"""What commands that train have in common: their options, their recipe, and what people see meanwhile.
+
+Nothing heavy is imported before it is needed, as in :mod:`distill.cli`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from distill.layout import table
+from runtime.command import INTERRUPTED
+from runtime.extras import needs_extra
+
+if TYPE_CHECKING:
+    from distill.methods import AnyRecipe
+    from distill.recipe import BaseRecipe
+
+_Recipe = TypeVar("_Recipe", bound="BaseRecipe")
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE_OR_FOLDER = click.Path(path_type=Path)
+PATHS = {"data.path", "data.unlabelled", "lm.folder", "lm_layers.teacher"}
+"""Keys of recipes that name files or folders."""
+SCORED = {
+    "teacher": "teacher (graph network)",
+    "initial_student": "student after initial training",
+    "student": "student after mutual learning",
+}
+"""How tables call the networks that the final event of a run of mutual learning scores."""
+LM_SCORED = {"teacher": "teacher (language model)", "student": "student"}
+"""The same where the teacher is a language model."""
+
+
+class Method(NamedTuple):
+    """How to train by a recipe: what does it, what its events look like, how its networks are called."""
+
+    train: Callable[..., dict[str, Any]]
+    total: int
+    describe: Callable[[dict[str, Any]], Any]
+    names: dict[str, str]
+
+
+def training_options(out: str, what: str) -> Callable[[_Command], _Command]:
+    """Return the options that commands which train have in common; ``out`` is the folder to write by default."""
+    options = [
+        click.option(
+            "--data", type=FILE_OR_FOLDER, help="Folder with train/dev/test, or one file.  [default: example set]"
+        ),
+        click.option("--text-column", metavar="NAME", help="Column that holds the text.  [default: text]"),
+        click.option("--label-column", metavar="NAME", help="Column that holds the class.  [default: label]"),
+        click.option("--encoding", metavar="NAME", help="Encoding of the files.  [default: UTF-8, else GB18030]"),
+        click.option(
+            "--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Set any key of the recipe."
+        ),
+        click.option("--seed", type=click.IntRange(min=0), help="Short for --set training.seed=N."),
+        click.option("--out", type=FOLDER, default=out, show_default=True, help=f"{what} to write."),
+        click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out."),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            default="auto",
+            show_default=True,
+            help="Where to train; auto takes a GPU if there is one.",
+        ),
+    ]
+
+    def with_options(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+def train(recipe: AnyRecipe, out: Path, device: str, resume: bool) -> None:
+    """Train by the method of the recipe, show the progress, and print the scores on the test set."""
+    with needs_extra("training", "train"):
+        from distill.progress import progress
+
+        method = _method(recipe)
+    try:
+        with progress(method.total, method.describe) as report:
+            final = method.train(recipe, out, device, resume, report)
+    except KeyboardInterrupt:
+        command = click.get_current_context().info_name
+        click.echo(f"\ninterrupted; go on with: gm-distill {command} --out {out} --resume", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    click.echo(_closing_table(final["test"], method.names))
+
+
+def _method(recipe: AnyRecipe) -> Method:
+    from distill import progress
+    from distill.lm_recipe import FinetuneRecipe, LayersRecipe
+
+    if isinstance(recipe, FinetuneRecipe):
+        from distill.recipes import finetune as recipe_of_teacher
+
+        return Method(recipe_of_teacher.finetune, *progress.epochs(recipe.training.epochs), LM_SCORED)
+    if isinstance(recipe, LayersRecipe):
+        from distill.recipes import lm_layers
+
+        return Method(lm_layers.train, *progress.epochs(recipe.training.epochs), LM_SCORED)
+    from distill.recipes import gate_mixup
+
+    return Method(gate_mixup.train, *progress.mutual_learning(recipe.training), SCORED)
+
+
+def resolve(
+    read: Callable[..., _Recipe],
+    recipe: Path | None,
+    settings: tuple[str, ...],
+    shortcuts: dict[str, str | int | None],
+    resumed: Path | None,
+) -> _Recipe:
+    """Return the recipe: file, then the short options, then ``--set``; a resumed run has one already."""
+    keys = {"data": "data.path", "seed": "training.seed", "lm": "lm.folder"}
+    given = [
+        # JSON strings are TOML strings, whatever a path or a column name holds.
+        f"{keys.get(name, f'data.{name}')}={json.dumps(value, ensure_ascii=False, default=str)}"
+        for name, value in shortcuts.items()
+        if value is not None
+    ]
+    overrides = [*given, *settings]
+    if resumed and not recipe and not overrides and (resumed / "recipe.toml").is_file():
+        return read(resumed / "recipe.toml")
+    path = _shipped(recipe)
+    resolved = read(path, overrides)
+    return _from_folder_of(path, resolved, _keys(overrides)) if path else resolved
+
+
+def _shipped(recipe: Path | None) -> Path | None:
+    """Return the file of a recipe that ships with the package, where only its name is given."""
+    if recipe is None or recipe.exists():
+        return recipe
+    shipped = Path(__file__).parent / "recipes" / f"{recipe}.toml"
+    return shipped if shipped.is_file() else recipe
+
+
+def _keys(overrides: Sequence[str]) -> set[str]:
+    return {override.partition("=")[0].strip() for override in overrides}
+
+
+def _from_folder_of(path: Path, recipe: _Recipe, given: set[str]) -> _Recipe:
+    """Return the recipe with the relative paths in it counted from the folder of its file."""
+    for name in sorted(PATHS - given):
+        section, _, key = name.partition(".")
+        config = getattr(recipe, section, None)
+        value = getattr(config, key, None)
+        if config is None or not value:
+            continue
+        moved = str(path.parent / value) if isinstance(value, str) else tuple(str(path.parent / one) for one in value)
+        recipe = recipe.model_copy(update={section: config.model_copy(update={key: moved})})
+    return recipe
+
+
+def _closing_table(test: dict[str, dict[str, float]], names: dict[str, str]) -> str:
+    rows = [
+        [text, f"{test[name]['accuracy']:.4f}", f"{test[name]['macro_f1']:.4f}"]
+        for name, text in names.items()
+        if name in test
+    ]
+    return table(["test set", "accuracy", "macro-F1"], rows)
