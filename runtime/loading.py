@@ -25,7 +25,8 @@ class Health:
     Attributes:
         backend: its key in the manifest.
         selftest: how it did in the self-test at load; ``None`` when there was none.
-        fallback: why another backend than the one asked for serves; empty when it is that one.
+        fallback: why another backend than the one asked for serves; empty when it is that one. Thresholds and
+            promises of a bundle are fitted to its first model; the fp32 model's scores differ a little.
     """
 
     backend: str
@@ -79,7 +80,7 @@ class Loader:
     def _fall_back(self, bundle: Bundle, failed: str, reason: str) -> tuple[Engine, Health]:
         advice = "export it with --target generic --keep-fp32"
         if failed == _FALLBACK or _FALLBACK not in bundle.manifest.backends:
-            raise BackendError(f"{bundle.path}: {reason}; there is no fp32 model to fall back to, {advice}")
+            raise BackendError(f"{bundle.path}: {reason}; there is no other model to fall back on, {advice}")
         engine = Engine(bundle, _FALLBACK, self.threads, self.max_error)
         outcome = run_selftest(engine)
         if not outcome.ok:

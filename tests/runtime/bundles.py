@@ -88,9 +88,10 @@ def write_bundle(
     temperature: float = 1.0,
     model: bytes = b"",
     openvino: bool = False,
+    fp32: bytes = b"",
     reference: Reference | None = SEEN,
 ) -> Path:
-    """Write a complete bundle with the model of ``seed`` and return its folder."""
+    """Write a complete bundle with the model of ``seed``, or ``model``, and return its folder."""
     folder.mkdir()
     characters = tokenizer()
     network = Model(characters.size, seed)
@@ -100,8 +101,11 @@ def write_bundle(
         (folder / REFERENCE).write_bytes(reference.to_bytes())
     if openvino:
         _write_openvino(folder)
+    if fp32:
+        (folder / "fp32.onnx").write_bytes(fp32)
     _write_golden(folder / GOLDEN, characters, network, labels)
     backends = {"onnx": "model.onnx"} | ({"openvino": "openvino/model.xml"} if openvino else {})
+    backends |= {"fp32": "fp32.onnx"} if fp32 else {}
     manifest = Manifest(
         name="test",
         created="2026-01-01T00:00:00Z",
