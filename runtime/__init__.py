@@ -26,10 +26,14 @@ from runtime.offline import switch_telemetry_off
 from runtime.text import normalise
 
 if TYPE_CHECKING:
+    from runtime.aio import AsyncClassifier
+    from runtime.audit import AuditLog
     from runtime.classifier import Classifier
     from runtime.prediction import Prediction, Reason
 
 __all__ = [
+    "AsyncClassifier",
+    "AuditLog",
     "BackendError",
     "BundleError",
     "Classifier",
@@ -47,6 +51,8 @@ __all__ = [
 
 # Loaded when first used: training reads the text rules and errors of this package without onnxruntime.
 _LAZY = {
+    "AsyncClassifier": "runtime.aio",
+    "AuditLog": "runtime.audit",
     "Classifier": "runtime.classifier",
     "Prediction": "runtime.prediction",
     "Reason": "runtime.prediction",

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from itertools import count, islice
 from time import perf_counter_ns
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from runtime.drift import measure_drift
 from runtime.engine import Engine
@@ -20,6 +20,9 @@ from runtime.prediction import Prediction
 from runtime.selftest import SelfTest, run_selftest
 from runtime.signature import read_public_key
 from runtime.stats import Counts, Stats
+
+if TYPE_CHECKING:
+    from runtime.audit import AuditLog
 
 
 class Classifier:
@@ -44,6 +47,7 @@ class Classifier:
             fitted to the model that serves by default. None: accept by the thresholds of the bundle.
         selftest: ``load``: replay the golden texts whenever a bundle is loaded, and serve its fp32 model, or
             refuse, where this device decides otherwise than the exporting one; ``off``: do not.
+        audit: records every decision.
 
     Raises:
         BundleError: it is no valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
@@ -60,6 +64,7 @@ class Classifier:
         public_key: str | os.PathLike[str] | bytes | None = None,
         max_error: float | None = None,
         selftest: Literal["off", "load"] = "off",
+        audit: AuditLog | None = None,
     ) -> None:
         # Read once: what a classifier trusts is not to change with a file.
         key = None if public_key is None else read_public_key(public_key)
@@ -67,6 +72,7 @@ class Classifier:
         self._engine: Engine | None
         self._engine, self._health = self._loader.load(bundle)
         self._path = self._engine.bundle.path
+        self._audit = audit
         self._closed = False
         self._start_counting()
         _ALIVE.add(self)
@@ -89,6 +95,8 @@ class Classifier:
         elapsed = perf_counter_ns() - start
         with self._lock:
             self._counts.add(prediction, elapsed)
+        if self._audit is not None:
+            self._audit.write(self._path.name, (text,), (prediction,))
         return prediction
 
     def classify_many(self, texts: Iterable[str]) -> list[Prediction]:
@@ -141,7 +149,7 @@ class Classifier:
         """Return the counts so far, and what serves."""
         with self._lock:
             engine, health, recent = self._engine, self._health, tuple(self._counts.recent)
-            summary = self._counts.summary(health)
+            summary = self._counts.summary(health, self._audit.failures if self._audit else 0)
         if engine is None or engine.reference is None:
             return summary
         return replace(summary, drift=measure_drift(recent, engine.labels, engine.reference))
@@ -165,7 +173,7 @@ class Classifier:
 
     def __getstate__(self) -> dict[str, Any]:
         self._refuse_if_closed()
-        return {"bundle": self._path, **asdict(self._loader)}
+        return {"bundle": self._path, **asdict(self._loader), "audit": self._audit}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]  # a pickle makes a new classifier of the same bundle
@@ -184,6 +192,8 @@ class Classifier:
         predictions = (self._engine or self._reopened()).classify_many(texts)
         with self._lock:
             self._counts.add_many(predictions)
+        if self._audit is not None:
+            self._audit.write(self._path.name, texts, predictions)
         return predictions
 
     def _start_counting(self) -> None:

@@ -20,12 +20,14 @@ def exposition(stats: Stats) -> str:
     by_label = [("", {"label": label}, texts) for label, texts in stats.labels.items()]
     by_reason = [("", {"reason": reason.value}, stats.reasons.get(reason.value, 0)) for reason in Reason]
     serving = {"backend": stats.backend, "fallback": stats.fallback}
+    failures: Samples = [("", {}, stats.audit_failures)]
     blocks = [
         _metric("gm_texts_by_label_total", "counter", "Texts by predicted label.", by_label),
         _metric("gm_texts_by_reason_total", "counter", "Texts by reason of the decision.", by_reason),
         _metric("gm_classify_seconds", "histogram", "Time of calls with one text.", _histogram(stats.latency)),
         _metric("gm_unknown_characters_ratio", "gauge", "Mean share of unknown characters.", [("", {}, stats.unknown)]),
         _metric("gm_serving_info", "gauge", "Model that serves, and why another does not.", [("", serving, 1)]),
+        _metric("gm_audit_failures_total", "counter", "Decisions that the audit log could not write.", failures),
     ]
     if stats.selftest:
         blocks.append(_metric("gm_selftest_ok", "gauge", "Self-test at load.", [("", {}, float(stats.selftest.ok))]))

@@ -49,6 +49,7 @@ class Stats:
         backend: key in the manifest of the model that serves.
         selftest: how it did in the self-test at load; ``None`` when there was none.
         fallback: why it is another than the one asked for; empty when it is that one.
+        audit_failures: decisions that the audit log could not write.
     """
 
     texts: int
@@ -60,6 +61,7 @@ class Stats:
     backend: str
     selftest: SelfTest | None
     fallback: str
+    audit_failures: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -96,7 +98,7 @@ class Counts:
         self._unknown += sum([prediction.unknown for prediction in predictions])
         self.recent.extend([(prediction.label, prediction.score) for prediction in predictions[-RECENT:]])
 
-    def summary(self, health: Health) -> Stats:
+    def summary(self, health: Health, audit_failures: int = 0) -> Stats:
         """Return the sums so far, without drift."""
         labels: Counter[str] = Counter()
         reasons: Counter[str] = Counter()
@@ -114,4 +116,5 @@ class Counts:
             backend=health.backend,
             selftest=health.selftest,
             fallback=health.fallback,
+            audit_failures=audit_failures,
         )

@@ -14,6 +14,8 @@ def _modules_after(code: str) -> set[str]:
 
 def test_public_names_are_these() -> None:
     assert sorted(runtime.__all__) == [
+        "AsyncClassifier",
+        "AuditLog",
         "BackendError",
         "BundleError",
         "Classifier",
@@ -45,4 +47,4 @@ def test_import_loads_no_engine_and_nothing_of_training() -> None:
 def test_the_classifier_loads_numpy_and_onnxruntime_and_nothing_heavier() -> None:
     loaded = _modules_after("from runtime import Classifier; import runtime.backends.onnx")
     assert {"numpy", "onnxruntime"} <= loaded
-    assert not loaded & {"torch", "transformers", "jieba", "openvino", "pandas", "onnx", "click", "zipfile"}
+    assert not loaded & {"torch", "transformers", "jieba", "openvino", "pandas", "onnx", "click", "zipfile", "asyncio"}

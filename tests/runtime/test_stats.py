@@ -124,6 +124,7 @@ def test_prometheus_text_says_the_same_as_the_stats(bundle: Path) -> None:
     assert samples["gm_classify_seconds_count{}"] == "2"
     assert samples["gm_drift_texts{}"] == "1"
     assert samples["gm_selftest_ok{}"] == "1.0"
+    assert samples["gm_audit_failures_total{}"] == "0"
     assert samples['gm_serving_info{backend="onnx",fallback=""}'] == "1"
 
 

@@ -1,0 +1,117 @@
+"""A record of every decision, as JSON Lines in files that follow each other."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from logging import LogRecord, makeLogRecord
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from runtime.errors import ConfigError
+from runtime.prediction import Prediction
+
+
+class AuditLog:
+    """Writes what classifiers decide; several of them, and any number of threads, may share one.
+
+    A file that is full becomes ``NAME.1``, the one of that name ``NAME.2``, and so on. A disk that fails stops no
+    classification: what could not be written is counted. Two processes cannot share files that are renamed, so a
+    copy in another process, forked or unpickled, writes to files with the number of that process before the suffix:
+    ``audit.4711.jsonl``.
+
+    Example:
+        >>> audit = AuditLog("audit.jsonl", max_bytes=10_000_000, files=5)  # doctest: +SKIP
+        >>> classifier = Classifier("bundle/", audit=audit)  # doctest: +SKIP
+
+    Args:
+        path: the newest file, opened at the first record; its folder must exist.
+        max_bytes: size above which no file grows.
+        files: how many full files are kept, at least 1.
+        texts: whether the texts are recorded as well; they may be confidential.
+
+    Raises:
+        ConfigError: a number is too small, or the folder does not exist.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], max_bytes: int = 10_000_000, files: int = 5, texts: bool = True
+    ) -> None:
+        if max_bytes < 1 or files < 1:
+            raise ConfigError(f"an audit log needs max_bytes and files of at least 1, not {max_bytes} and {files}")
+        self._path = Path(os.path.abspath(path))
+        if not self._path.parent.is_dir():
+            raise ConfigError(f"cannot write an audit log to {self._path.parent}: there is no such folder; make it")
+        self._settings = {"max_bytes": max_bytes, "files": files, "texts": texts}
+        self._process = os.getpid()
+        self._handler = self._new_handler(self._path)
+
+    @property
+    def failures(self) -> int:
+        """Records that this process could not write."""
+        return self._handler.failures
+
+    def write(self, bundle: str, texts: Sequence[str], predictions: Iterable[Prediction]) -> None:
+        """Record what the bundle of that name decided about ``texts``."""
+        if os.getpid() != self._process:
+            self._move_to_own_file()
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        for text, prediction in zip(texts, predictions, strict=True):
+            row = {"time": now, "bundle": bundle} | ({"text": text} if self._settings["texts"] else {})
+            self._handler.handle(makeLogRecord({"msg": json.dumps(row | _decision(prediction))}))
+
+    def close(self) -> None:
+        """Close the file; the next record opens it again."""
+        self._handler.close()
+
+    def __enter__(self) -> AuditLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self._path, **self._settings}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]  # a pickle makes a new log of the same settings
+        self._move_to_own_file()
+
+    def _move_to_own_file(self) -> None:
+        self._process = os.getpid()
+        path = self._path
+        self._handler = self._new_handler(path.with_name(f"{path.stem}.{self._process}{path.suffix}"))
+
+    def _new_handler(self, path: Path) -> _CountingHandler:
+        return _CountingHandler(
+            path,
+            maxBytes=self._settings["max_bytes"],
+            backupCount=self._settings["files"],
+            encoding="ascii",
+            delay=True,
+        )
+
+
+class _CountingHandler(RotatingFileHandler):
+    """Counts the records that it cannot write, where logging would print to the host program's stderr."""
+
+    failures = 0
+
+    def handleError(self, record: LogRecord) -> None:
+        """Count it: logging calls this, and by that name, when a record cannot be written."""
+        self.failures += 1
+
+
+def _decision(prediction: Prediction) -> dict[str, str | float | bool]:
+    return {
+        "label": prediction.label,
+        "score": round(prediction.score, 6),
+        "accepted": prediction.accepted,
+        "reason": prediction.reason.value,
+    }

@@ -1,0 +1,161 @@
+"""The audit log: what it holds, how much, and that it never stands in the way."""
+
+import json
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime import AuditLog, Classifier, ConfigError
+from tests.runtime.bundles import TEXTS
+from tests.runtime.processes import run_python
+
+
+def _rows(*files: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for file in files for line in file.read_text(encoding="ascii").splitlines()]
+
+
+def test_every_decision_is_one_line(bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path) as audit, Classifier(bundle, audit=audit) as classifier:
+        one = classifier.classify("乙醇 \ud800\n")
+        many = [*classifier.classify_many(TEXTS), *classifier.classify_stream(["", "酸"])]
+    rows = _rows(path)
+    assert [row["text"] for row in rows] == ["乙醇 \ud800\n", *TEXTS, "", "酸"]
+    for row, prediction in zip(rows, [one, *many], strict=True):
+        assert (row["label"], row["accepted"], row["reason"]) == (
+            prediction.label,
+            prediction.accepted,
+            prediction.reason.value,
+        )
+        assert row["score"] == round(prediction.score, 6)
+        assert row["bundle"] == "bundle"
+        assert row["time"].endswith("+00:00")
+
+
+def test_without_texts_none_is_written(bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path, texts=False) as audit:
+        Classifier(bundle, audit=audit).classify_many(TEXTS)
+    assert len(_rows(path)) == len(TEXTS)
+    assert "text" not in _rows(path)[0]
+
+
+def test_nothing_is_written_before_the_first_decision_nor_without_a_log(bundle: Path, tmp_path: Path) -> None:
+    with AuditLog(tmp_path / "audit.jsonl") as audit:
+        Classifier(bundle, audit=audit)
+        Classifier(bundle).classify(TEXTS[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_full_files_make_room_for_new_ones(bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path, max_bytes=2000, files=2) as audit:
+        classifier = Classifier(bundle, audit=audit)
+        for number in range(100):
+            classifier.classify(f"{number} 乙醇")
+    files = sorted(tmp_path.glob("audit.jsonl*"), reverse=True)
+    assert [file.name for file in files] == ["audit.jsonl.2", "audit.jsonl.1", "audit.jsonl"]
+    assert all(file.stat().st_size <= 2000 for file in files)
+    numbers = [int(row["text"].split()[0]) for row in _rows(*files)]
+    assert numbers == list(range(numbers[0], 100))
+
+
+def test_classifiers_and_threads_share_one_log(bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    with AuditLog(path, max_bytes=20_000, files=50) as audit:
+        classifiers = [Classifier(bundle, audit=audit) for _ in range(2)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda number: classifiers[number % 2].classify(str(number)), range(500)))
+    assert len(list(tmp_path.glob("audit.jsonl*"))) > 1
+    rows = _rows(*tmp_path.glob("audit.jsonl*"))
+    assert sorted(int(row["text"]) for row in rows) == list(range(500))
+
+
+def test_a_disk_that_fails_stops_no_answer_and_is_counted(
+    bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    with AuditLog(folder / "audit.jsonl") as audit, Classifier(bundle, audit=audit) as classifier:
+        folder.rmdir()
+        assert classifier.classify(TEXTS[0]).label
+        assert len(classifier.classify_many(TEXTS)) == len(TEXTS)
+        assert audit.failures == classifier.stats().audit_failures == 1 + len(TEXTS)
+        folder.mkdir()
+        classifier.classify(TEXTS[1])
+        assert audit.failures == 1 + len(TEXTS)
+    assert [row["text"] for row in _rows(folder / "audit.jsonl")] == [TEXTS[1]]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_disk_stops_no_answer(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").symlink_to("/dev/full")
+    code = f"""
+from runtime import AuditLog, Classifier
+audit = AuditLog({str(tmp_path / "audit.jsonl")!r})
+classifier = Classifier({str(bundle)!r}, audit=audit)
+for _ in range(1000): assert classifier.classify("乙醇").label
+print(audit.failures)
+"""
+    done = run_python(code)
+    assert done.stdout.strip() == "1000"
+
+
+def test_an_unpickled_copy_has_a_file_of_its_own(bundle: Path, tmp_path: Path) -> None:
+    with AuditLog(tmp_path / "audit.jsonl", texts=False) as audit:
+        classifier = Classifier(bundle, audit=audit)
+        classifier.classify(TEXTS[0])
+        copy = pickle.loads(pickle.dumps(classifier))
+        copy.classify_many(TEXTS)
+        copy._audit.close()
+    assert len(_rows(tmp_path / "audit.jsonl")) == 1
+    copied = _rows(tmp_path / f"audit.{os.getpid()}.jsonl")
+    assert len(copied) == len(TEXTS)
+    assert "text" not in copied[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_has_a_file_of_its_own(bundle: Path, tmp_path: Path) -> None:
+    code = f"""
+import os, sys
+from runtime import AuditLog, Classifier
+classifier = Classifier({str(bundle)!r}, audit=AuditLog({str(tmp_path / "audit.jsonl")!r}))
+classifier.classify("parent")
+child = os.fork()
+if child == 0:
+    classifier.classify("child")
+    sys.exit(0)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+classifier.classify("parent")
+print(child)
+sys.exit(code)
+"""
+    child = run_python(code).stdout.strip()
+    assert [row["text"] for row in _rows(tmp_path / "audit.jsonl")] == ["parent", "parent"]
+    assert [row["text"] for row in _rows(tmp_path / f"audit.{child}.jsonl")] == ["child"]
+
+
+@pytest.mark.parametrize(("max_bytes", "files"), [(0, 5), (1000, 0)])
+def test_numbers_that_keep_nothing_are_refused(tmp_path: Path, max_bytes: int, files: int) -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        AuditLog(tmp_path / "audit.jsonl", max_bytes, files)
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such folder; make it"):
+        AuditLog(tmp_path / "logs" / "audit.jsonl")
+
+
+def test_a_classifier_without_audit_does_not_load_logging_handlers(bundle: Path) -> None:
+    code = f"""
+import sys
+from runtime import Classifier
+Classifier({str(bundle)!r}).classify("乙醇")
+print("logging.handlers" in sys.modules)
+"""
+    assert run_python(code).stdout.strip() == "False"
