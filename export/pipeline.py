@@ -23,8 +23,6 @@ from runtime.selftest import TOLERANCE
 
 _TOOLS = ("gm-edge", "numpy", "torch", "onnx", "onnxruntime", "optimum-onnx", "openvino", "nncf")
 _TOKENIZER = "tokenizer.json"
-# A text of which half is foreign to the vocabulary is not of the kind that the model was trained on.
-_MAX_UNKNOWN = 0.5
 # Sums in another order round other activations to the next step: up to 0.004 of a logit, measured on AVX2 and SSE.
 _ROUNDING = 0.01
 
@@ -114,7 +112,7 @@ def _manifest(
         max_len=source.tokenizer.max_len,
         temperature=confidence.temperature,
         thresholds=Thresholds(default=confidence.threshold),
-        max_unknown=_MAX_UNKNOWN,
+        max_unknown=confidence.max_unknown,
         backends={variant.key: next(iter(variant.files)) for variant in published},
         files=file_entries(files),
         metrics={"test": {"texts": served.texts, "accuracy": served.accuracy, "macro_f1": served.macro_f1}},
@@ -134,7 +132,7 @@ def _confidence(source: Source, variant: Variant, precision: float) -> Confidenc
     texts = source.dev.texts
     unknown = np.array([source.tokenizer.encode(text).unknown for text in texts])
     logits = source.backend_logits(variant.backend, texts)
-    return fit_confidence(logits, source.dev.labels, unknown, max_unknown=_MAX_UNKNOWN, precision=precision)
+    return fit_confidence(logits, source.dev.labels, unknown, precision)
 
 
 def _toolchain() -> dict[str, str]:

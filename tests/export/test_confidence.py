@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.confidence import fit_confidence, fit_temperature, fit_threshold
+from export.confidence import fit_confidence, fit_max_unknown, fit_temperature, fit_threshold
 from runtime.confidence import softmax
 
 
@@ -49,7 +49,7 @@ def test_a_precision_out_of_reach_accepts_nothing() -> None:
 def test_the_reference_is_what_the_model_says_of_the_texts() -> None:
     logits = np.array([[4, 0], [0, 3], [2, 0], [0, 1]] * 50, np.float32)
     labels = np.array([0, 1, 0, 0] * 50)
-    found = fit_confidence(logits, labels, np.full(200, 0.1), max_unknown=0.5, precision=0.0)
+    found = fit_confidence(logits, labels, np.full(200, 0.1), precision=0.0)
     assert found.reference.texts == 200
     assert found.reference.labels == (0.5, 0.5)
     assert sum(found.reference.scores) == pytest.approx(1.0)
@@ -62,7 +62,17 @@ def test_the_reference_is_what_the_model_says_of_the_texts() -> None:
 def test_texts_that_the_device_refuses_as_unknown_count_for_no_promise() -> None:
     logits = np.array([[4, 0], [0, 3]] * 100, np.float32)
     labels = np.array([0, 0] * 100)
-    found = fit_confidence(logits, labels, np.array([0.0, 0.9] * 100), max_unknown=0.5, precision=0.0)
+    found = fit_confidence(logits, labels, np.array([0.0, 0.9] * 100), precision=0.0)
     best = found.reference.promises[-1]
     assert best.coverage == 1.0
     assert best.threshold == pytest.approx(softmax(logits[0], found.temperature).max())
+
+
+@pytest.mark.parametrize(
+    ("foreign", "most"),
+    [([], 0.1), ([0.9], 0.1), ([0.3, 0.9], 0.3), ([0.05, 0.9], 0.1), ([0.8, 0.9], 0.5)],
+)
+def test_one_text_in_a_hundred_may_be_called_foreign(foreign: list[float], most: float) -> None:
+    unknown = np.array([*foreign, *[0.0] * (150 - len(foreign))])
+    assert fit_max_unknown(unknown) == most
+    assert (unknown > most).sum() <= 2
