@@ -19,6 +19,7 @@ from runtime.extras import needs_extra
 if TYPE_CHECKING:
     from export.parity import Comparison
     from export.pipeline import Exported
+    from runtime.reference import Reference
 
 # Those of export.quantize, whose import would cost seconds.
 _TARGETS = ("generic", "avx2", "avx512_vnni", "arm64")
@@ -207,7 +208,16 @@ def _print_exported(exported: Exported) -> None:
     manifest = exported.manifest
     threshold = manifest.thresholds.default
     click.echo(f"\ntemperature {manifest.temperature:g}, accepted from a score of {threshold:.3f}")
+    click.echo(_promised(exported.reference))
     click.echo(f"bundle: {exported.path}\nnext: gm-classify {exported.path} TEXT")
+
+
+def _promised(reference: Reference) -> str:
+    kept = [promise for promise in reference.promises if promise.threshold is not None]
+    if not kept:
+        return f"--max-error: {reference.texts} development texts prove no error rate; more would"
+    rates = ", ".join(f"{promise.max_error:g} accepts {promise.coverage:.0%}" for promise in kept)
+    return f"--max-error, kept with 95 % confidence, of {reference.texts} development texts: {rates}"
 
 
 def _row(found: Comparison, size: int) -> Sequence[str]:

@@ -18,7 +18,7 @@ from export.signing import read_private_key, signed
 from export.source import Source, read_source
 from export.variants import Variant, build_variants
 from runtime.manifest import GOLDEN, Manifest, Thresholds, TokenizerEntry
-from runtime.reference import REFERENCE
+from runtime.reference import REFERENCE, Reference
 from runtime.selftest import TOLERANCE
 
 _TOOLS = ("gm-edge", "numpy", "torch", "onnx", "onnxruntime", "optimum-onnx", "openvino", "nncf")
@@ -29,12 +29,13 @@ _ROUNDING = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written, and how it compares: one comparison for each variant, published or not."""
+    """What was written, how it compares (one comparison for each variant, published or not), what it promises."""
 
     path: Path
     variants: tuple[Variant, ...]
     comparisons: tuple[Comparison, ...]
     manifest: Manifest
+    reference: Reference
 
 
 def export_run(
@@ -71,7 +72,7 @@ def export_run(
     manifest = _manifest(source, published, files, comparisons, tolerance, confidence, options)
     contents = with_manifest(files, manifest)
     write_bundle(target, signed(contents, key) if key else contents)
-    return Exported(target, tuple(variants), tuple(comparisons), manifest)
+    return Exported(target, tuple(variants), tuple(comparisons), manifest, confidence.reference)
 
 
 def _golden(

@@ -27,6 +27,8 @@ def test_the_output_is_one_table_and_the_way_on(exported: CommandRun) -> None:
     assert [line.split("  ")[0] for line in lines[1:4]] == ["ONNX INT8", "OpenVINO INT8", "ONNX fp32"]
     assert "100.00%" in lines[1]
     assert f"bundle: {exported.out}" in lines
+    promised = next(line for line in lines if line.startswith("--max-error"))
+    assert "of 30 development texts: 0.1 accepts 100%" in promised
     assert len(exported.stderr.splitlines()) == 1
 
 
