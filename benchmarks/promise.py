@@ -1,0 +1,161 @@
+"""Whether promised error rates hold on the test sets, and how many texts they let through.
+
+``python -m benchmarks.promise --pair RUN BUNDLE [--pair RUN BUNDLE ...] [--out FILE.json]``; BUNDLE was exported from
+RUN. A promise is fitted on the development set; the test set played no part in it. Each is kept with 95 %
+confidence, so one in twenty development sets may break it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from benchmarks.machine import machine_facts
+from distill.layout import table
+from distill.run_folder import RunFolder
+from export.promise import tail
+from runtime import Classifier, ConfigError, Reason
+from runtime.bundle import Bundle
+from runtime.command import run_command
+from runtime.files import write_json
+from runtime.reference import Reference, read_reference
+
+_HALVINGS = 40
+# Refused whatever the score is.
+_NEVER = (Reason.EMPTY, Reason.UNKNOWN_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One promise on a test set.
+
+    Attributes:
+        max_error: what was promised.
+        accepted: test texts that the threshold accepts.
+        wrong: how many of them get a wrong label.
+        coverage: share of the test texts that are accepted.
+        error: share of the accepted texts that get a wrong label.
+        interval: 95 % interval of the true error.
+        kept: whether the error, or at least a part of its interval, is within the promise.
+    """
+
+    max_error: float
+    accepted: int
+    wrong: int
+    coverage: float
+    error: float
+    interval: tuple[float, float]
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The promises of one bundle, on its test set."""
+
+    name: str
+    data_fingerprint: str
+    development_texts: int
+    test_texts: int
+    test_error: float
+    outcomes: Sequence[Outcome]
+
+
+@click.command()
+@click.option(
+    "--pair",
+    "pairs",
+    type=(click.Path(path_type=Path), click.Path(path_type=Path)),
+    multiple=True,
+    required=True,
+    metavar="RUN BUNDLE",
+    help="Run folder, and the bundle exported from it; may be given many times.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the figures.")
+def main(pairs: Sequence[tuple[Path, Path]], out: Path | None) -> None:
+    """Print error and coverage of every promise on the test sets of BUNDLEs."""
+    found = [hold_promises(RunFolder(run), bundle) for run, bundle in pairs]
+    header = ["data", "promised", "accepted", "of tests", "wrong", "error", "95 % interval", "kept"]
+    print(table(header, [_row(tested, outcome) for tested in found for outcome in tested.outcomes]))
+    if out:
+        write_json(out, {"machine": machine_facts(), "bundles": [asdict(tested) for tested in found]})
+
+
+def hold_promises(run: RunFolder, bundle: Path) -> Tested:
+    """Hold each promise of ``bundle`` against the test set of ``run``.
+
+    Raises:
+        ConfigError: the bundle carries no promises.
+    """
+    opened = Bundle.open(bundle)
+    reference = read_reference(opened)
+    if reference is None:
+        raise ConfigError(f"{bundle}: carries no promises; export it again")
+    rows = run.predictions("test")
+    with Classifier(bundle) as classifier:
+        predictions = classifier.classify_many([row.text for row in rows])
+    right = [prediction.label == row.label for prediction, row in zip(predictions, rows, strict=True)]
+    scores = [-1.0 if prediction.reason in _NEVER else prediction.score for prediction in predictions]
+    return Tested(
+        name=opened.manifest.name,
+        data_fingerprint=opened.manifest.data_fingerprint,
+        development_texts=reference.texts,
+        test_texts=len(rows),
+        test_error=right.count(False) / len(rows),
+        outcomes=outcomes(reference, scores, right),
+    )
+
+
+def outcomes(reference: Reference, scores: Sequence[float], right: Sequence[bool]) -> list[Outcome]:
+    """Return what becomes of the promises that can be given, on texts of these scores, right or wrong."""
+    found = []
+    for promise in reference.promises:
+        if promise.threshold is None:
+            continue
+        accepted = [good for score, good in zip(scores, right, strict=True) if score >= promise.threshold]
+        wrong = accepted.count(False)
+        error = wrong / len(accepted) if accepted else 0.0
+        low, high = interval(wrong, len(accepted))
+        coverage = len(accepted) / len(scores)
+        kept = low <= promise.max_error
+        found.append(Outcome(promise.max_error, len(accepted), wrong, coverage, error, (low, high), kept))
+    return found
+
+
+def interval(wrong: int, texts: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a rate (Clopper & Pearson 1934) after ``wrong`` of ``texts``."""
+    low = 0.0 if not wrong else _solve(wrong - 1, texts, 0.975)
+    high = 1.0 if wrong == texts else _solve(wrong, texts, 0.025)
+    return low, high
+
+
+def _solve(wrong: int, texts: int, probability: float) -> float:
+    """Return the rate at which ``wrong`` of ``texts`` or fewer come with ``probability``."""
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if tail(wrong, texts, middle) > probability:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _row(tested: Tested, outcome: Outcome) -> list[str]:
+    low, high = outcome.interval
+    return [
+        tested.name,
+        f"{outcome.max_error:g}",
+        str(outcome.accepted),
+        f"{outcome.coverage:.1%}",
+        str(outcome.wrong),
+        f"{outcome.error:.2%}",
+        f"{low:.2%} to {high:.2%}",
+        "yes" if outcome.kept else "NO",
+    ]
+
+
+if __name__ == "__main__":
+    run_command(main, "benchmarks.promise")

@@ -1,0 +1,54 @@
+"""Promises against test sets: the interval by known values, the table by hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.promise import interval, main, outcomes
+from distill.predict import prediction_rows
+from distill.run_folder import RunFolder
+from runtime import Classifier
+from tests.runtime.bundles import LABELS, SEEN, TEXTS, write_bundle
+
+
+@pytest.mark.parametrize(
+    ("wrong", "texts", "low", "high"),
+    # By scipy.stats.beta.ppf.
+    [(0, 10, 0.0, 0.308497), (1, 10, 0.002529, 0.445016), (10, 10, 0.691503, 1.0), (5, 500, 0.003255, 0.023181)],
+)
+def test_the_interval_is_that_of_clopper_and_pearson(wrong: int, texts: int, low: float, high: float) -> None:
+    np.testing.assert_allclose(interval(wrong, texts), (low, high), atol=1e-6)
+
+
+def test_no_text_says_nothing() -> None:
+    assert interval(0, 0) == (0.0, 1.0)
+
+
+def test_outcomes_count_what_each_threshold_accepts() -> None:
+    scores = [0.95] * 60 + [0.6] * 40 + [0.1] * 100
+    right = [True] * 59 + [False] + [False] * 40 + [True] * 100
+    strict, loose = outcomes(SEEN, scores, right)
+    assert (strict.max_error, strict.accepted, strict.wrong, strict.coverage) == (0.05, 60, 1, 0.3)
+    assert strict.kept
+    assert (loose.max_error, loose.accepted, loose.wrong, loose.error) == (0.2, 100, 41, 0.41)
+    assert not loose.kept
+
+
+def test_the_command_tests_a_bundle_on_the_test_set_of_its_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write_bundle(tmp_path / "bundle")
+    run = RunFolder(tmp_path / "run")
+    predictions = Classifier(bundle).classify_many(TEXTS)
+    truth = [prediction.label for prediction in predictions[:-1]] + [LABELS[0]]
+    logits = np.stack([prediction.logits for prediction in predictions])
+    run.save_predictions("test", prediction_rows(TEXTS, truth, logits, LABELS))
+    out = tmp_path / "promise.json"
+    main(["--pair", str(run.path), str(bundle), "--out", str(out)], standalone_mode=False)
+    (tested,) = json.loads(out.read_text())["bundles"]
+    assert tested["test_texts"] == len(TEXTS)
+    assert [outcome["max_error"] for outcome in tested["outcomes"]] == [0.05, 0.2]
+    assert tested["outcomes"][0]["accepted"] == sum(prediction.score >= 0.9 for prediction in predictions)
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["test", "0.05"]
