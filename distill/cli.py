@@ -37,6 +37,7 @@ def cli() -> None:
       gm-distill evaluate run
       gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
       gm-distill corpus names.txt abstracts.jsonl.gz --out clean
+      gm-distill pretrain clean --out lm
     """
 
 
@@ -109,6 +110,56 @@ def corpus(
     rows = [["read", f"{report['read']:,}"], *dropped, ["kept", f"{report['kept']:,}"]]
     click.echo(table(["texts", "number"], rows))
     click.echo(f"\n{len(report['shards'])} shards in {out}\nnext: gm-distill pretrain {out} --out lm")
+
+
+@cli.command(short_help="Pretrain a language model on unlabelled texts.")
+@click.argument("sources", metavar="[CORPUS_DIR|FILE]...", nargs=-1, type=FILE_OR_FOLDER)
+@click.option("--recipe", type=FILE, help="TOML file, or pretrain for the shipped one.  [default: the same]")
+@click.option("--from", "start", type=FOLDER, help="Local Hugging Face folder to continue from.  [default: scratch]")
+@click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Set any key of the recipe.")
+@click.option("--out", type=FOLDER, required=True, help="Hugging Face folder to write.")
+@click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train; auto takes a GPU if there is one.",
+)
+def pretrain(
+    sources: tuple[Path, ...],
+    recipe: Path | None,
+    start: Path | None,
+    settings: tuple[str, ...],
+    out: Path,
+    resume: bool,
+    device: str,
+) -> None:
+    """Train a masked language model, from scratch or continued, and leave an ordinary Hugging Face folder.
+
+    Whole words are hidden, as jieba cuts them. Nothing is fetched from a hub.
+
+    \b
+    Examples:
+      gm-distill pretrain clean --out lm
+      gm-distill pretrain clean --from some-bert --set training.lr=1e-4 --set training.epochs=3 --out lm
+      gm-distill pretrain --out lm --resume
+      accelerate launch --num_processes 4 "$(command -v gm-distill)" pretrain clean --out lm    (4 GPUs)
+    """
+    with needs_extra("pretraining", "train"):
+        from distill.pretrain_config import PretrainRecipe
+        from distill.pretrain_progress import PretrainingProgress
+        from distill.recipe import read_recipe_of
+        from distill.recipes.pretrain import pretrain as train_language_model
+    read = partial(read_recipe_of, PretrainRecipe)
+    shortcuts = {"paths": sources or None, "start": start}
+    resolved = resolve(read, recipe, settings, shortcuts, out if resume else None)
+    try:
+        train_language_model(resolved, out, device, resume, PretrainingProgress())
+    except KeyboardInterrupt:
+        click.echo(f"\ninterrupted; go on with: gm-distill pretrain --out {out} --resume", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    click.echo(f"language model: {out}")
 
 
 @cli.command(short_help="Train a teacher and a student.")

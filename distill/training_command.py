@@ -6,7 +6,7 @@ Nothing heavy is imported before it is needed, as in :mod:`distill.cli`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -25,7 +25,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
-PATHS = {"data.path", "data.unlabelled", "lm.folder", "lm_layers.teacher"}
+PATHS = {"data.path", "data.paths", "data.unlabelled", "lm.folder", "lm_layers.teacher", "model.start"}
 """Keys of recipes that name files or folders."""
 SCORED = {
     "teacher": "teacher (graph network)",
@@ -115,11 +115,11 @@ def resolve(
     read: Callable[..., _Recipe],
     recipe: Path | None,
     settings: tuple[str, ...],
-    shortcuts: dict[str, str | int | None],
+    shortcuts: Mapping[str, object],
     resumed: Path | None,
 ) -> _Recipe:
     """Return the recipe: file, then the short options, then ``--set``; a resumed run has one already."""
-    keys = {"data": "data.path", "seed": "training.seed", "lm": "lm.folder"}
+    keys = {"data": "data.path", "seed": "training.seed", "lm": "lm.folder", "start": "model.start"}
     given = [
         # JSON strings are TOML strings, whatever a path or a column name holds.
         f"{keys.get(name, f'data.{name}')}={json.dumps(value, ensure_ascii=False, default=str)}"

@@ -1,0 +1,81 @@
+"""Whole-word masking: which tokens make a word, and hiding some words of a batch.
+
+After Devlin et al., "BERT", 2019 (share, 80/10/10), and Cui et al., "Pre-Training with Whole Word Masking for
+Chinese BERT", 2021 (all characters of a word together).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_HIDDEN, _REPLACED = 0.8, 0.9
+# Above every random number: never hidden.
+_NEVER = 2.0
+
+
+class Masked(NamedTuple):
+    """A batch with hidden words.
+
+    Attributes:
+        ids: token ids ``[B, L]`` as the model sees them.
+        hidden: bool ``[B, L]``, true where a token is to be guessed, also where it was left as it was.
+    """
+
+    ids: Tensor
+    hidden: Tensor
+
+
+def mask_words(
+    ids: Tensor, words: Tensor, share: float, mask_id: int, vocabulary: int, generator: torch.Generator
+) -> Masked:
+    """Hide each word with probability ``share``, and at least one word of every row.
+
+    Of the tokens of hidden words, 80 % become ``mask_id``, 10 % a random token, and 10 % stay.
+
+    Args:
+        ids: token ids ``[B, L]``.
+        words: number of the word of each token in its row ``[B, L]``, from 1; 0 for special tokens and padding.
+        share: of the words, 0 to 1.
+        mask_id: id of the mask token.
+        vocabulary: number of token ids.
+        generator: of the random numbers, on the CPU as the tensors.
+    """
+    rows = len(ids)
+    draws = torch.rand(rows, int(words.max()) + 1, generator=generator)
+    draws[:, 0] = _NEVER
+    drawn = draws.gather(1, words)
+    hidden = (drawn < share) | (drawn == drawn.min(dim=1, keepdim=True).values)
+    hidden &= words > 0
+    change = torch.rand(ids.shape, generator=generator)
+    random_ids = torch.randint(vocabulary, ids.shape, generator=generator)
+    seen = ids.masked_fill(hidden & (change < _HIDDEN), mask_id)
+    seen = torch.where(hidden & (change >= _HIDDEN) & (change < _REPLACED), random_ids, seen)
+    return Masked(seen, hidden)
+
+
+def word_starts(text: str, words: Sequence[str], offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Say of each token of ``text`` whether a word begins with it.
+
+    A token belongs to the word that its first character is in; so tokens longer than a word are words.
+
+    Args:
+        text: what was cut and tokenised.
+        words: its words in order, white space left out.
+        offsets: first character of each token, and the one after its last.
+    """
+    begins = np.zeros(len(text) + 1, np.int64)
+    position = 0
+    for word in words:
+        position = text.index(word, position)
+        begins[position] = 1
+        position += len(word)
+        begins[position] = 1  # What follows, if only a blank, is not this word.
+    number = np.cumsum(begins)[[start for start, _ in offsets]]
+    starts: NDArray[np.bool_] = np.diff(number, prepend=-1) != 0
+    return starts

@@ -1,0 +1,312 @@
+"""Pretraining of a masked language model on unlabelled texts, from scratch or continued (after CN114818902, S2).
+
+One run, top to bottom: encode the texts once, build the model, then step by step hide words and learn to
+guess them; every so often test on held-out texts, write a point of the curve and a checkpoint; at the end
+leave an ordinary Hugging Face folder. Keys and defaults: ``distill/pretrain_config.py``.
+
+Every random number of a step is drawn from the seed and the number of the step (``distill/masked_batches.py``).
+So the checkpoint holds no state of a generator, and a resumed run draws what an uninterrupted one draws.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import AdamW
+from transformers import get_cosine_schedule_with_warmup
+
+from distill.character_tokenizer import train_character_tokenizer
+from distill.checkpoint import (
+    optimiser_tensors,
+    read_checkpoint,
+    restore_optimiser,
+    under_prefix,
+    with_prefix,
+    write_checkpoint,
+)
+from distill.masked_batches import Batch, MaskedBatches, derived_seed
+from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
+from distill.pretrain_config import MaskedLMConfig, PretrainRecipe
+from distill.processes import Processes
+from distill.run_folder import RunFolder
+from distill.token_store import TokenStore, file_fingerprint, write_store
+from distill.training import Event, Report, claim, machine, mixed_precision
+from distill.unlabelled import corpus_files, read_texts
+from distill.words import WordCutter
+from runtime.errors import ConfigError
+from runtime.files import atomic_path, write_bytes
+from runtime.text import normalise
+
+_EVALUATION_BATCH = 64
+# Apart from the purposes that MaskedBatches draws random numbers for.
+_DROPOUT = 3
+
+
+def pretrain(
+    recipe: PretrainRecipe, out: Path, device: str = "auto", resume: bool = False, report: Report = lambda event: None
+) -> Event:
+    """Pretrain by ``recipe`` and leave a Hugging Face folder in ``out``; torch is set to the threads of the recipe.
+
+    Args:
+        recipe: all keys of the run.
+        out: the folder; new or empty unless ``resume``.
+        device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``; of several processes each takes its own GPU.
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine's CPU the
+            result is that of an uninterrupted run.
+        report: is told every event: ``start``, each ``step`` of the curve, and ``final``.
+
+    Returns:
+        The ``final`` event: loss and accuracy on held-out texts.
+
+    Raises:
+        ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, the batch has
+            fewer pieces than parts, the model to continue does not fit, or there is no such device.
+        DataError: texts or model cannot be read, or ``out`` cannot be written.
+    """
+    torch.set_num_threads(recipe.training.threads)
+    run = RunFolder(out)
+    processes = Processes(device)
+    with processes.one_after_the_first():
+        if processes.first:
+            claim(run, recipe, resume)
+        store = _encoded_texts(recipe, run)
+    training = Pretraining(recipe, run, store, processes, report)
+    if resume:
+        training.resume()
+    training.learn()
+    return training.finish()
+
+
+def _encoded_texts(recipe: PretrainRecipe, run: RunFolder) -> TokenStore:
+    """Encode the texts, or find them encoded, for example before an interruption."""
+    folder, config = run.checkpoint / "texts", recipe.data
+    if not config.paths:
+        raise ConfigError("no texts to learn from; name files, or folders that 'gm-distill corpus' wrote")
+    files = corpus_files([Path(path) for path in config.paths])
+    fingerprint = file_fingerprint(files)
+    if not folder.is_dir():
+
+        def texts() -> Iterator[str]:
+            read = chain.from_iterable(read_texts(path, config.text_column, config.encoding) for path in files)
+            return map(normalise, read)
+
+        model = recipe.model
+        if model.start:
+            tokenizer = read_tokenizer(Path(model.start))
+        else:
+            tokenizer = train_character_tokenizer(texts(), model.vocabulary, model.min_count, model.max_len)
+        words = WordCutter() if recipe.masking.whole_words else None
+        write_store(folder, texts(), tokenizer, words, model.max_len - 2, config.held_out, fingerprint)
+    store = TokenStore(folder)
+    if store.fingerprint != fingerprint:
+        raise ConfigError(f"the texts changed since {run.path} was begun; train anew with another --out")
+    return store
+
+
+class Pretraining:
+    """The state of a run.
+
+    Args:
+        recipe: all keys of the run.
+        run: where it is saved.
+        store: the encoded texts.
+        processes: this process and its place among the others.
+        report: is told every event, in the first process.
+    """
+
+    def __init__(
+        self, recipe: PretrainRecipe, run: RunFolder, store: TokenStore, processes: Processes, report: Report
+    ) -> None:
+        settings = recipe.training
+        self.started, self.seconds_before = time.monotonic(), 0.0
+        self.recipe, self.run, self.store, self.processes, self.report = recipe, run, store, processes, report
+        self.device = processes.device
+        self.tokenizer = read_tokenizer(run.checkpoint / "texts" / "tokenizer")
+        size = _batch_size(recipe, len(store.train), processes.count)
+        self.batches = MaskedBatches(store, self.tokenizer, recipe.masking.share, size, settings.seed)
+        self.steps = max(1, round(settings.epochs * self.batches.steps_per_epoch))
+
+        torch.manual_seed(settings.seed)
+        self.model = _model(recipe.model, self.tokenizer).to(self.device)
+        self.parallel = processes.parallel(self.model)
+        self.optimiser = AdamW(_groups(self.model, settings.weight_decay), lr=settings.lr)
+        warmup = round(settings.warmup_share * self.steps)
+        self.schedule = get_cosine_schedule_with_warmup(self.optimiser, warmup, self.steps)
+        self.step = 0
+        self.events: list[Event] = []
+
+    def resume(self) -> None:
+        """Put back the state of the last checkpoint, if there is one."""
+        path = self.run.checkpoint / "state.safetensors"
+        if not path.is_file():
+            return
+        tensors, state = read_checkpoint(path)
+        self.step, self.events, self.seconds_before = state["step"], state["events"], state["seconds"]
+        self.model.load_state_dict(under_prefix("model", tensors))
+        restore_optimiser(self.optimiser, under_prefix("optimiser", tensors), state["groups"])
+        self.schedule.load_state_dict(state["schedule"])
+
+    def learn(self) -> None:
+        """Take the steps that are left, with a point of the curve and a checkpoint every so often."""
+        if not self.events:
+            self._keep({"event": "start", "step": 0, **self._sizes(), "held_out": self._test()})
+        loss, since = torch.zeros((), device=self.device), 0
+        for batch in islice(self.batches.from_step(self.step), self.steps - self.step):
+            loss += self._learn_from(batch)
+            self.step, since = self.step + 1, since + 1
+            if self.step % self.recipe.training.report_every == 0 or self.step == self.steps:
+                mean = float(self.processes.sum(loss)) / since
+                self._keep({"event": "step", **self._place(), "loss": mean, "held_out": self._test()})
+                loss, since = torch.zeros_like(loss), 0
+
+    def finish(self) -> Event:
+        """Write the Hugging Face folder, forget the checkpoint and return the ``final`` event."""
+        event: Event = {
+            "event": "final",
+            "step": self.step,
+            "steps": self.steps,
+            "held_out": self.events[-1]["held_out"],
+        }
+        if self.processes.first:
+            self.run.save_metrics([*self.events, event])
+            self._save()
+            shutil.rmtree(self.run.checkpoint, ignore_errors=True)
+        self._tell(event)
+        return event
+
+    def _learn_from(self, batch: Batch) -> Tensor:
+        """Take one step; return this process's share of the mean loss of the hidden tokens."""
+        settings, processes = self.recipe.training, self.processes
+        torch.manual_seed(derived_seed(settings.seed, _DROPOUT, self.step, processes.index))
+        # Every process has the whole batch, and so knows how many tokens are hidden in it.
+        hidden = int(batch.hidden.sum())
+        parts = batch.parts(settings.accumulate * processes.count)[processes.index :: processes.count]
+        loss = torch.zeros((), device=self.device)
+        self.parallel.train()
+        for number, part in enumerate(parts, 1):
+            with processes.accumulating(self.parallel, last=number == len(parts)):
+                with self._precision():
+                    share = self._loss(self.parallel, part)[0] / hidden
+                # The gradient is the mean over the processes, but the loss their sum.
+                torch.autograd.backward(share * processes.count)
+            loss += share.detach()
+        nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
+        self.optimiser.step()
+        self.schedule.step()
+        self.optimiser.zero_grad()
+        return loss
+
+    def _loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return sum of the losses and number of right guesses of the hidden tokens."""
+        ids, attention, hidden, targets = (tensor.to(self.device) for tensor in batch)
+        logits = model(ids, attention, hidden)
+        right = (logits.argmax(1) == targets[hidden]).sum()
+        return functional.cross_entropy(logits.float(), targets[hidden], reduction="sum"), right
+
+    @torch.no_grad()
+    def _test(self) -> dict[str, float]:
+        """Return loss and accuracy on the held-out texts, whose hidden words are always the same."""
+        if not self.processes.first:
+            return {}
+        self.model.eval()
+        loss, right, hidden = 0.0, 0, 0
+        for batch in self.batches.held_out(_EVALUATION_BATCH):
+            with self._precision():
+                losses, guessed = self._loss(self.model, batch)
+            loss, right, hidden = loss + float(losses), right + int(guessed), hidden + int(batch.hidden.sum())
+        return {"loss": loss / hidden, "accuracy": right / hidden}
+
+    def _keep(self, event: Event) -> None:
+        """Write everything that a resumed run needs, then report the event."""
+        self.events.append(event)
+        if self.processes.first:
+            tensors = {
+                **with_prefix("model", self.model.state_dict()),
+                **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
+            }
+            state = {
+                "step": self.step,
+                "events": self.events,
+                "seconds": self._seconds(),
+                "groups": self.optimiser.state_dict()["param_groups"],
+                "schedule": self.schedule.state_dict(),
+            }
+            write_checkpoint(self.run.checkpoint / "state.safetensors", tensors, state)
+            self.run.save_metrics(self.events)
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        if self.processes.first:
+            self.report(event)
+
+    def _save(self) -> None:
+        """Write model and tokeniser, then, as the sign of a finished run, what it ran on."""
+        with atomic_path(self.run.checkpoint / "model") as folder:
+            self.model.model.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+        for path in sorted((self.run.checkpoint / "model").iterdir()):
+            write_bytes(self.run.path / path.name, path.read_bytes())
+        environment = {
+            **machine(self.recipe.training.seed, self.device),
+            "processes": self.processes.count,
+            "data_fingerprint": self.store.fingerprint,
+            **self._sizes(),
+            "wall_s": round(self._seconds(), 1),
+        }
+        self.run.save_environment(environment)
+
+    def _sizes(self) -> dict[str, int]:
+        return {
+            "texts": self.store.texts,
+            "pieces": len(self.store.train),
+            "held_out_pieces": len(self.store.held_out),
+            "tokens": self.store.tokens,
+            "vocabulary": len(self.tokenizer),
+            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "steps": self.steps,
+        }
+
+    def _place(self) -> dict[str, float]:
+        epoch = round(self.step / self.batches.steps_per_epoch, 3)
+        return {"step": self.step, "steps": self.steps, "epoch": epoch, "lr": self.schedule.get_last_lr()[0]}
+
+    def _precision(self) -> torch.autocast:
+        return mixed_precision(self.device, self.recipe.training.precision)
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.monotonic() - self.started
+
+
+def _model(config: MaskedLMConfig, tokenizer: Any) -> MaskedLM:  # noqa: ANN401 - transformers has no types
+    """Return the model to continue, or one with random weights."""
+    if config.start:
+        return read_masked_lm(Path(config.start), tokenizer, config.max_len)
+    return new_masked_lm(config, tokenizer)
+
+
+def _batch_size(recipe: PretrainRecipe, pieces: int, processes: int) -> int:
+    """Return the size of a batch: that of the recipe, or all pieces where there are fewer."""
+    size, parts = min(recipe.training.batch_size, pieces), recipe.training.accumulate * processes
+    if size < parts:
+        raise ConfigError(
+            f"a batch of {size} pieces cannot be cut into {parts} parts; raise training.batch_size, "
+            "lower training.accumulate, or give more texts"
+        )
+    return size
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Return the parameters in two groups: matrices, which decay, and biases and scales, which do not."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
