@@ -48,7 +48,7 @@ class StudentConfig(Section):
 
     layers: Positive = Field(2, description="Transformer blocks.")
     width: Positive = Field(128, description="Width of embeddings and hidden states.")
-    heads: Positive = Field(4, description="Attention heads; they divide the width.")
+    heads: Positive = Field(2, description="Attention heads; they divide the width.")
     feed_forward: Positive = Field(512, description="Width inside the feed-forward layers.")
     dropout: DropoutRate = Field(0.1, description="Dropout on embeddings, attention, residual branches and the head.")
     max_len: int = Field(128, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")

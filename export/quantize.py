@@ -166,41 +166,54 @@ class Int8Emitter(FloatEmitter):
         """Quantise the input, multiply in integers, and scale back with the bias added."""
         if layer.name in self._keep_float:
             return super().linear(hidden, layer)
-        quantised, step, zero = self._quantise(hidden, layer.name)
-        weight, scale, bias = self._weight(layer)
-        inputs = [quantised, weight, step, scale, zero, "", bias]
-        return self.node("MatMulIntegerToFloat", inputs, layer.name, CONTRIB)
+        grid = self._grid(layer.name)
+        return self._to_float(self._quantise(hidden, layer.name, grid), grid, layer)
 
-    def rectified_linear(self, hidden: str, layer: Linear) -> str:
-        """Apply the layer to what is not negative.
+    def feed_forward(self, hidden: str, inner: Linear, outer: Linear) -> str:
+        """Apply ``inner``, set what is negative to 0, apply ``outer``.
 
-        The range of such an input begins at 0, and so does its uint8 form: quantising is the rectifier.
+        The range of what ``outer`` takes in begins at 0, and so does its uint8 form: quantising is the rectifier.
+        Where both layers are in INT8, what lies between them never is anything else.
         """
-        if layer.name in self._keep_float:
-            return super().rectified_linear(hidden, layer)
-        return self.linear(hidden, layer)
+        if outer.name in self._keep_float:
+            return super().feed_forward(hidden, inner, outer)
+        if inner.name in self._keep_float:
+            return self.linear(self.linear(hidden, inner), outer)
+        before, between = self._grid(inner.name), self._grid(outer.name)
+        quantised = self._quantise(hidden, inner.name, before)
+        weight, scale = self._weight(inner)
+        scales = inner.weight.shape[1:] if self._scheme.per_channel else ()
+        weight_zero = self.constant(f"{inner.name}.weight_zero", np.zeros(scales, np.int8))
+        inputs = [quantised, *before, weight, scale, weight_zero, *between]
+        return self._to_float(self.node("QLinearMatMul", inputs, inner.name), between, outer)
 
     def attention(self, hidden: str, qkv: Linear, heads: int) -> str:
         """Project in integers; scores and their softmax are float."""
         if qkv.name in self._keep_float:
             return super().attention(hidden, qkv, heads)
-        quantised, step, zero = self._quantise(hidden, qkv.name)
-        weight, scale, bias = self._weight(qkv)
-        inputs = [quantised, weight, bias, step, scale, "", zero]
+        step, zero = self._grid(qkv.name)
+        quantised = self._quantise(hidden, qkv.name, (step, zero))
+        weight, scale = self._weight(qkv)
+        inputs = [quantised, weight, self.bias(qkv), step, scale, "", zero]
         return self.node("QAttention", inputs, qkv.name, CONTRIB, num_heads=heads)
 
-    def _quantise(self, hidden: str, name: str) -> tuple[str, str, str]:
-        step, zero = self._inputs[name].scale()
-        names = self.constant(f"{name}.step", step), self.constant(f"{name}.zero", zero)
-        return self.node("QuantizeLinear", [hidden, *names], f"{name}.quantised"), *names
+    def _to_float(self, quantised: str, grid: tuple[str, str], layer: Linear) -> str:
+        step, zero = grid
+        weight, scale = self._weight(layer)
+        inputs = [quantised, weight, step, scale, zero, "", self.bias(layer)]
+        return self.node("MatMulIntegerToFloat", inputs, layer.name, CONTRIB)
 
-    def _weight(self, layer: Linear) -> tuple[str, str, str]:
+    def _grid(self, name: str) -> tuple[str, str]:
+        """Add step and zero point of what the layer ``name`` takes in."""
+        step, zero = self._inputs[name].scale()
+        return self.constant(f"{name}.step", step), self.constant(f"{name}.zero", zero)
+
+    def _quantise(self, hidden: str, name: str, grid: tuple[str, str]) -> str:
+        return self.node("QuantizeLinear", [hidden, *grid], f"{name}.quantised")
+
+    def _weight(self, layer: Linear) -> tuple[str, str]:
         weight, scale = quantise_weight(layer.weight, self._inputs[layer.name].gram, self._scheme)
-        return (
-            self.constant(f"{layer.name}.weight", weight),
-            self.constant(f"{layer.name}.scale", scale),
-            self.constant(f"{layer.name}.bias", layer.bias),
-        )
+        return self.constant(f"{layer.name}.weight", weight), self.constant(f"{layer.name}.scale", scale)
 
 
 def _inverse_factor(gram: Doubles) -> Doubles:

@@ -61,7 +61,7 @@ def write_run(path: Path) -> RunFolder:
 def write_brittle_run(path: Path, *layers: str) -> RunFolder:
     """Write the run folder of a student that INT8 ruins.
 
-    One input of each of ``layers`` is a thousand, and has no weight: fp32 does not notice it, and the steps of
+    Two inputs of each of ``layers`` are in the thousands, and have no weight: fp32 does not notice it, and the steps of
     INT8 become too coarse for the others. The labels are what the student says.
     """
     recipe = read_recipe(None, SIZES)
@@ -80,14 +80,18 @@ def write_brittle_run(path: Path, *layers: str) -> RunFolder:
 
 def _add_outlier(student: Student, layer: str) -> None:
     block, _, name = layer.rpartition(".")
-    before, position = {
-        "qkv": ("attention_norm", 0),
-        "attention_out": ("qkv", 2 * student.config.width),
-        "feed_forward_in": ("feed_forward_norm", 0),
-        "feed_forward_out": ("feed_forward_in", 0),
+    depth = int(block.removeprefix("blocks."))
+    before, row = {
+        "qkv": ("attention_norm.weight", 0),
+        "attention_out": ("qkv.bias", 2 * student.config.width),
+        "feed_forward_in": ("feed_forward_norm.weight", 0),
+        "feed_forward_out": ("feed_forward_in.weight", 0),
     }[name]
-    student.get_parameter(f"{block}.{before}.bias")[position] = 1e3
-    student.get_parameter(f"{layer}.weight")[:, 0] = 0.0
+    parameter = student.get_parameter(f"{block}.{before}")
+    parameter[row], parameter[row + 1] = 1e3, -1e3  # one of the two is above 0, which ReLU lets pass
+    weight = student.get_parameter(f"{layer}.weight")
+    weight.mul_(5 ** (depth + 1))  # what this layer says counts, and more than what the block before it says
+    weight[:, :2] = 0.0
 
 
 def _write(
