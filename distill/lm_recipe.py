@@ -103,3 +103,34 @@ class LayersRecipe(BaseRecipe):
     student: StudentConfig = StudentConfig()
     lm_layers: LayersConfig = LayersConfig()
     training: LayersTrainingConfig = LayersTrainingConfig()
+
+
+def shipped_finetune_recipe() -> str:
+    """Return the text of ``recipes/finetune.toml``: the defaults, under the commands that use them."""
+    return _FINETUNE_HEADER + FinetuneRecipe().to_toml()
+
+
+def shipped_layers_recipe() -> str:
+    """Return the text of ``recipes/lm_layers.toml``: the defaults, under the commands that use them."""
+    return _LAYERS_HEADER + LayersRecipe().to_toml()
+
+
+_FINETUNE_HEADER = """\
+# Fine-tuning of a language model on labels, every key at its default. Generated from distill/lm_recipe.py.
+#
+#   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
+#   gm-distill finetune my-finetune.toml --set training.lr=5e-5 --out teacher
+
+"""
+
+_LAYERS_HEADER = """\
+# A student from the layers of a language model, every key at its default. Generated from distill/lm_recipe.py.
+#
+#   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
+#   gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --out run
+#   gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --set 'data.unlabelled=["names.txt"]'
+#   gm-export --int8 run --out bundle
+#
+# Relative paths in a file of your own count from its folder.
+
+"""

@@ -25,6 +25,6 @@ def read_any_recipe(path: Path | None, overrides: Iterable[str] = ()) -> AnyReci
         ConfigError: no such method, or see :func:`distill.recipe.read_recipe_of`.
     """
     name = read_toml(path).get("recipe", "gate_mixup") if path else "gate_mixup"
-    if name not in _KINDS:
+    if not isinstance(name, str) or name not in _KINDS:
         raise ConfigError(f"{path}: no method is called {name!r}; recipe is one of: {', '.join(_KINDS)}")
     return read_recipe_of(_KINDS[name], path, overrides)

@@ -106,8 +106,8 @@ class TeacherCache:
         first = self._first_weight[rows][:, None, None, None]
         index = first + (layer * length + tokens[:, None, :, None]) * length + tokens[:, None, None, :]
         both = there[:, None, :] & there[:, :, None]
-        sharing = ((tokens[:, None, :] == tokens[:, :, None]) & both).sum(-1)
-        attention = self.attention[index].astype(np.float32) / np.maximum(sharing, 1)[:, None, None, :]
+        sharing = ((tokens[:, None, :] == tokens[:, :, None]) & both).sum(-1, dtype=np.float32)
+        attention = self.attention[index].astype(np.float32) / np.maximum(sharing, 1.0)[:, None, None, :]
         attention *= both[:, None]
         weight: npt.NDArray[np.float32] = attention / np.maximum(attention.sum(-1, keepdims=True), 1e-6)
         return weight

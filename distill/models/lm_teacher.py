@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -116,7 +117,7 @@ def load_encoder(folder: Path) -> tuple[Any, Any]:
             )
     # transformers raises whatever the part that fails raises; what a user can do is the same.
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = shorten(str(error), 200, placeholder=" …")
         raise ConfigError(f"{folder} is not a Hugging Face encoder with safetensors: {reason}") from error
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise ConfigError(f"{folder}: its tokeniser is not a fast one with a padding token; save it as tokenizer.json")

@@ -30,6 +30,7 @@ from distill.models.lm_teacher import LMTeacher
 from distill.predict import prediction_rows
 from distill.run_folder import RunFolder
 from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
+from runtime.errors import ConfigError
 
 _EVALUATION_BATCH = 128
 _SCHEDULES = {"linear": get_linear_schedule_with_warmup, "cosine": get_cosine_schedule_with_warmup}
@@ -69,6 +70,8 @@ def finetune(
             or no such language model.
         DataError: the corpus cannot be read, or ``out`` cannot be written.
     """
+    if not recipe.lm.folder:
+        raise ConfigError("no language model is named; give its Hugging Face folder by --lm FOLDER")
     run = RunFolder(out)
     claim(run, recipe, resume)
     torch.set_num_threads(recipe.training.threads)

@@ -63,6 +63,8 @@ def train(
             was fine-tuned on other data or has no such layer, no such device.
         DataError: corpus, unlabelled texts or teacher cannot be read, or ``out`` cannot be written.
     """
+    if not recipe.lm_layers.teacher:
+        raise ConfigError("no teacher is named; give its folder by --set lm_layers.teacher=FOLDER")
     run = RunFolder(out)
     claim(run, recipe, resume)
     torch.set_num_threads(1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from distill.batches import EncodedExamples, encode_examples
+from distill.batches import EncodedExamples, encode_examples, hide_characters, rows_by_length, shuffled_rows
 from distill.corpus import Example
 from distill.graph import GraphBuilder
 from distill.recipe import GraphConfig
-from runtime.tokenizer import PAD_ID, CharTokenizer
+from runtime.tokenizer import PAD_ID, UNKNOWN_ID, CharTokenizer
 
 LABELS = ("acid", "base")
 TEXTS = [chr(0x4E00 + number) * (number % 7 + 1) for number in range(40)]
@@ -62,3 +62,22 @@ def test_text_graph_and_label_stay_together() -> None:
             row = rows[int(ids[0])]
             assert label == examples.labels[row]
             assert torch.equal(graph.x, examples.graphs[row].x)
+
+
+def test_rows_by_length_go_from_short_to_long() -> None:
+    assert rows_by_length([3, 1, 2, 1], 3) == [[1, 3, 2], [0]]
+
+
+def test_shuffled_rows_are_all_rows_once_and_repeat_with_the_seed() -> None:
+    lengths = [number % 5 for number in range(100)]
+    torch.manual_seed(0)
+    rows = shuffled_rows(lengths, 8)
+    torch.manual_seed(0)
+    assert shuffled_rows(lengths, 8) == rows != shuffled_rows(lengths, 8)
+    assert sorted(row for batch in rows for row in batch) == list(range(100))
+
+
+def test_hidden_characters_are_unknown_and_padding_stays() -> None:
+    ids = torch.tensor([[5, 6, PAD_ID]])
+    assert hide_characters(ids, 1.0).tolist() == [[UNKNOWN_ID, UNKNOWN_ID, PAD_ID]]
+    assert torch.equal(hide_characters(ids, 0.0), ids)

@@ -7,7 +7,14 @@ import math
 import pytest
 import torch
 
-from distill.losses import distillation_loss, label_loss, mutual_loss, representation_loss
+from distill.losses import (
+    attention_loss,
+    distillation_loss,
+    hidden_loss,
+    label_loss,
+    mutual_loss,
+    representation_loss,
+)
 from distill.recipe import GateMixupConfig
 
 LOG_2, LOG_3 = math.log(2), math.log(3)
@@ -61,3 +68,38 @@ def test_no_gradient_reaches_what_teaches() -> None:
     torch.autograd.backward(distillation_loss(learned, taught, 2.0) + representation_loss(learned, taught))
     assert taught.grad is None
     assert learned.grad is not None
+
+
+THERE = torch.tensor([[True, False]])
+
+
+def test_hidden_loss_compares_with_normalised_states_that_are_there() -> None:
+    # (1, 3) normalised is (-1, 1); the second character does not count
+    own, taught = torch.tensor([[[0.0, 0.0], [9.0, 9.0]]]), torch.tensor([[[1.0, 3.0], [5.0, 7.0]]])
+    assert hidden_loss(own, taught, THERE, "mse").item() == pytest.approx(1.0, rel=1e-4)
+
+
+def test_hidden_loss_by_cosine() -> None:
+    own, taught = torch.tensor([[[-2.0, 2.0], [9.0, 9.0]]]), torch.tensor([[[1.0, 3.0], [5.0, 7.0]]])
+    assert hidden_loss(own, taught, THERE, "cosine").item() == pytest.approx(0.0, abs=1e-6)
+    assert hidden_loss(-own, taught, THERE, "cosine").item() == pytest.approx(2.0)
+
+
+def test_attention_loss_is_the_divergence_from_the_teachers_map() -> None:
+    own = torch.tensor([[[0.5, 0.5], [0.0, 1.0]]])
+    taught = torch.tensor([[[0.75, 0.25], [1.0, 0.0]]])
+    expected = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
+    assert attention_loss(own, taught, THERE).item() == pytest.approx(expected)
+    assert attention_loss(taught, taught, THERE).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_attention_on_what_the_teacher_ignores_costs_no_more_than_a_bound() -> None:
+    own, taught = torch.tensor([[[0.0, 1.0], [0.0, 1.0]]]), torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+    assert attention_loss(own, taught, THERE).item() == pytest.approx(math.log(1e6))
+
+
+@pytest.mark.parametrize("kind", ["mse", "cosine"])
+def test_text_without_any_token_costs_nothing(kind: str) -> None:
+    nowhere = torch.zeros(1, 2, dtype=torch.bool)
+    assert hidden_loss(torch.ones(1, 2, 3), torch.ones(1, 2, 3), nowhere, kind).item() == 0.0
+    assert attention_loss(torch.ones(1, 2, 2), torch.ones(1, 2, 2), nowhere).item() == 0.0

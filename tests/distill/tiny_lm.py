@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from distill.lm_recipe import FinetuneRecipe
+from distill.lm_recipe import FinetuneRecipe, LayersRecipe
 from distill.recipe import read_recipe_of
 from runtime.tables import read_table
 from runtime.text import normalise
@@ -47,5 +47,23 @@ def write_tiny_lm(folder: Path, data: Path) -> Path:
 def tiny_finetune(data: Path, lm: Path, *overrides: str) -> FinetuneRecipe:
     """Return a recipe of two epochs of seven steps."""
     paths = [f"data.path={json.dumps(str(data))}", f"lm.folder={json.dumps(str(lm))}"]
-    small = ["training.batch_size=8", "training.epochs=2", "training.lr=0.003", "lm.max_len=16"]
-    return read_recipe_of(FinetuneRecipe, None, [*paths, *small, *overrides])
+    return read_recipe_of(FinetuneRecipe, None, [*paths, *SMALL_FINETUNE, *overrides])
+
+
+def tiny_layers(data: Path, teacher: Path, *overrides: str) -> LayersRecipe:
+    """Return a recipe of a tiny student: two epochs of seven steps on the labelled texts alone."""
+    paths = [f"data.path={json.dumps(str(data))}", f"lm_layers.teacher={json.dumps(str(teacher))}"]
+    return read_recipe_of(LayersRecipe, None, [*paths, *SMALL_STUDENT, *overrides])
+
+
+SMALL_FINETUNE = ("training.batch_size=8", "training.epochs=2", "training.lr=0.003", "lm.max_len=16")
+SMALL_STUDENT = (
+    "student.layers=2",
+    "student.width=16",
+    "student.heads=2",
+    "student.feed_forward=32",
+    "student.max_len=16",
+    "training.batch_size=8",
+    "training.epochs=2",
+    "training.lr=0.005",
+)

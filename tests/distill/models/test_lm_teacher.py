@@ -1,0 +1,136 @@
+"""The encoder as a classifier: pooling, layers, loading from a folder and from nowhere else."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from distill.lm_tokens import LMTokenizer
+from distill.models.lm_teacher import LMTeacher, load_encoder, longest_sequence
+from runtime.errors import ConfigError
+from tests.distill.tiny import write_tiny_data
+from tests.distill.tiny_lm import REAL_LM, write_tiny_lm
+
+IDS = torch.tensor([[2, 9, 8, 7, 3], [2, 9, 3, 0, 0]])
+MASK = IDS != 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Hugging Face folder."""
+    place = tmp_path_factory.mktemp("lm")
+    return write_tiny_lm(place / "lm", write_tiny_data(place / "data"))
+
+
+@pytest.fixture(scope="module")
+def teacher(folder: Path) -> LMTeacher:
+    """A tiny teacher of four classes in evaluation mode."""
+    torch.manual_seed(0)
+    return LMTeacher(load_encoder(folder)[0], classes=4).eval()
+
+
+@torch.no_grad()
+def test_logits_are_the_head_on_the_mean_of_the_tokens(teacher: LMTeacher) -> None:
+    hidden = teacher.encoder(input_ids=IDS[:1]).last_hidden_state
+    assert teacher(IDS, MASK).shape == (2, 4)
+    torch.testing.assert_close(teacher.encode(IDS, MASK)[0], hidden[0].mean(0))
+    torch.testing.assert_close(teacher(IDS, MASK)[0], teacher.head(hidden[0].mean(0)))
+
+
+@torch.no_grad()
+def test_padding_changes_nothing(teacher: LMTeacher) -> None:
+    alone = IDS[1:, :3]
+    torch.testing.assert_close(teacher(IDS, MASK)[1:], teacher(alone, alone != 0))
+
+
+@torch.no_grad()
+def test_states_of_chosen_layers(teacher: LMTeacher) -> None:
+    states = teacher.states(IDS, MASK, [2, 1])
+    every = teacher.encoder(input_ids=IDS, attention_mask=MASK.long(), output_hidden_states=True).hidden_states
+    assert len(every) == 3  # embeddings and two layers
+    assert torch.equal(states.hidden[0], every[2])
+    assert torch.equal(states.hidden[1], every[1])
+    assert torch.equal(states.representation, teacher.encode(IDS, MASK))
+
+
+@torch.no_grad()
+def test_attention_maps_sum_to_one_over_the_text(teacher: LMTeacher) -> None:
+    (attention,) = teacher.states(IDS, MASK, [1]).attention
+    assert attention.shape == (2, 5, 5)
+    torch.testing.assert_close(attention.sum(-1), torch.ones(2, 5))
+    assert attention[1, :, 3:].abs().max() < 1e-6
+
+
+def test_every_parameter_of_the_encoder_has_a_depth(teacher: LMTeacher) -> None:
+    depths = {name: teacher.depth_of(name) for name, _ in teacher.encoder.named_parameters()}
+    assert depths["embeddings.word_embeddings.weight"] == 0
+    assert depths["encoder.layer.0.output.dense.weight"] == 1
+    assert depths["encoder.layer.1.output.dense.weight"] == 2
+    assert depths["pooler.dense.weight"] == 2
+
+
+def test_layers_of_other_architectures(teacher: LMTeacher) -> None:
+    assert teacher.depth_of("layers.0.attn.Wqkv.weight") == 1
+    assert teacher.depth_of("transformer.layer.1.ffn.lin1.weight") == 2
+    assert teacher.depth_of("embeddings.LayerNorm.bias") == 0
+    assert teacher.depth_of("final_norm.weight") == 2
+
+
+def test_nothing_is_asked_of_a_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a connection was tried")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    encoder, tokenizer = load_encoder(folder)
+    assert longest_sequence(encoder, tokenizer) == 64
+
+
+def test_half_precision_folder_is_loaded_as_float32(folder: Path, tmp_path: Path) -> None:
+    encoder, tokenizer = load_encoder(folder)
+    encoder.half().save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    assert load_encoder(tmp_path)[0].dtype == torch.float32
+
+
+def test_missing_folder_is_no_name_to_look_up(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such folder"):
+        load_encoder(Path("bert-base-chinese"))
+
+
+@pytest.mark.parametrize("spoiled", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_damaged_folder_is_one_line(folder: Path, tmp_path: Path, spoiled: str) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(b"{" if path.name == spoiled else path.read_bytes())
+    with pytest.raises(ConfigError, match=str(tmp_path)) as caught:
+        load_encoder(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_pickled_weights_are_refused(folder: Path, tmp_path: Path) -> None:
+    encoder, tokenizer = load_encoder(folder)
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(encoder.config.to_dict()), encoding="utf-8")
+    torch.save(encoder.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(ConfigError, match="safetensors"):
+        load_encoder(tmp_path)
+
+
+@pytest.mark.skipif(not REAL_LM.is_dir(), reason="no ../shared/models/me5-small-zh")
+@torch.no_grad()
+def test_real_encoder_finds_like_texts_alike() -> None:
+    encoder, tokenizer = load_encoder(REAL_LM)
+    teacher = LMTeacher(encoder, classes=2).eval()
+    reader = LMTokenizer(tokenizer, "", 128, longest_sequence(encoder, tokenizer))
+    texts = reader.encode(["氢氧化钠 99%", "工业级片碱(烧碱)", "股市今日大跌"])
+    vectors = normalize(teacher.encode(*reader.pad([text.ids for text in texts])))
+    caustic, same, other = vectors
+    assert caustic @ same > caustic @ other
+    # 氧化 is one token: both characters have its place, the blank none.
+    assert texts[0].places.tolist()[:5] == [2, 3, 3, 4, -1]
+    assert reader.pieces("钠") == [int(texts[0].ids[4])]

@@ -1,0 +1,82 @@
+"""What is seen inside a student is what it computes, and looking on changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from distill.models.student import Student, StudentBlock
+from distill.models.student_layers import watch
+from distill.recipe import StudentConfig
+
+IDS = torch.tensor([[2, 3, 4, 5], [6, 7, 0, 0]])
+ONE_HEAD = StudentConfig(layers=2, width=8, heads=1, feed_forward=16, dropout=0.0, max_len=8)
+
+
+@pytest.fixture
+def student() -> Student:
+    """A student of two blocks of one head."""
+    torch.manual_seed(0)
+    return Student(ONE_HEAD, 9, 3, 8).eval()
+
+
+@torch.no_grad()
+def test_states_after_each_block(student: Student) -> None:
+    with watch(student) as seen:
+        representation = student.encode(IDS)
+    mask = (IDS != 0)[:, :, None].float()
+    mean = (student.norm(seen.hidden[1]) * mask).sum(1) / mask.sum(1)
+    torch.testing.assert_close(mean, representation)
+    assert [hidden.shape for hidden in seen.hidden] == [(2, 4, 8)] * 2
+
+
+@torch.no_grad()
+def test_attention_maps_are_those_that_the_block_used(student: Student) -> None:
+    """With one head, map times values through the last projection is what attention gave out."""
+    with watch(student) as seen:
+        student.encode(IDS)
+    block = student.blocks[0]
+    assert isinstance(block, StudentBlock)
+    mask = IDS != 0
+    embedded = student.characters(IDS) + student.positions.weight[:4]
+    normalised = block.attention_norm(embedded)
+    value = block.qkv(normalised)[..., 16:]
+    expected = block._attend(normalised, mask)
+    torch.testing.assert_close(block.attention_out(seen.attention[0] @ value), expected)
+
+
+@torch.no_grad()
+def test_padding_is_attended_to_by_none(student: Student) -> None:
+    with watch(student) as seen:
+        student.encode(IDS)
+    for attention in seen.attention:
+        torch.testing.assert_close(attention.sum(-1), torch.ones(2, 4))
+        assert attention[1, :, 2:].abs().max() == 0
+
+
+@torch.no_grad()
+def test_several_heads_give_their_mean() -> None:
+    torch.manual_seed(0)
+    student = Student(ONE_HEAD.model_copy(update={"heads": 4}), 9, 3, 8).eval()
+    with watch(student) as seen:
+        student.encode(IDS)
+    torch.testing.assert_close(seen.attention[1].sum(-1), torch.ones(2, 4))
+
+
+def test_watching_changes_no_logit_and_leaves_nothing(student: Student) -> None:
+    before, names = student(IDS), list(student.state_dict())
+    with watch(student) as seen:
+        watched = student(IDS)
+    student(IDS)
+    assert torch.equal(before, watched)
+    assert list(student.state_dict()) == names
+    assert len(seen.hidden) == 2  # the call after the block is not in it
+    assert not any(block._forward_hooks for block in student.blocks)
+
+
+def test_gradients_flow_through_what_is_seen(student: Student) -> None:
+    with watch(student) as seen:
+        student.encode(IDS)
+    torch.autograd.backward(seen.attention[0].square().sum())
+    assert student.characters.weight.grad is not None
+    assert student.characters.weight.grad.abs().sum() > 0

@@ -1,0 +1,136 @@
+"""The commands of the language-model chain: fine-tune, build a student, go on, and what is said on the way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from distill import cli
+from distill.lm_recipe import FinetuneRecipe, LayersRecipe
+from distill.recipes.finetune import finetune
+from distill.run_folder import RunFolder
+from tests.distill.tiny import write_tiny_data
+from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, tiny_finetune, write_tiny_lm
+
+Command = Callable[..., int]
+Output = pytest.CaptureFixture[str]
+FAST_TEACHER = [word for key in SMALL_FINETUNE for word in ("--set", key)]
+FAST_STUDENT = [word for key in SMALL_STUDENT for word in ("--set", key)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny data set."""
+    return write_tiny_data(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="module")
+def lm(data: Path) -> Path:
+    """The tiny language model."""
+    return write_tiny_lm(data.parent / "lm", data)
+
+
+@pytest.fixture(scope="module")
+def teacher(data: Path, lm: Path) -> Path:
+    """A fine-tuned tiny language model."""
+    finetune(tiny_finetune(data, lm), data.parent / "teacher", "cpu")
+    return data.parent / "teacher"
+
+
+@pytest.fixture
+def gm_distill(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run the command in this process; returns its exit code."""
+
+    def command(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["gm-distill", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    return command
+
+
+def test_finetune_then_run_by_the_name_of_a_shipped_recipe(
+    gm_distill: Command, data: Path, lm: Path, tmp_path: Path, capsys: Output
+) -> None:
+    teacher, run = tmp_path / "teacher", tmp_path / "run"
+    assert gm_distill("finetune", "--lm", lm, "--data", data, *FAST_TEACHER, "--out", teacher, "--device", "cpu") == 0
+    printed = capsys.readouterr()
+    assert [line.split("  ")[0] for line in printed.err.splitlines()[:2]] == ["epoch 1/2", "epoch 2/2"]
+    assert "teacher (language model)" in printed.out
+    assert f"next: gm-distill run lm_layers --set lm_layers.teacher={teacher}" in printed.out
+
+    named = ["--set", f"lm_layers.teacher={teacher}"]
+    assert gm_distill("run", "lm_layers", "--data", data, *named, *FAST_STUDENT, "--out", run, "--device", "cpu") == 0
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[0] == "the teacher has read 54 of 54 texts"
+    rows = [line.split("  ")[0] for line in printed.out.splitlines()[:3]]
+    assert rows == ["test set", "teacher (language model)", "student"]
+    assert f"next: gm-export --int8 {run}" in printed.out
+    assert isinstance(RunFolder(run).recipe(), LayersRecipe)
+
+
+def test_recipe_of_a_teacher_may_be_a_file_of_its_own(
+    gm_distill: Command, data: Path, lm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = data.parent / "mine.toml"
+    path.write_text(tiny_finetune(Path("data"), Path("lm"), "training.epochs=1").to_toml(), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert gm_distill("finetune", path, "--out", "teacher", "--device", "cpu") == 0
+    recipe = RunFolder(Path("teacher")).recipe()
+    assert isinstance(recipe, FinetuneRecipe)
+    assert Path(recipe.lm.folder) == lm
+    assert Path(recipe.data.path) == data
+
+
+def test_interrupted_run_says_how_to_go_on_and_does(
+    gm_distill: Command, data: Path, lm: Path, teacher: Path, tmp_path: Path
+) -> None:
+    def stop(event: dict[str, object]) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "teacher"
+    with pytest.raises(KeyboardInterrupt):
+        finetune(tiny_finetune(data, lm), out, "cpu", report=stop)
+    assert gm_distill("finetune", "--out", out, "--resume", "--device", "cpu") == 0
+    assert RunFolder(out).metrics() == RunFolder(teacher).metrics()
+
+
+def test_ctrl_c_names_the_command_that_was_given(
+    gm_distill: Command, data: Path, lm: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("distill.recipes.finetune.finetune", stop)
+    out = tmp_path / "teacher"
+    assert gm_distill("finetune", "--lm", lm, "--data", data, "--out", out) == 130
+    assert capsys.readouterr().err.strip() == f"interrupted; go on with: gm-distill finetune --out {out} --resume"
+
+
+def test_evaluate_reads_the_folder_of_a_teacher(gm_distill: Command, teacher: Path, capsys: Output) -> None:
+    assert gm_distill("evaluate", teacher) == 0
+    final = RunFolder(teacher).metrics()[-1]["test"]["teacher"]
+    assert capsys.readouterr().out.startswith(f"18 texts: accuracy {final['accuracy']:.4f}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["finetune"], "--lm"),
+        (["run", "lm_layers"], "lm_layers.teacher"),
+        (["run", "nonsense"], "cannot read recipe nonsense"),
+        (["finetune", "lm_layers"], "recipe: Input should be 'finetune'"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(
+    gm_distill: Command, data: Path, tmp_path: Path, capsys: Output, arguments: list[str], said: str
+) -> None:
+    assert gm_distill(*arguments, "--data", data, "--out", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert said in error
