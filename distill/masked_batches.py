@@ -7,7 +7,8 @@ run that goes on from step n sees what an uninterrupted one sees there, and seve
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from enum import IntEnum
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,15 @@ from distill.token_store import TokenStore
 
 # Pieces of a pool this many batches large are sorted by length before they are cut into batches.
 _POOL = 16
-_ORDER, _MASKS, _TEST = range(3)
+
+
+class Purpose(IntEnum):
+    """What random numbers are drawn for; each purpose has its own."""
+
+    ORDER = 0
+    MASKS = 1
+    TEST = 2
+    DROPOUT = 3
 
 
 class Batch(NamedTuple):
@@ -71,8 +80,8 @@ class MaskedBatches:
         """Yield the batches to learn from at ``step``, counted from 0, and at all steps after it."""
         done = step % self.steps_per_epoch
         for epoch in count(step // self.steps_per_epoch):
-            for rows in self._epoch(epoch)[done:]:
-                yield self._hide(rows, self._random(_MASKS, step))
+            for rows in islice(self._epoch(epoch), done, None):
+                yield self._hide(rows, self._random(Purpose.MASKS, step))
                 step += 1
             done = 0
 
@@ -80,21 +89,19 @@ class MaskedBatches:
         """Yield the batches to test on, the same at every call."""
         pieces = self._by_length(self._store.held_out)
         for start in range(0, len(pieces), size):
-            yield self._hide(pieces[start : start + size], self._random(_TEST, start))
+            yield self._hide(pieces[start : start + size], self._random(Purpose.TEST, start))
 
-    def _epoch(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Return the batches of an epoch: pieces of similar length, in another order and company every time.
+    def _epoch(self, epoch: int) -> Iterator[NDArray[np.int64]]:
+        """Yield the batches of an epoch: pieces of similar length, in another order and company every time.
 
         All batches are full: a few other pieces are left out every time.
         """
-        random, size = self._random(_ORDER, epoch), self._size
+        random, size = self._random(Purpose.ORDER, epoch), self._size
         order = self._store.train[torch.randperm(len(self._store.train), generator=random).numpy()]
-        batches: list[NDArray[np.int64]] = []
         for start in range(0, self.steps_per_epoch * size, _POOL * size):
             pool = self._by_length(order[start : min(start + _POOL * size, self.steps_per_epoch * size)])
-            parts = np.split(pool, len(pool) // size)
-            batches += [parts[part] for part in torch.randperm(len(parts), generator=random).tolist()]
-        return batches
+            for part in torch.randperm(len(pool) // size, generator=random).tolist():
+                yield pool[part * size : (part + 1) * size]
 
     def _by_length(self, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
         return pieces[np.argsort(self._store.lengths(pieces), kind="stable")]
@@ -111,10 +118,10 @@ class MaskedBatches:
         masked = mask_words(targets, numbers, self._share, tokenizer.mask_token_id, len(tokenizer), random)
         return Batch(masked.ids, attention, masked.hidden, targets)
 
-    def _random(self, purpose: int, number: int) -> torch.Generator:
+    def _random(self, purpose: Purpose, number: int) -> torch.Generator:
         return torch.Generator().manual_seed(derived_seed(self._seed, purpose, number))
 
 
-def derived_seed(*numbers: int) -> int:
-    """Return a seed for what ``numbers`` name: other numbers give other random numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+def derived_seed(seed: int, purpose: Purpose, *numbers: int) -> int:
+    """Return a seed for one purpose in the place, such as a step, that ``numbers`` name."""
+    return int(np.random.SeedSequence([seed, purpose, *numbers]).generate_state(1, np.uint64)[0])

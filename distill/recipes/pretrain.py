@@ -32,7 +32,7 @@ from distill.checkpoint import (
     with_prefix,
     write_checkpoint,
 )
-from distill.masked_batches import Batch, MaskedBatches, derived_seed
+from distill.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
 from distill.pretrain_config import MaskedLMConfig, PretrainRecipe
 from distill.processes import Processes
@@ -46,8 +46,6 @@ from runtime.files import atomic_path, write_bytes
 from runtime.text import normalise
 
 _EVALUATION_BATCH = 64
-# Apart from the purposes that MaskedBatches draws random numbers for.
-_DROPOUT = 3
 
 
 def pretrain(
@@ -185,7 +183,7 @@ class Pretraining:
     def _learn_from(self, batch: Batch) -> Tensor:
         """Take one step; return this process's share of the mean loss of the hidden tokens."""
         settings, processes = self.recipe.training, self.processes
-        torch.manual_seed(derived_seed(settings.seed, _DROPOUT, self.step, processes.index))
+        torch.manual_seed(derived_seed(settings.seed, Purpose.DROPOUT, self.step, processes.index))
         # Every process has the whole batch, and so knows how many tokens are hidden in it.
         hidden = int(batch.hidden.sum())
         parts = batch.parts(settings.accumulate * processes.count)[processes.index :: processes.count]
