@@ -197,6 +197,55 @@ def sign(bundle: Path, key: Path) -> None:
     click.echo(f"signed: {bundle}")
 
 
+@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--platform", required=True, metavar="TAG", help="As in the names of wheels.")
+@click.option("--python", required=True, metavar="X.Y", help="Version of the device's Python.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="kit", show_default=True, help="Folder; it must not exist."
+)
+@click.option("--extra", "extras", multiple=True, help="Extra of this package that the device needs, as openvino.")
+@click.option(
+    "--wheel", type=_KEY, help="Wheel of this package.  [default: built from this checkout, else downloaded]"
+)
+@click.option(
+    "--find-links",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Take the other wheels from this folder, not from a package index.",
+)
+@click.option("--check", is_flag=True, help="Then install the kit here, in a throwaway environment, and run its test.")
+def kit(
+    bundle: Path,
+    platform: str,
+    python: str,
+    out: Path,
+    extras: tuple[str, ...],
+    wheel: Path | None,
+    find_links: Path | None,
+    check: bool,
+) -> None:
+    """Make one folder that installs BUNDLE and the runtime where there is no network.
+
+    It holds the wheels of the runtime and of all it requires, their hashes, the bundle, and install.sh and install.ps1,
+    which check the bundle on the device once it is installed. This command itself downloads, by pip.
+
+    \b
+    Examples:
+      gm-export kit bundle --platform manylinux_2_28_x86_64 --python 3.11 --out kit
+      gm-export kit products.gmb --platform win_amd64 --python 3.12 --extra openvino
+
+    \b
+    Exit codes: 0 done, 2 wrong use or no such wheels, 3 disk, 4 damaged or no bundle.
+    """
+    from export.kit import KitOptions, check_kit, make_kit
+
+    wheels = make_kit(bundle, out, KitOptions(platform, python, extras, wheel, find_links))
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    click.echo(f"{out}: {len(wheels)} wheels, {size / 1e6:.1f} MB\nnext: copy it to the device; sh install.sh")
+    if check:
+        click.echo(check_kit(out))
+
+
 def _print_exported(exported: Exported) -> None:
     sizes = {variant.name: variant.size for variant in exported.variants}
     comparisons = exported.comparisons

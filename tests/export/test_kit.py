@@ -1,0 +1,200 @@
+"""Kits for machines without a network, made from a folder of small real wheels: pip and venv are the real ones."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from export.cli import main
+from export.kit import KitOptions, download_wheels, make_kit, pinned, platform_tags
+from runtime.bundle import Bundle
+from runtime.errors import BundleError, ConfigError
+from tests.runtime.bundles import pack, write_bundle
+
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+LINUX = "manylinux_2_28_x86_64"
+# Stands for the runtime: says what it is asked, as the real one would.
+_PROGRAM = "import sys\ndef main():\n    print('asked:', *sys.argv[1:])\n"
+
+
+def _wheel(folder: Path, name: str, tag: str = "py3-none-any", requires: tuple[str, ...] = (), code: str = "") -> Path:
+    """Write a wheel of version 1.0 that pip installs."""
+    path = folder / f"{name}-1.0-{tag}.whl"
+    needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
+    with ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}/__init__.py", code)
+        info = f"{name}-1.0.dist-info"
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needs}")
+        archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n")
+        archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\ngm-classify = {name}:main\n" if code else "")
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of wheels for several machines."""
+    folder = tmp_path_factory.mktemp("wheels")
+    extra = "openvino; extra == 'openvino'\nProvides-Extra: openvino"
+    _wheel(folder, "gm_edge", requires=("numpy", "click", extra), code=_PROGRAM)
+    for tag in ("manylinux_2_17_x86_64.manylinux2014_x86_64", "manylinux_2_17_aarch64", "win_amd64"):
+        _wheel(folder, "numpy", f"cp311-cp311-{tag}")
+    _wheel(folder, "numpy", f"cp312-cp312-{LINUX}")
+    for name in ("click", "colorama", "openvino"):
+        _wheel(folder, name)
+    return folder
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A bundle folder of this test's own."""
+    return write_bundle(tmp_path / "a bundle")
+
+
+def _options(wheels: Path, platform: str = LINUX, python: str = "3.11", extras: tuple[str, ...] = ()) -> KitOptions:
+    return KitOptions(platform, python, extras, wheels / "gm_edge-1.0-py3-none-any.whl", wheels)
+
+
+@pytest.mark.parametrize(
+    ("platform", "python", "extras", "expected"),
+    [
+        (LINUX, "3.11", (), {"click", "gm_edge", "numpy-1.0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"}),
+        (LINUX, "3.12", (), {"click", "gm_edge", f"numpy-1.0-cp312-cp312-{LINUX}"}),
+        ("manylinux_2_17_aarch64", "3.11", (), {"click", "gm_edge", "numpy-1.0-cp311-cp311-manylinux_2_17_aarch64"}),
+        ("win_amd64", "3.11", (), {"click", "colorama", "gm_edge", "numpy-1.0-cp311-cp311-win_amd64"}),
+        (
+            "win_amd64",
+            "3.11",
+            ("openvino",),
+            {"click", "colorama", "gm_edge", "numpy-1.0-cp311-cp311-win_amd64", "openvino"},
+        ),
+    ],
+)
+def test_the_wheels_are_those_of_that_machine(
+    wheels: Path, tmp_path: Path, platform: str, python: str, extras: tuple[str, ...], expected: set[str]
+) -> None:
+    download_wheels(tmp_path, _options(wheels, platform, python, extras))
+    assert {path.stem.removesuffix("-1.0-py3-none-any") for path in tmp_path.iterdir()} == expected
+
+
+def test_a_machine_that_no_wheel_is_for_is_one_line(wheels: Path, bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot get the wheels of macosx_11_0_arm64, Python 3\.11: .*numpy"):
+        make_kit(bundle, tmp_path / "kit", _options(wheels, "macosx_11_0_arm64"))
+    assert not (tmp_path / "kit").exists()
+
+
+def test_manylinux_takes_what_older_systems_take() -> None:
+    tags = platform_tags("manylinux_2_17_x86_64")
+    assert tags[:3] == ["manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_16_x86_64"]
+    assert tags[-2:] == ["manylinux_2_5_x86_64", "manylinux1_x86_64"]
+    assert platform_tags("win_amd64") == ["win_amd64"]
+
+
+def test_requirements_pin_every_wheel_by_its_hash(tmp_path: Path) -> None:
+    paths = [_wheel(tmp_path, name) for name in ("b", "a")]
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    assert pinned(tmp_path) == f"a==1.0 --hash=sha256:{hashes[1]}\nb==1.0 --hash=sha256:{hashes[0]}\n"
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_a_kit_holds_the_bundle_as_it_is(wheels: Path, bundle: Path, tmp_path: Path, single: bool) -> None:
+    given = pack(bundle, tmp_path / "a.gmb") if single else bundle
+    names = make_kit(given, tmp_path / "kit", _options(wheels))
+    assert names == sorted(path.name for path in (tmp_path / "kit" / "wheels").iterdir())
+    copy = tmp_path / "kit" / ("bundle.gmb" if single else "bundle")
+    assert Bundle.open(copy).manifest == Bundle.open(bundle).manifest
+    assert {path.name for path in (tmp_path / "kit").iterdir()} == {
+        copy.name,
+        "README.txt",
+        "install.ps1",
+        "install.sh",
+        "requirements.txt",
+        "wheels",
+    }
+    for script in ("install.sh", "install.ps1"):
+        assert copy.name in (tmp_path / "kit" / script).read_text()
+
+
+@pytest.fixture
+def kit(tmp_path: Path, bundle: Path) -> Path:
+    """A kit for this machine, with wheels that run on any."""
+    folder = tmp_path / "any"
+    folder.mkdir()
+    _wheel(folder, "gm_edge", code=_PROGRAM)
+    make_kit(bundle, tmp_path / "kit", _options(folder, python=HERE))
+    return tmp_path / "kit"
+
+
+def test_a_wheel_that_was_tampered_with_is_not_installed(kit: Path, tmp_path: Path) -> None:
+    script = (kit / "install.sh").read_text()
+    install = ["install", "--no-index", "--find-links", "wheels", "--require-hashes"]
+    assert " ".join(install[1:]) in script
+    command = [sys.executable, "-m", "pip", *install, "--target", str(tmp_path / "there"), "-r", "requirements.txt"]
+    assert subprocess.run(command, cwd=kit, capture_output=True, check=False).returncode == 0
+    _wheel(kit / "wheels", "gm_edge", code=_PROGRAM + "# and more\n")
+    done = subprocess.run(command, cwd=kit, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs install.sh")
+@pytest.mark.parametrize(("given", "made"), [((), "venv"), (("here",), "{folder}/here"), (("/a b",), "/a b")])
+def test_the_environment_is_made_where_it_is_asked_for(
+    kit: Path, tmp_path: Path, given: tuple[str, ...], made: str
+) -> None:
+    # Stands for Python: says where it is to make the environment, and fails.
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] || { echo "$3"; exit 9; }\n')
+    python.chmod(0o755)
+    command = ["sh", "kit/install.sh", *given]
+    environment = {**os.environ, "PYTHON": str(python)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (9, made.format(folder=tmp_path) + "\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs install.sh")
+def test_another_python_is_refused_before_anything_is_made(kit: Path, tmp_path: Path) -> None:
+    script = kit / "install.sh"
+    script.write_text(script.read_text().replace(f"({HERE.replace('.', ', ')})", "(2, 7)"))
+    done = subprocess.run(
+        ["sh", str(script)], env={**os.environ, "PYTHON": sys.executable}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "these wheels are for Python" in done.stderr
+    assert not (kit / "venv").exists()
+
+
+def test_what_is_there_is_not_overwritten_and_no_bundle_makes_no_kit(
+    wheels: Path, bundle: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="exists; name another folder"):
+        make_kit(bundle, tmp_path, _options(wheels))
+    with pytest.raises(BundleError):
+        make_kit(wheels, tmp_path / "kit", _options(wheels))
+    assert not (tmp_path / "kit").exists()
+
+
+@pytest.mark.parametrize("python", ["3", "3.11.2", "cp311", "2.7"])
+def test_a_python_that_is_no_version_is_refused(python: str) -> None:
+    with pytest.raises(ConfigError, match=r"must be a version like 3\.11"):
+        KitOptions(LINUX, python)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs install.sh")
+def test_the_command_makes_a_kit_and_installs_it_from_itself_alone(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = _wheel(tmp_path, "gm_edge", code=_PROGRAM)
+    arguments = ["kit", bundle, "--platform", LINUX, "--python", HERE, "--out", tmp_path / "kit", "--wheel", own]
+    monkeypatch.setattr(sys, "argv", ["gm-export", *map(str, arguments), "--find-links", str(tmp_path), "--check"])
+    monkeypatch.setenv("PIP_INDEX_URL", "http://[::1]:9")  # nobody listens there
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{tmp_path / 'kit'}: 1 wheels, ")
+    assert lines[-1] == "asked: bundle --selftest"
