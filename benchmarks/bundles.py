@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from benchmarks.texts import example_rows
-from runtime.bundle import Bundle
 from runtime.errors import BackendError
-from runtime.files import write_bytes, write_text
-from runtime.manifest import MANIFEST
 
 _EVERY_BACKEND = ("--backend", "both", "--keep-fp32")
 
@@ -53,16 +49,3 @@ def export_run(run: Path, out: Path, *options: str) -> Path:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
         raise BackendError(f"cannot export {run}: {lines[-1]}")
     return out
-
-
-def fp32_twin(bundle: Bundle, folder: Path) -> Path:
-    """Write a bundle that runs the fp32 model of ``bundle`` where it would run the INT8 one.
-
-    The runtime has no fp32 backend; with the twin, both go the same way from text to label.
-    """
-    manifest = bundle.manifest
-    for name in manifest.files:
-        write_bytes(folder / name, bundle.read(name))
-    twin = replace(manifest, backends={"onnx": manifest.backends["fp32"]})
-    write_text(folder / MANIFEST, twin.to_json())
-    return folder

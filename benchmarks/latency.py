@@ -135,7 +135,7 @@ def save(measurement: Measurement, out: Path) -> None:
 
 
 def _line_up(bundle: Bundle, peers: Sequence[Entry], folder: Path, text: str) -> tuple[list[Entry], list[Absent]]:
-    entries, absent = lineup.ours(bundle, folder)
+    entries, absent = lineup.ours(bundle)
     _say("making the peers' models")
     ready, missing = lineup.ready(peers, folder)
     able, broken = trial([*entries, *ready], text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.bundles import fp32_twin
 from benchmarks.contenders import Absent, Entry, not_installed
 from benchmarks.installed import OURS
 from benchmarks.peer_models import make
@@ -28,11 +27,8 @@ _RUNTIME = "benchmarks.ours:Runtime"
 _OPTIONS = {"onnx": "--int8", "fp32": "--keep-fp32", "openvino": "--backend both"}
 
 
-def ours(bundle: Bundle, folder: Path) -> tuple[list[Entry], list[Absent]]:
-    """Return our entries for the backends that the bundle has, and the line for each that it has not.
-
-    The fp32 model runs in a twin of the bundle, written to ``folder``.
-    """
+def ours(bundle: Bundle) -> tuple[list[Entry], list[Absent]]:
+    """Return our entries for the backends that the bundle has, and the line for each that it has not."""
     entries, absent = [], []
     for backend, name, needs in (
         ("onnx", OURS_INT8, (OURS,)),
@@ -41,9 +37,6 @@ def ours(bundle: Bundle, folder: Path) -> tuple[list[Entry], list[Absent]]:
     ):
         if backend not in bundle.manifest.backends:
             absent.append(Absent(name, f"not in the bundle: export it with {_OPTIONS[backend]}"))
-        elif backend == "fp32":
-            twin = fp32_twin(bundle, folder / "fp32")
-            entries.append(Entry(name, _RUNTIME, (str(twin), "onnx"), needs))
         else:
             entries.append(Entry(name, _RUNTIME, (str(bundle.path), backend), needs))
     return entries, absent

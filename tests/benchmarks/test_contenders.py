@@ -36,7 +36,7 @@ def test_a_missing_peer_is_listed_with_what_to_install() -> None:
 
 
 def test_backends_that_the_bundle_lacks_are_listed_with_the_option_that_adds_them(tmp_path: Path) -> None:
-    entries, absent = lineup.ours(Bundle.open(write_bundle(tmp_path / "bundle")), tmp_path)
+    entries, absent = lineup.ours(Bundle.open(write_bundle(tmp_path / "bundle")))
     assert [entry.name for entry in entries] == [lineup.OURS_INT8]
     assert [one.reason for one in absent] == [
         "not in the bundle: export it with --keep-fp32",
