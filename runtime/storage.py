@@ -110,13 +110,15 @@ class _Archive:
 
 @contextmanager
 def _open_zip(path: Path) -> Iterator[ZipFile]:
-    # Imported here: a bundle folder is opened without it.
+    # Imported here: a bundle folder is opened without them.
+    from struct import error as StructError
     from zipfile import BadZipFile, ZipFile
 
     try:
         with ZipFile(path) as archive:
             yield archive
-    except (BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError) as error:
+    # What zipfile raises for a damaged file beside BadZipFile differs between releases of Python.
+    except (BadZipFile, NotImplementedError, EOFError, OverflowError, StructError, ValueError) as error:
         raise IntegrityError(
             f"{path} is not a bundle file, or is damaged ({error}); copy or export it again"
         ) from error
