@@ -1,87 +1,94 @@
-"""Accuracy of one training run beside a linear SVM on the same splits.
+"""How right the answers are, ours and the peers', over several seeds: ``python -m benchmarks.accuracy``.
 
-``python -m benchmarks.accuracy RUN [--bundle BUNDLE] [--out FILE.json]``; RUN is a run folder whose data
-still lies where its recipe says. One seed is one draw: differences of a point or two are noise.
+Each score is kept as soon as it is there, so that a study which was stopped goes on where it was; tables
+are made from the kept scores alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import f1_score
-from sklearn.pipeline import make_pipeline
-from sklearn.svm import LinearSVC
 
-from distill.corpus import Corpus, Example, read_corpus
-from distill.run_folder import RunFolder
-from distill.training_command import SCORED
-from runtime import Classifier, normalise
+from benchmarks.accuracy_report import markdown
+from benchmarks.classifiers import PEERS
+from benchmarks.methods import FULL, INT8, METHODS, scores_on_test, served, trained
+from benchmarks.scores import Score, Scores
+from benchmarks.textcnn import text_cnn
+from distill.corpus import Corpus, read_corpus
+from distill.recipe import DataConfig
 from runtime.command import run_command
-from runtime.files import write_json
+from runtime.files import write_text
 
-Scores = dict[str, float]
-
-_COSTS = (0.1, 0.3, 1.0, 3.0)
-
-
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle exported from RUN, measured on the same texts.")
-@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the figures.")
-def main(run: Path, bundle: Path | None, out: Path | None) -> None:
-    """Print test accuracy and macro-F1 of RUN and of a character TF-IDF + LinearSVC."""
-    folder = RunFolder(run)
-    recipe = folder.recipe()
-    corpus = read_corpus(recipe.data, recipe.training.seed)
-    rows: dict[str, Scores] = {"TF-IDF 1-3-grams + LinearSVC": linear_svm(corpus)}
-    rows |= {SCORED[name]: scores for name, scores in folder.metrics()[-1]["test"].items()}
-    if bundle:
-        rows["INT8 bundle"] = served(bundle, corpus.test)
-    for name, scores in rows.items():
-        print(f"{name:32}{scores['accuracy']:8.4f}{scores['macro_f1']:8.4f}")
-    if out:
-        write_json(out, _result(folder, corpus, rows))
+RESULTS = Path(__file__).resolve().parent / "results"
+ROWS = {**PEERS, "TextCNN": text_cnn}
+"""Peers by the name of their row; some differ from seed to seed, others do not."""
 
 
-def linear_svm(corpus: Corpus) -> Scores:
-    """Train on train, choose C by dev accuracy, score test."""
-    texts, labels = _columns(corpus.train)
-    dev_texts, dev_labels = _columns(corpus.dev)
-    models = [
-        make_pipeline(TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True), LinearSVC(C=cost))
-        for cost in _COSTS
-    ]
-    best = max(models, key=lambda model: model.fit(texts, labels).score(dev_texts, dev_labels))
-    test_texts, test_labels = _columns(corpus.test)
-    return _scores(test_labels, best.predict(test_texts))
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--data", "sets", multiple=True, metavar="NAME=PATH", help="A set; an empty PATH is the example set.")
+@click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
+@click.option("--row", "rows", multiple=True, metavar="NAME", help="Only this row, peer or method.  [default: all]")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of every method of ours.")
+@click.option("--work", type=click.Path(path_type=Path), default=Path("accuracy-work"), help="Folder for the runs.")
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for accuracy.json and .md.")
+def command(
+    sets: Sequence[str], seeds: int, rows: Sequence[str], settings: Sequence[str], work: Path, out: Path
+) -> None:
+    """Train every row on every set with every seed, score test once each, and write accuracy.json and accuracy.md.
+
+    Without --data, only the tables are made again. A set in one file is split anew for each seed.
+    """
+    scores = Scores(out / "accuracy.json")
+    for name, _, path in (one.partition("=") for one in sets):
+        for seed in range(seeds):
+            study = Study(name, path, seed, read_corpus(DataConfig(path=path), seed), scores)
+            for row in rows or [*ROWS, *METHODS]:
+                if not scores.has(name, row, seed):
+                    click.echo(f"... {name}, seed {seed}, {row}", err=True)
+                    study.measure(row, work, settings)
+    write_text(out / "accuracy.md", markdown(scores))
+    click.echo(markdown(scores))
 
 
-def served(bundle: Path, examples: Sequence[Example]) -> Scores:
-    """Score what ``Classifier`` answers, accepted or not."""
-    with Classifier(bundle) as classifier:
-        predictions = classifier.classify_many([example.text for example in examples])
-    return _scores([example.label for example in examples], [prediction.label for prediction in predictions])
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One set and one seed; what is measured goes to ``scores``."""
+
+    name: str
+    path: str
+    seed: int
+    corpus: Corpus
+    scores: Scores
+
+    def measure(self, row: str, work: Path, settings: Sequence[str]) -> None:
+        """Train a peer or one of our methods, and score test."""
+        if row in ROWS:
+            self._keep(row, score(self.corpus, ROWS[row](self.corpus, self.seed)))
+            return
+        run = trained(row, self.path, self.seed, work, settings)
+        for name, scored in scores_on_test(row, run).items():
+            self._keep(name, scored, settings)
+        answers = served(run, self.corpus.test) if row == FULL else None
+        if answers:
+            self._keep(INT8, score(self.corpus, answers), settings)
+
+    def _keep(self, row: str, scored: Mapping[str, float], settings: Sequence[str] = ()) -> None:
+        if not self.scores.has(self.name, row, self.seed):
+            fingerprint, told = self.corpus.fingerprint[:16], " ".join(settings)
+            self.scores.add(Score(self.name, row, self.seed, scored["accuracy"], scored["macro_f1"], fingerprint, told))
 
 
-def _columns(examples: Sequence[Example]) -> tuple[list[str], list[str]]:
-    return [normalise(example.text) for example in examples], [example.label for example in examples]
-
-
-def _scores(labels: Sequence[str], predicted: Sequence[str]) -> Scores:
-    accuracy = float(np.mean(np.array(labels) == np.array(predicted)))
-    return {"accuracy": accuracy, "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0.0))}
-
-
-def _result(folder: RunFolder, corpus: Corpus, rows: dict[str, Scores]) -> dict[str, Any]:
-    environment = folder.environment()
-    kept = {key: environment[key] for key in ("seed", "device", "threads", "versions", "rows", "wall_s")}
-    return {"data_fingerprint": corpus.fingerprint, "run": kept, "test": rows}
+def score(corpus: Corpus, answers: Sequence[str]) -> dict[str, float]:
+    """Return accuracy and macro-F1 of the answers to the test texts."""
+    labels = [example.label for example in corpus.test]
+    accuracy = float(np.mean([a == b for a, b in zip(labels, answers, strict=True)]))
+    return {"accuracy": accuracy, "macro_f1": float(f1_score(labels, answers, average="macro", zero_division=0.0))}
 
 
 if __name__ == "__main__":
-    run_command(main, "benchmarks.accuracy")
+    run_command(command, "python -m benchmarks.accuracy")

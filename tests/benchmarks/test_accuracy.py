@@ -1,23 +1,112 @@
-"""The accuracy table: the peer is trained on train, chosen by dev, scored on test."""
+"""The study of accuracy: peers are trained on train, chosen by dev, scored on test; what is measured is kept."""
+
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from benchmarks.accuracy import linear_svm
+from benchmarks.accuracy import command, score
+from benchmarks.accuracy_report import markdown
+from benchmarks.classifiers import PEERS, character_svm, fasttext, majority, word_svm
+from benchmarks.methods import FULL, INT8, METHODS
+from benchmarks.scores import Score, Scores
+from benchmarks.textcnn import text_cnn
 from distill.corpus import Corpus, Example
+from distill.recipe import read_recipe
+from tests.threads import one_thread
+
+__all__ = ["one_thread"]
+
+TINY = ("student.width=16", "student.layers=1", "teacher.width=16", "teacher.layers=1", "training.rounds=1")
 
 
-def corpus(test_label: str) -> Corpus:
-    train = tuple(Example(f"{name}{number}", name) for name in ("硫酸", "聚乙烯") for number in range(8))
+def corpus(test_label: str = "聚乙烯") -> Corpus:
+    train = tuple(Example(f"{name}{number}", name) for name in ("硫酸", "聚乙烯") for number in range(12))
     dev = (Example("硫酸一", "硫酸"), Example("聚乙烯一", "聚乙烯"))
     test = (Example("浓硫酸", "硫酸"), Example("聚乙烯粒", test_label))
-    return Corpus(train, dev, test, ("硫酸", "聚乙烯"), {}, "")
+    return Corpus((*train, Example("硫酸盐", "硫酸")), dev, test, ("硫酸", "聚乙烯"), {}, "")
 
 
-def test_svm_reads_characters() -> None:
-    assert linear_svm(corpus("聚乙烯")) == {"accuracy": 1.0, "macro_f1": 1.0}
+@pytest.mark.parametrize("peer", [character_svm, word_svm, text_cnn])
+def test_a_peer_learns_what_train_tells(peer: object) -> None:
+    assert callable(peer)
+    assert peer(corpus(), 0) == ["硫酸", "聚乙烯"]
+
+
+def test_fasttext_reads_labels_with_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fasttext")
+    monkeypatch.setattr("benchmarks.classifiers._AUTOTUNE_SECONDS", 2)
+    assert set(fasttext(corpus(), 0)) <= {"硫酸", "聚乙烯"}
+
+
+def test_the_majority_is_that_of_train() -> None:
+    assert majority(corpus(), 0) == ["硫酸", "硫酸"]
 
 
 def test_scores_are_those_of_the_test_set() -> None:
-    scores = linear_svm(corpus("硫酸"))
-    assert scores["accuracy"] == pytest.approx(0.5)
-    assert scores["macro_f1"] == pytest.approx(1 / 3)
+    scored = score(corpus("硫酸"), ["硫酸", "聚乙烯"])
+    assert scored["accuracy"] == pytest.approx(0.5)
+    assert scored["macro_f1"] == pytest.approx(1 / 3)
+
+
+def _scores(path: Path) -> Scores:
+    scores = Scores(path)
+    for seed, (full, alone) in enumerate([(0.9, 0.8), (0.8, 0.75)]):
+        scores.add(Score("acids", FULL, seed, full, full, "f"))
+        scores.add(Score("acids", "student alone, as many steps", seed, alone, alone, "f"))
+    return scores
+
+
+def test_scores_survive_in_their_file(tmp_path: Path) -> None:
+    before = _scores(tmp_path / "accuracy.json")
+    after = Scores(before.path)
+    assert after.all == before.all
+    assert after.has("acids", FULL, 1)
+    assert not after.has("acids", FULL, 2)
+
+
+def test_spread_and_paired_difference(tmp_path: Path) -> None:
+    scores = _scores(tmp_path / "accuracy.json")
+    spread = scores.spread("acids", FULL, "accuracy")
+    assert spread is not None
+    assert spread == pytest.approx((0.85, 0.5**0.5 / 10))
+    paired = scores.paired(FULL, "student alone, as many steps", "macro_f1")
+    assert paired is not None
+    assert paired.difference == pytest.approx(0.075)
+    assert paired.runs == 2
+    # t = 0.075 / (0.03536 / sqrt 2) = 3, one degree of freedom.
+    assert paired.p_value == pytest.approx(0.2048, abs=1e-3)
+    assert scores.paired(FULL, INT8, "accuracy") is None
+
+
+def test_the_report_has_every_row_and_difference(tmp_path: Path) -> None:
+    report = markdown(_scores(tmp_path / "accuracy.json"))
+    assert "| full method                  | 85.0 ± 7.1 | 85.0 ± 7.1 |     2 |" in report
+    assert "| full method − student alone, as many steps | +7.50 (p = 0.20) | +7.50 (p = 0.20) |    2 |" in report
+
+
+@pytest.mark.parametrize("row", METHODS)
+def test_every_method_is_a_valid_recipe(row: str) -> None:
+    read_recipe(None, METHODS[row])
+
+
+def test_a_study_trains_exports_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    rows = [
+        f"{name}{number}号\t{name}"
+        for name in ("工业硫酸", "聚乙烯粒")
+        for number in "一二三四五六七八九十甲乙丙丁戊己庚辛"
+    ]
+    data = tmp_path / "data.tsv"
+    data.write_text("\n".join(["text\tlabel", *rows]) + "\n", encoding="utf-8")
+    settings = [part for setting in (*TINY, "training.initial_epochs=2") for part in ("--set", setting)]
+    arguments = ["--data", f"acids={data}", "--seeds", "1", "--work", str(tmp_path / "work"), "--out", str(tmp_path)]
+    arguments += ["--row", FULL, "--row", "majority", *settings]
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    scores = Scores(tmp_path / "accuracy.json")
+    trained = {"GNN teacher", "student after initial training", FULL}
+    assert trained | {"majority"} <= set(scores.names("row"))
+    again = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert Scores(tmp_path / "accuracy.json").all == scores.all
+    assert (tmp_path / "accuracy.md").read_text(encoding="utf-8") in again.stdout
+    assert not set(PEERS) - {"majority"} & set(scores.names("row"))

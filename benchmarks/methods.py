@@ -1,0 +1,77 @@
+"""What we train for the study of accuracy: the full method, and the same with parts of it taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from distill.corpus import Example
+from distill.recipe import read_recipe
+from distill.recipes.gate_mixup import train
+from distill.run_folder import RunFolder
+from export.options import Options
+from export.pipeline import export_run
+from runtime import Classifier, ParityError
+
+ALONE = ("gate_mixup.distill_weight=0", "gate_mixup.representation_weight=0")
+"""Nothing of what the teacher says reaches the student: labels only, for as many steps."""
+
+FULL = "full method"
+INT8 = "full method, INT8 bundle"
+METHODS: dict[str, tuple[str, ...]] = {
+    "student alone, as many steps": (*ALONE, "ablate.stage_two=true", "ablate.gate=true"),
+    "plain distillation": ("ablate.stage_two=true", "ablate.gate=true"),
+    "one-way Gate-Mixup": ("ablate.stage_two=true",),
+    "mutual learning, no gate": ("ablate.gate=true",),
+    FULL: (),
+}
+"""Recipe settings of each row."""
+_PARTS = {"teacher": "GNN teacher", "initial_student": "student after initial training", "student": FULL}
+
+
+def trained(row: str, data: str, seed: int, work: Path, settings: Sequence[str]) -> RunFolder:
+    """Train a method of :data:`METHODS`, or go on with it, in a folder of ``work``.
+
+    Args:
+        row: name of the method.
+        data: path of the set; empty: the example set.
+        seed: of training.
+        work: keeps run folders, so that a study which was stopped goes on.
+        settings: further overrides of the recipe, for every method alike.
+    """
+    path = str(Path(data).resolve()) if data else ""
+    chosen = [f'data.path="{path}"', f"training.seed={seed}", *METHODS[row], *settings]
+    recipe = read_recipe(None, chosen)
+    out = work / recipe.sha256[:16]
+    run = RunFolder(out)
+    if not (out / "environment.json").exists():
+        train(recipe, out, resume=out.exists(), report=_say)
+    return run
+
+
+def scores_on_test(row: str, run: RunFolder) -> dict[str, dict[str, float]]:
+    """Return accuracy and macro-F1 on test by row; the full method brings those of teacher and initial student."""
+    final = run.metrics()[-1]["test"]
+    if row != FULL:
+        return {row: final["student"]}
+    return {name: final[part] for part, name in _PARTS.items()}
+
+
+def served(run: RunFolder, examples: Sequence[Example]) -> list[str] | None:
+    """Export ``run`` as INT8 and return what ``Classifier`` answers, accepted or not; ``None`` if export refuses."""
+    bundle = run.path / "bundle"
+    try:
+        if not bundle.exists():
+            export_run(run.path, bundle, Options())
+    except ParityError as error:
+        click.echo(f"... no bundle: {error}", err=True)
+        return None
+    with Classifier(bundle) as classifier:
+        return [prediction.label for prediction in classifier.classify_many([e.text for e in examples])]
+
+
+def _say(event: dict[str, object]) -> None:
+    if event["event"] == "final":
+        click.echo(f"... trained: {event['test']}", err=True)

@@ -1,0 +1,112 @@
+"""Scores of many rows, sets and seeds: kept as JSON, read as tables of mean ± standard deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from json import loads
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import ttest_rel
+
+from runtime.files import write_json
+
+METRICS = ("accuracy", "macro_f1")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One model, trained once and scored once on a test set.
+
+    Attributes:
+        data: name of the set.
+        row: name of the model or of the method.
+        seed: of its training.
+        accuracy: on test, 0 to 1.
+        macro_f1: on test, 0 to 1.
+        fingerprint: of the data, so that scores of other data are not mixed in.
+        settings: what distinguishes this training from the defaults, for the reader.
+    """
+
+    data: str
+    row: str
+    seed: int
+    accuracy: float
+    macro_f1: float
+    fingerprint: str
+    settings: str = ""
+
+
+class Spread(NamedTuple):
+    """Mean and sample standard deviation over seeds (0 for one seed)."""
+
+    mean: float
+    deviation: float
+
+
+class Paired(NamedTuple):
+    """How much better one row is than another over the runs (set and seed) that both have."""
+
+    difference: float
+    p_value: float
+    runs: int
+
+
+class Scores:
+    """All scores of a study, in a file that grows as they come: a study that was stopped goes on where it was.
+
+    Args:
+        path: JSON file; read if it is there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        stored = loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        self.all = [Score(**score) for score in stored]
+
+    def has(self, data: str, row: str, seed: int) -> bool:
+        """Return whether this training is scored already."""
+        return any((s.data, s.row, s.seed) == (data, row, seed) for s in self.all)
+
+    def add(self, score: Score) -> None:
+        """Keep a score, in the file too."""
+        self.all.append(score)
+        write_json(self.path, [asdict(s) for s in self.all])
+
+    def names(self, of: str) -> list[str]:
+        """Return the values of ``data`` or ``row`` in the order in which they came first."""
+        return list(dict.fromkeys(getattr(score, of) for score in self.all))
+
+    def spread(self, data: str, row: str, metric: str) -> Spread | None:
+        """Return mean and deviation over seeds; ``None`` where nothing was measured."""
+        values = [getattr(s, metric) for s in self.all if (s.data, s.row) == (data, row)]
+        if not values:
+            return None
+        return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
+
+    def seeds(self, data: str, row: str) -> int:
+        """Return how many seeds were measured."""
+        return sum((s.data, s.row) == (data, row) for s in self.all)
+
+    def paired(self, row: str, other: str, metric: str, data: Sequence[str] = ()) -> Paired | None:
+        """Return by how much ``row`` beats ``other`` on average, and the p-value of a two-sided paired t-test.
+
+        Args:
+            row: the one that should be better.
+            other: what it is compared with.
+            metric: one of :data:`METRICS`.
+            data: sets to look at; all by default.
+        """
+        mine, theirs = self._by_run(row, metric), self._by_run(other, metric)
+        runs = [run for run in mine if run in theirs and (not data or run[0] in data)]
+        if not runs:
+            return None
+        differences = [mine[run] - theirs[run] for run in runs]
+        enough = len(runs) > 1 and len(set(differences)) > 1
+        p_value = float(ttest_rel([mine[r] for r in runs], [theirs[r] for r in runs]).pvalue) if enough else 1.0
+        return Paired(float(np.mean(differences)), p_value, len(runs))
+
+    def _by_run(self, row: str, metric: str) -> dict[tuple[str, int], float]:
+        return {(s.data, s.seed): getattr(s, metric) for s in self.all if s.row == row}
