@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distill.quiet import quiet_transformers
 from runtime.errors import ConfigError
 
 
@@ -56,7 +56,7 @@ class LMTeacher(nn.Module):
 
     @property
     def embeddings(self) -> Tensor:
-        """The token embeddings ``[vocabulary, width]``; where they are narrower, as wide as they are."""
+        """The token embeddings ``[vocabulary, e]``; some architectures widen them to the states' width only later."""
         weight: Tensor = self.encoder.get_input_embeddings().weight
         return weight
 
@@ -109,7 +109,7 @@ def load_encoder(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
     try:
-        with _quiet():
+        with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             # Only the plain attention gives its maps; training with it too keeps one arithmetic for both.
             encoder = AutoModel.from_pretrained(
@@ -128,20 +128,6 @@ def longest_sequence(encoder: Any, tokenizer: Any) -> int:  # noqa: ANN401 - unt
     """Return the most tokens that encoder and tokeniser take."""
     positions = getattr(encoder.config, "max_position_embeddings", None) or tokenizer.model_max_length
     return int(min(positions, tokenizer.model_max_length))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from printing which weights of a pretraining head it leaves out."""
-    from transformers.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from distill.models.lm_teacher import longest_sequence
 from distill.pretrain_config import MaskedLMConfig
+from distill.quiet import quiet_transformers
 from runtime.errors import ConfigError, DataError
 
 # How the models of transformers call what turns hidden states into logits.
@@ -109,17 +110,12 @@ def read_masked_lm(folder: Path, tokenizer: Any, max_len: int) -> MaskedLM:  # n
 
 @contextmanager
 def _read_from(folder: Path) -> Iterator[None]:
-    """Name the folder in whatever goes wrong, and keep transformers from listing weights on stderr."""
-    from transformers.utils import logging
-
+    """Name the folder in whatever goes wrong."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; name a local Hugging Face folder with --from")
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
     try:
-        yield
+        with quiet_transformers():
+            yield
     # transformers raises whatever the part that fails raises; what a user can do is the same.
     except Exception as error:
         raise DataError(f"{folder} holds no masked language model with safetensors: {error}") from error
-    finally:
-        logging.set_verbosity(before)

@@ -36,6 +36,7 @@ from distill.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
 from distill.pretrain_config import MaskedLMConfig, PretrainRecipe
 from distill.processes import Processes
+from distill.quiet import quiet_transformers
 from distill.run_folder import RunFolder
 from distill.token_store import TokenStore, file_fingerprint, write_store
 from distill.training import Event, Report, claim, machine, mixed_precision
@@ -247,7 +248,7 @@ class Pretraining:
 
     def _save(self) -> None:
         """Write model and tokeniser, then, as the sign of a finished run, what it ran on."""
-        with atomic_path(self.run.checkpoint / "model") as folder:
+        with quiet_transformers(), atomic_path(self.run.checkpoint / "model") as folder:
             self.model.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         for path in sorted((self.run.checkpoint / "model").iterdir()):
