@@ -205,9 +205,7 @@ def sign(bundle: Path, key: Path) -> None:
     "--out", type=click.Path(path_type=Path), default="kit", show_default=True, help="Folder; it must not exist."
 )
 @click.option("--extra", "extras", multiple=True, help="Extra of this package that the device needs, as openvino.")
-@click.option(
-    "--wheel", type=_KEY, help="Wheel of this package.  [default: built from this checkout, else downloaded]"
-)
+@click.option("--wheel", type=_KEY, help="Wheel of this package.  [default: built from this checkout, else downloaded]")
 @click.option(
     "--find-links",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -241,7 +239,8 @@ def kit(
 
     wheels = make_kit(bundle, out, KitOptions(platform, python, extras, wheel, find_links))
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    click.echo(f"{out}: {len(wheels)} wheels, {size / 1e6:.1f} MB\nnext: copy it to the device; sh install.sh")
+    script = "install.ps1" if platform.startswith("win") else "sh install.sh"
+    click.echo(f"{out}: {len(wheels)} wheels, {size / 1e6:.1f} MB\nnext: copy it to the device, and there: {script}")
     if check:
         click.echo(check_kit(out))
 
