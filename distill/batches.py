@@ -91,9 +91,14 @@ def encode_examples(
     examples: Sequence[Example], labels: Sequence[str], tokenizer: CharTokenizer, builder: GraphBuilder
 ) -> EncodedExamples:
     """Return ``examples`` as tensors; class ids count through ``labels``."""
-    class_ids = {label: class_id for class_id, label in enumerate(labels)}
     return EncodedExamples(
         ids=tuple(torch.from_numpy(tokenizer.encode(example.text).ids.astype(np.int64)) for example in examples),
         graphs=tuple(builder.build(example.text) for example in examples),
-        labels=torch.tensor([class_ids[example.label] for example in examples], dtype=torch.int64),
+        labels=class_ids(examples, labels),
     )
+
+
+def class_ids(examples: Sequence[Example], labels: Sequence[str]) -> Tensor:
+    """Return the class ids ``[n]`` of ``examples``; they count through ``labels``."""
+    ids = {label: class_id for class_id, label in enumerate(labels)}
+    return torch.tensor([ids[example.label] for example in examples], dtype=torch.int64)

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from distill.checkpoint import (
     random_state,
@@ -73,9 +74,11 @@ class Epochs:
             self._keep({"event": "epoch", "epoch": self.done, "loss": losses, "dev": dev})
         self.trainee.continue_from_best()
 
-    def finish(self, final: Event) -> None:
-        """Write the last event and remove the checkpoint: the run is complete."""
+    def finish(self, final: Event, environment: dict[str, Any]) -> None:
+        """Write the last event and the environment, remove the checkpoint: the run is complete."""
         self.run.save_metrics([*self.events, final])
+        # Last, because a folder that has it counts as finished and is not resumed.
+        self.run.save_environment(environment)
         shutil.rmtree(self.run.checkpoint, ignore_errors=True)
         self.report(final)
 

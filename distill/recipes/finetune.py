@@ -18,7 +18,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
-from distill.batches import rows_by_length, shuffled_rows
+from distill.batches import class_ids, rows_by_length, shuffled_rows
 from distill.corpus import Corpus, Example, read_corpus
 from distill.epochs import Epochs
 from distill.learner import Trainee
@@ -139,8 +139,7 @@ class Finetuning:
         self.run.save_labels(self.corpus.labels)
         save_finetuned(self.run, self.teacher, self.tokenizer)
         seed, seconds = self.recipe.training.seed, self.epochs.seconds
-        self.run.save_environment(environment(seed, self.device, self.corpus, seconds))
-        self.epochs.finish(final)
+        self.epochs.finish(final, environment(seed, self.device, self.corpus, seconds))
         return final
 
     @torch.no_grad()
@@ -164,10 +163,8 @@ class Finetuning:
 
 def tokenised(examples: Sequence[Example], corpus: Corpus, tokenizer: LMTokenizer) -> Split:
     """Return ``examples`` in tokens; class ids count through the labels of ``corpus``."""
-    class_ids = {label: class_id for class_id, label in enumerate(corpus.labels)}
     encoded = tokenizer.encode([example.text for example in examples])
-    labels = torch.tensor([class_ids[example.label] for example in examples], dtype=torch.int64)
-    return Split(tuple(text.ids for text in encoded), labels)
+    return Split(tuple(text.ids for text in encoded), class_ids(examples, corpus.labels))
 
 
 def optimisation(teacher: LMTeacher, settings: FinetuneTrainingConfig, steps: int) -> tuple[AdamW, LRScheduler]:

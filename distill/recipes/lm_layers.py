@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.optim import AdamW
 from transformers import get_cosine_schedule_with_warmup
 
-from distill.batches import hide_characters, shuffled_rows
+from distill.batches import class_ids, hide_characters, shuffled_rows
 from distill.carry_over import carry_over, character_vectors, fit
 from distill.corpus import Corpus, Example, read_corpus
 from distill.epochs import Epochs
@@ -95,7 +96,7 @@ class LayerDistillation:
         self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
         self.ids = [torch.from_numpy(self.tokenizer.encode(text).ids.astype(np.int64)) for text in texts]
         self.labels = torch.full((len(texts),), _NO_LABEL)
-        self.labels[: len(labelled)] = self._class_ids(self.corpus.train)
+        self.labels[: len(labelled)] = class_ids(self.corpus.train, self.corpus.labels)
 
         layers = chosen_layers(recipe.lm_layers, recipe.student.layers, self.finetuned.teacher.layers)
         self._build(len(layers))
@@ -123,20 +124,20 @@ class LayerDistillation:
 
     def judge(self) -> dict[str, float]:
         """Return the scores of the student on the development set."""
-        return score(self._class_ids(self.corpus.dev), self._predict(self.corpus.dev))
+        return score(class_ids(self.corpus.dev, self.corpus.labels), self._predict(self.corpus.dev))
 
     def finish(self) -> Event:
         """Score the test set, once, complete the run folder and return the ``final`` event."""
         final: Event = {"event": "final", "dev": {}, "test": {}}
         for split, examples in (("dev", self.corpus.dev), ("test", self.corpus.test)):
-            texts, truth = [example.text for example in examples], self._class_ids(examples)
+            texts, truth = [example.text for example in examples], class_ids(examples, self.corpus.labels)
             logits = self._predict(examples)
             final[split]["teacher"] = score(truth, teacher_logits(self.finetuned, texts, self.device))
             final[split]["student"] = score(truth, logits)
             rows = prediction_rows(texts, [e.label for e in examples], logits.numpy(), self.corpus.labels)
             self.run.save_predictions(split, rows)
         self._save()
-        self.epochs.finish(final)
+        self.epochs.finish(final, self._environment())
         return final
 
     def _build(self, layers: int) -> None:
@@ -216,19 +217,17 @@ class LayerDistillation:
         texts = [example.text for example in examples]
         return torch.from_numpy(student_logits(self.student, self.tokenizer, texts))
 
-    def _class_ids(self, examples: Sequence[Example]) -> Tensor:
-        class_ids = {label: class_id for class_id, label in enumerate(self.corpus.labels)}
-        return torch.tensor([class_ids[example.label] for example in examples], dtype=torch.int64)
-
     def _save(self) -> None:
         """Write the student and what it needs; it holds its best weights."""
         run, recipe, names = self.run, self.recipe, self.corpus.labels
         run.save_labels(names)
         self.tokenizer.save(run.path / "tokenizer.json")
         run.save_student(self.student, self.tokenizer.size, len(names), recipe.student.max_len)
-        about = environment(recipe.training.seed, self.device, self.corpus, self.epochs.seconds)
+
+    def _environment(self) -> dict[str, Any]:
+        about = environment(self.recipe.training.seed, self.device, self.corpus, self.epochs.seconds)
         about["rows"]["unlabelled"] = len(self.ids) - len(self.corpus.train)
-        run.save_environment({**about, "teacher_sha256": self.finetuned.sha256})
+        return {**about, "teacher_sha256": self.finetuned.sha256}
 
 
 def chosen_layers(config: LayersConfig, blocks: int, teacher_layers: int) -> tuple[int, ...]:
