@@ -99,27 +99,11 @@ def test_each_wrong_value_is_refused_and_the_message_names_the_key(key: str, val
 @pytest.mark.parametrize(
     "name",
     [
-        "../x",
-        "/etc/x",
-        "a/../x",
-        "a//x",
-        "./x",
-        "a\\x",
-        "C:x",
         "",
-        "a/",
         "a\0",
         "a\n",
-        ".",
-        "..",
-        "CON:",
-        "x?",
-        ".hidden",
-        "-x",
-        "a.",
         "a b",
-        "模型",
-        "e\u0301",
+        *"../x /etc/x a/../x a//x ./x a\\x C:x a/ . .. CON: x? .hidden -x a. 模型 e\u0301".split(),
     ],
 )
 def test_a_path_out_of_the_bundle_is_refused(name: str) -> None:
