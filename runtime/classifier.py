@@ -92,9 +92,7 @@ class Classifier:
             raise TypeError(f"text must be a str, not {type(text).__name__}")
         start = perf_counter_ns()
         prediction = (self._engine or self._reopened()).classify(text)
-        elapsed = perf_counter_ns() - start
-        with self._lock:
-            self._counts.add(prediction, elapsed)
+        self._counts.add(prediction, perf_counter_ns() - start)
         if self._audit is not None:
             self._audit.write(self._path.name, (text,), (prediction,))
         return prediction
@@ -143,13 +141,13 @@ class Classifier:
             self._engine = engine
             self._health = health
             self._path = engine.bundle.path
-            self._counts.recent.clear()
+            self._counts.forget_recent()
 
     def stats(self) -> Stats:
         """Return the counts so far, and what serves."""
         with self._lock:
-            engine, health, recent = self._engine, self._health, tuple(self._counts.recent)
-            summary = self._counts.summary(health, self._audit.failures if self._audit else 0)
+            engine, health, recent = self._engine, self._health, self._counts.recent()
+        summary = self._counts.summary(health, self._audit.failures if self._audit else 0)
         if engine is None or engine.reference is None:
             return summary
         return replace(summary, drift=measure_drift(recent, engine.labels, engine.reference))
@@ -190,8 +188,7 @@ class Classifier:
             if not isinstance(text, str):
                 raise TypeError(f"texts[{index}] must be a str, not {type(text).__name__}")
         predictions = (self._engine or self._reopened()).classify_many(texts)
-        with self._lock:
-            self._counts.add_many(predictions)
+        self._counts.add_many(predictions)
         if self._audit is not None:
             self._audit.write(self._path.name, texts, predictions)
         return predictions

@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,6 +35,23 @@ def test_latency_goes_to_the_first_bucket_that_holds_it() -> None:
     assert filled == {1e-5: 2, 2e-5: 1, 2e-4: 1}
     assert (latency.counts[-1], sum(latency.counts)) == (1, 5)
     assert latency.seconds == pytest.approx(1000.000170002)
+
+
+def test_every_call_is_counted_from_however_many_threads_it_comes() -> None:
+    counts = Counts()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: counts.add(_prediction(str(number % 3)), 1), range(3000)))
+        list(pool.map(lambda number: counts.add_many([_prediction("many")] * number), range(50)))
+    stats = counts.summary(Health("onnx"))
+    assert stats.labels == {"0": 1000, "1": 1000, "2": 1000, "many": sum(range(50))}
+    assert sum(stats.latency.counts) == 3000
+
+
+def test_what_waits_to_be_counted_is_bounded() -> None:
+    counts = Counts()
+    for _ in range(1000):
+        counts.add(_prediction("acid"), 1)
+        assert len(counts._waiting) < 256
 
 
 def test_calls_with_many_texts_have_no_latency(bundle: Path) -> None:
