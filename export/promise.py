@@ -9,7 +9,9 @@ confidence, however many candidates there are (Angelopoulos et al. 2021, "Learn 
 testing), where the bisection of Geifman & El-Yaniv has to share 5 % among its steps.
 
 Two things are taken for granted: that texts on the device are drawn as the development texts were, and that the
-error above a threshold does not fall when the threshold does. Candidates are ranks, not scores, and this is why
+error above a threshold does not fall when the threshold does. (The development set has also picked the student's
+best epoch and fitted the temperature; what little it gained by that is not allowed for. ``benchmarks/promise.py``
+looks at test sets, which picked nothing.) Candidates are ranks, not scores, and this is why
 that is enough. Let N development texts have scores above the point where the error reaches the promise. Given N,
 their mistakes are binomial with just that rate, and the texts below have a higher one. To accept too much, the first
 candidate of more than N texts must be rejected, which then happens with a probability of 5 % at most.

@@ -108,7 +108,7 @@ class Reference:
                 scores=_numbers(stored["scores"]),
                 unknown=float(stored["unknown"]),
             )
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise BundleError(f"{where}: not what gm-export writes ({error!r:.80}); export the bundle again") from error
 
 

@@ -63,6 +63,7 @@ def test_what_is_no_share_is_refused(max_error: Any) -> None:  # noqa: ANN401
         ("promises", [{"max_error": 0.1, "threshold": 0.5, "coverage": 7}]),
         ("promises", [{"max_error": rate, "threshold": 0.5, "coverage": 0.5} for rate in (0.2, 0.1)]),
         ("labels", [0.5, -0.5]),
+        ("labels", [10**400]),
         ("labels", None),
         ("edges", [0.8, 0.4]),
         ("edges", [0.4]),
