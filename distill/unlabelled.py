@@ -51,8 +51,12 @@ class Cleaning:
     shard_lines: int = 1_000_000
 
 
-def read_texts(path: Path, text_column: str = "text", encoding: str = "") -> Iterator[str]:
+def read_texts(
+    path: Path, text_column: str = "text", encoding: str = "", option: str = "--text-column NAME"
+) -> Iterator[str]:
     """Yield the texts of a file: the lines of ``.txt``, or one column of a table (``.jsonl``, ``.csv``, …).
+
+    ``option`` is what the user sets to name another column, for the message.
 
     Raises:
         DataError: the file cannot be read, is not what its suffix says, or has no such column.
@@ -61,7 +65,7 @@ def read_texts(path: Path, text_column: str = "text", encoding: str = "") -> Ite
     if path.name.lower().endswith((".txt", ".txt.gz")):
         yield from read_lines(path, encoding)
         return
-    for row in column(read_table(path, encoding), text_column, path, "--text-column NAME"):
+    for row in column(read_table(path, encoding), text_column, path, option):
         yield row.values[text_column]
 
 

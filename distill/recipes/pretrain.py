@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -85,29 +85,33 @@ def pretrain(
 
 
 def _encoded_texts(recipe: PretrainRecipe, run: RunFolder) -> TokenStore:
-    """Encode the texts, or find them encoded, for example before an interruption."""
-    folder, config = run.checkpoint / "texts", recipe.data
-    if not config.paths:
+    """Encode the texts, or find them encoded before an interruption."""
+    if not recipe.data.paths:
         raise ConfigError("no texts to learn from; name files, or folders that 'gm-distill corpus' wrote")
-    files = corpus_files([Path(path) for path in config.paths])
-    fingerprint = file_fingerprint(files)
+    files = corpus_files([Path(path) for path in recipe.data.paths])
+    folder, fingerprint = run.checkpoint / "texts", file_fingerprint(files)
     if not folder.is_dir():
-
-        def texts() -> Iterator[str]:
-            read = chain.from_iterable(read_texts(path, config.text_column, config.encoding) for path in files)
-            return map(normalise, read)
-
-        model = recipe.model
-        if model.start:
-            tokenizer = read_tokenizer(Path(model.start))
-        else:
-            tokenizer = train_character_tokenizer(texts(), model.vocabulary, model.min_count, model.max_len)
-        words = WordCutter() if recipe.masking.whole_words else None
-        write_store(folder, texts(), tokenizer, words, model.max_len - 2, config.held_out, fingerprint)
+        _encode(recipe, files, fingerprint, folder)
     store = TokenStore(folder)
     if store.fingerprint != fingerprint:
         raise ConfigError(f"the texts changed since {run.path} was begun; train anew with another --out")
     return store
+
+
+def _encode(recipe: PretrainRecipe, files: Sequence[Path], fingerprint: str, folder: Path) -> None:
+    """Read the texts, with the tokeniser of the model to continue or one that is made from them."""
+    data, model = recipe.data, recipe.model
+
+    def texts() -> Iterator[str]:
+        for file in files:
+            yield from map(normalise, read_texts(file, data.text_column, data.encoding, "--set data.text_column=NAME"))
+
+    if model.start:
+        tokenizer = read_tokenizer(Path(model.start))
+    else:
+        tokenizer = train_character_tokenizer(texts(), model.vocabulary, model.min_count, model.max_len)
+    words = WordCutter() if recipe.masking.whole_words else None
+    write_store(folder, texts(), tokenizer, words, model.max_len - 2, data.held_out, fingerprint)
 
 
 class Pretraining:

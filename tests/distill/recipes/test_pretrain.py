@@ -256,6 +256,9 @@ def test_texts_are_needed(corpus: Path, tmp_path: Path) -> None:
         pretrain(tiny_pretraining(corpus, "data.paths=[]"), tmp_path / "a", "cpu")
     with pytest.raises(DataError, match=r"missing\.txt"):
         pretrain(tiny_pretraining(corpus, 'data.paths=["missing.txt"]'), tmp_path / "b", "cpu")
+    (tmp_path / "names.csv").write_text("品名\n盐酸\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"only: 品名; name another with --set data\.text_column=NAME"):
+        pretrain(tiny_pretraining(tmp_path / "names.csv"), tmp_path / "c", "cpu")
 
 
 def test_a_cleaned_corpus_is_read_shard_by_shard(corpus: Path, tmp_path: Path) -> None:
