@@ -28,7 +28,7 @@ class FinetuneTrainingConfig(Section):
     lr: float = Field(1e-4, gt=0, description="Peak learning rate of the last layer (AdamW).")
     head_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the classifier, which starts from nothing.")
     layer_decay: float = Field(
-        0.9, gt=0, le=1, description="Each layer below learns this much slower; embeddings slowest."
+        0.95, gt=0, le=1, description="Each layer below learns this much slower; embeddings slowest."
     )
     schedule: Literal["linear", "cosine"] = Field("linear", description="How the rate falls after the warm-up.")
     warmup_share: Share = Field(0.1, description="Share of all steps during which the rate rises.")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +15,10 @@ import pytest
 from distill import cli
 from distill.lm_recipe import FinetuneRecipe, LayersRecipe
 from distill.recipes.finetune import finetune
+from distill.recipes.lm_layers import train
 from distill.run_folder import RunFolder
 from tests.distill.tiny import write_tiny_data
-from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, tiny_finetune, write_tiny_lm
+from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, tiny_finetune, tiny_layers, write_tiny_lm
 
 Command = Callable[..., int]
 Output = pytest.CaptureFixture[str]
@@ -110,6 +115,27 @@ def test_ctrl_c_names_the_command_that_was_given(
     out = tmp_path / "teacher"
     assert gm_distill("finetune", "--lm", lm, "--data", data, "--out", out) == 130
     assert capsys.readouterr().err.strip() == f"interrupted; go on with: gm-distill finetune --out {out} --resume"
+
+
+def test_killed_run_goes_on_as_if_it_had_not_been(
+    gm_distill: Command, data: Path, teacher: Path, tmp_path: Path
+) -> None:
+    """SIGKILL leaves no time to tidy up: what counts is what was written before."""
+    recipe = tiny_layers(data, teacher, "training.epochs=5")
+    path, killed, whole = tmp_path / "recipe.toml", tmp_path / "killed", tmp_path / "whole"
+    path.write_text(recipe.to_toml(), encoding="utf-8")
+    script = "from distill.cli import main; main()"
+    command = [sys.executable, "-c", script, "run", str(path), "--out", str(killed), "--device", "cpu"]
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=one_thread) as run:
+        assert run.stderr is not None
+        next(line for line in run.stderr if line.startswith("epoch 2/5"))
+        time.sleep(0.05)  # somewhere inside the third epoch
+        run.kill()
+    assert run.returncode == -signal.SIGKILL
+    train(recipe, whole, "cpu")
+    train(recipe, killed, "cpu", resume=True)
+    assert RunFolder(killed).metrics() == RunFolder(whole).metrics()
 
 
 def test_evaluate_reads_the_folder_of_a_teacher(gm_distill: Command, teacher: Path, capsys: Output) -> None:

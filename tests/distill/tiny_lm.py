@@ -56,7 +56,13 @@ def tiny_layers(data: Path, teacher: Path, *overrides: str) -> LayersRecipe:
     return read_recipe_of(LayersRecipe, None, [*paths, *SMALL_STUDENT, *overrides])
 
 
-SMALL_FINETUNE = ("training.batch_size=8", "training.epochs=2", "training.lr=0.003", "lm.max_len=16")
+SMALL_FINETUNE = (
+    "training.batch_size=8",
+    "training.epochs=2",
+    "training.lr=0.003",
+    "training.layer_decay=0.9",
+    "lm.max_len=16",
+)
 SMALL_STUDENT = (
     "student.layers=2",
     "student.width=16",
