@@ -83,7 +83,7 @@ def init(folder: Path) -> None:
     type=click.IntRange(min=1),
     default=1_000_000,
     show_default=True,
-    help="Texts among which near-duplicates are looked for, the last ones; a million take 256 MB.",
+    help="Texts among which near-duplicates are looked for, the last ones; a million take 262 MB.",
 )
 @click.option("--exclude", multiple=True, type=FILE, help="File of texts to leave out, as those of a test set.")
 @click.option("--shard-lines", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Texts a shard.")

@@ -28,8 +28,8 @@ class NearDuplicates:
     from 128 minima (standard error 0.03 at 0.9), is at least the threshold. A pair is compared when one of
     16 bands is equal: about 94 of 100 pairs of similarity 0.8 are, and all but a few in ten thousand at 0.9.
 
-    256 bytes a text of the window, whatever its length: 256 MB for a million. A text costs the same time
-    however many there are before it.
+    256 to 384 bytes a text of the window, whatever its length: 262 MB for a million. A text costs the same
+    time however many there are before it.
 
     Args:
         threshold: similarity from which a text is a near-duplicate, above 0 up to 1.
@@ -75,7 +75,7 @@ class NearDuplicates:
         self._signatures = np.zeros((capacity, _VALUES), np.uint8)
         self._signatures[: self._count] = known
         # Two to four slots a text: few texts lose their slot to another, and none all of its sixteen.
-        self._bits = capacity.bit_length() + 1
+        self._bits = (capacity - 1).bit_length() + 1
         self._tables = np.zeros((_BANDS, 1 << self._bits), np.uint32)
         for table, slots in zip(self._tables, self._slots_of(known).T, strict=True):
             table[slots] = np.arange(self._count)

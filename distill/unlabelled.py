@@ -1,8 +1,8 @@
 """An unlabelled corpus: read from files of many kinds, cleaned, without duplicates, written in shards.
 
 Texts stream through one after another. Memory does not grow with their lengths; it grows by 12 to 24 bytes
-for each text kept (exact duplicates) and by 256 bytes for each text of the window (near-duplicates): at
-most 24 MB per million lines kept, and 256 MB for the default window of a million.
+for each text kept (exact duplicates) and by about 262 bytes for each text of the window (near-duplicates):
+at most 24 MB per million lines kept, and 262 MB for the default window of a million.
 """
 
 from __future__ import annotations
