@@ -185,7 +185,6 @@ def run(
         from distill.methods import read_any_recipe
     resolved = resolve(read_any_recipe, recipe, settings, shortcuts, out if resume else None)
     train(resolved, out, device, resume)
-    click.echo(f"\nrun folder: {out}\nnext: gm-export --int8 {out}")
 
 
 @cli.command(short_help="Fine-tune a language model on labels.")
@@ -211,7 +210,6 @@ def finetune(
     read = partial(read_recipe_of, FinetuneRecipe)
     resolved = resolve(read, recipe, settings, shortcuts, out if resume else None)
     train(resolved, out, device, resume)
-    click.echo(f"\nteacher: {out}\nnext: gm-distill run lm_layers --set lm_layers.teacher={out} --data ...")
 
 
 @cli.command(short_help="Print scores of a trained student.")

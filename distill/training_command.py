@@ -35,15 +35,26 @@ SCORED = {
 """How tables call the networks that the final event of a run of mutual learning scores."""
 LM_SCORED = {"teacher": "teacher (language model)", "student": "student"}
 """The same where the teacher is a language model."""
+_STUDENT_NEXT = "run folder: {out}\nnext: gm-export --int8 {out}"
+_TEACHER_NEXT = "teacher: {out}\nnext: gm-distill run lm_layers --set lm_layers.teacher={out} --data ..."
 
 
 class Method(NamedTuple):
-    """How to train by a recipe: what does it, what its events look like, how its networks are called."""
+    """How to train by a recipe.
+
+    Attributes:
+        train: what does it.
+        total: most epochs and rounds.
+        describe: says in a line what an event of it is.
+        names: how tables call its networks.
+        closing: what is said at the end; ``{out}`` stands for the folder.
+    """
 
     train: Callable[..., dict[str, Any]]
     total: int
     describe: Callable[[dict[str, Any]], Any]
     names: dict[str, str]
+    closing: str
 
 
 def training_options(out: str, what: str) -> Callable[[_Command], _Command]:
@@ -92,6 +103,7 @@ def train(recipe: AnyRecipe, out: Path, device: str, resume: bool) -> None:
         click.echo(f"\ninterrupted; go on with: gm-distill {command} --out {out} --resume", err=True)
         raise SystemExit(INTERRUPTED) from None
     click.echo(_closing_table(final["test"], method.names))
+    click.echo("\n" + method.closing.format(out=out))
 
 
 def _method(recipe: AnyRecipe) -> Method:
@@ -101,14 +113,14 @@ def _method(recipe: AnyRecipe) -> Method:
     if isinstance(recipe, FinetuneRecipe):
         from distill.recipes import finetune as recipe_of_teacher
 
-        return Method(recipe_of_teacher.finetune, *progress.epochs(recipe.training.epochs), LM_SCORED)
+        return Method(recipe_of_teacher.finetune, *progress.epochs(recipe.training.epochs), LM_SCORED, _TEACHER_NEXT)
     if isinstance(recipe, LayersRecipe):
         from distill.recipes import lm_layers
 
-        return Method(lm_layers.train, *progress.epochs(recipe.training.epochs), LM_SCORED)
+        return Method(lm_layers.train, *progress.epochs(recipe.training.epochs), LM_SCORED, _STUDENT_NEXT)
     from distill.recipes import gate_mixup
 
-    return Method(gate_mixup.train, *progress.mutual_learning(recipe.training), SCORED)
+    return Method(gate_mixup.train, *progress.mutual_learning(recipe.training), SCORED, _STUDENT_NEXT)
 
 
 def resolve(

@@ -33,9 +33,7 @@ class StudentLayers:
 def watch(student: Student) -> Iterator[StudentLayers]:
     """Yield what is filled in by the one ``encode`` that follows inside the ``with``."""
     seen = StudentLayers()
-    hooks = []
-    for block in student.blocks:
-        hooks.append(block.register_forward_hook(_record(seen)))
+    hooks = [block.register_forward_hook(_record(seen)) for block in student.blocks]
     try:
         yield seen
     finally:
