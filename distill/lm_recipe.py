@@ -83,7 +83,7 @@ class LayersTrainingConfig(Section):
 
     seed: int = Field(0, ge=0, description="Fixes split, initial weights, order of batches and dropout.")
     batch_size: Positive = Field(64, description="Texts in a batch, with labels and without, mixed.")
-    epochs: Positive = Field(40, description="Most epochs over all texts; the rate falls to 0 over them.")
+    epochs: Positive = Field(24, description="Most epochs over all texts; the rate falls to 0 over them.")
     patience: Positive = Field(10, description="Epochs without a better dev macro-F1 before it stops.")
     lr: float = Field(1e-3, gt=0, description="Peak learning rate (AdamW).")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay.")
