@@ -65,6 +65,10 @@ class Trainee:
         """Put the best weights back into the network."""
         self.module.load_state_dict(self.best)
 
+    def forget_score(self) -> None:
+        """Let any weights be better than the best so far."""
+        self.best_f1 = -1.0
+
     def tensors(self) -> Tensors:
         """Return weights, best weights, projection and moments of the optimiser, for a checkpoint."""
         return {

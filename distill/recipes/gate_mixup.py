@@ -143,12 +143,17 @@ class GateMixup:
             self._keep({"event": "epoch", "epoch": self.epochs, "loss": losses, "dev": self._score_on_dev()})
 
     def mutual_learning(self) -> None:
-        """Let the networks teach each other until the student's dev macro-F1 stops rising."""
+        """Let the networks teach each other until the student's dev macro-F1 stops rising.
+
+        The result is the best round. The initial weights do not compete with the rounds: they are the luckiest of their
+        own epochs, and on a few hundred texts luck of a point or two would beat what the rounds teach.
+        """
         settings = self.recipe.training
         if self.rounds == 0:
             self.initial_student = self.student.best
-            self.student.continue_from_best()
-            self.teacher.continue_from_best()
+            for learner in (self.student, self.teacher):
+                learner.continue_from_best()
+                learner.forget_score()
             self._start_mutual()
         while self.rounds < settings.rounds and self.rounds_since_best < settings.patience:
             stages = {"stage_one": self._stage(self.teacher, self.student)}
