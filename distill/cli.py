@@ -100,7 +100,7 @@ def corpus(
       gm-distill corpus names.txt abstracts.jsonl.gz --out clean
       gm-distill corpus erp/*.csv --text-column 品名 --exclude test.tsv --out clean
     """
-    from distill.unlabelled import Cleaning, clean_corpus, read_texts
+    from distill.unlabelled.corpus import Cleaning, clean_corpus, read_texts
 
     texts, excluded = (
         chain.from_iterable(read_texts(path, text_column, encoding) for path in paths) for paths in (sources, exclude)
@@ -147,8 +147,8 @@ def pretrain(
       accelerate launch --num_processes 4 "$(command -v gm-distill)" pretrain clean --out lm    (4 GPUs)
     """
     with needs_extra("pretraining", "train"):
-        from distill.pretrain_config import PretrainRecipe
-        from distill.pretrain_progress import PretrainingProgress
+        from distill.lm.pretrain_config import PretrainRecipe
+        from distill.lm.pretrain_progress import PretrainingProgress
         from distill.recipe import read_recipe_of
         from distill.recipes.pretrain import pretrain as train_language_model
     read = partial(read_recipe_of, PretrainRecipe)
@@ -205,7 +205,7 @@ def finetune(
       gm-distill finetune --out teacher --resume
     """
     with needs_extra("training", "train"):
-        from distill.lm_recipe import FinetuneRecipe
+        from distill.lm.recipe import FinetuneRecipe
         from distill.recipe import read_recipe_of
     read = partial(read_recipe_of, FinetuneRecipe)
     resolved = resolve(read, recipe, settings, shortcuts, out if resume else None)

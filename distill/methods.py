@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from distill.lm_recipe import FinetuneRecipe, LayersRecipe
+from distill.lm.recipe import FinetuneRecipe, LayersRecipe
 from distill.recipe import Recipe, read_recipe_of, read_toml
 from runtime.errors import ConfigError
 

@@ -95,11 +95,11 @@ class TrainingConfig(Section):
     """Schedules and optimisation."""
 
     seed: int = Field(0, ge=0, description="Fixes split, initial weights, order of batches, dropout and Mixup.")
-    batch_size: Positive = Field(64, description="Texts in a batch.")
+    batch_size: Positive = Field(32, description="Texts in a batch; sets of a thousand texts want small ones.")
     initial_epochs: Positive = Field(6, description="Epochs of initial training on the labels, teacher and student.")
-    rounds: Positive = Field(24, description="Most rounds of mutual learning; a round is stage one, then stage two.")
+    rounds: Positive = Field(16, description="Most rounds of mutual learning; a round is stage one, then stage two.")
     stage_epochs: Positive = Field(1, description="Epochs of each stage in a round.")
-    patience: Positive = Field(8, description="Rounds without a better student on dev macro-F1 before it stops.")
+    patience: Positive = Field(16, description="Rounds without a better student on dev macro-F1 before it stops.")
     student_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the student (AdamW).")
     teacher_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the teacher (AdamW).")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of both.")

@@ -108,7 +108,7 @@ def train(recipe: AnyRecipe, out: Path, device: str, resume: bool) -> None:
 
 def _method(recipe: AnyRecipe) -> Method:
     from distill import progress
-    from distill.lm_recipe import FinetuneRecipe, LayersRecipe
+    from distill.lm.recipe import FinetuneRecipe, LayersRecipe
 
     if isinstance(recipe, FinetuneRecipe):
         from distill.recipes import finetune as recipe_of_teacher

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.quiet import quiet_transformers
+from distill.lm.quiet import quiet_transformers
 from runtime.errors import ConfigError
 
 

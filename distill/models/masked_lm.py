@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from distill.lm.pretrain_config import MaskedLMConfig
+from distill.lm.quiet import quiet_transformers
 from distill.models.lm_teacher import longest_sequence
-from distill.pretrain_config import MaskedLMConfig
-from distill.quiet import quiet_transformers
 from runtime.errors import ConfigError, DataError
 
 # How the models of transformers call what turns hidden states into logits.

@@ -2,7 +2,7 @@
 
 One run, top to bottom: read the corpus, put a linear head on the encoder, train all of it (each layer
 slower than the one above: Howard and Ruder 2018, arXiv:1801.06146), keep the weights that are best on
-the development set, and look at the test set once, at the end. Keys and defaults: ``distill/lm_recipe.py``.
+the development set, and look at the test set once, at the end. Keys and defaults: ``distill/lm/recipe.py``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from distill.batches import class_ids, rows_by_length, shuffled_rows
 from distill.corpus import Corpus, Example, read_corpus
 from distill.epochs import Epochs
 from distill.learner import Trainee
-from distill.lm_folder import read_tokenizer_and_encoder, save_finetuned
-from distill.lm_recipe import FinetuneRecipe, FinetuneTrainingConfig
-from distill.lm_tokens import LMTokenizer
+from distill.lm.folder import read_tokenizer_and_encoder, save_finetuned
+from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
+from distill.lm.tokens import LMTokenizer
 from distill.losses import label_loss
 from distill.models.lm_teacher import LMTeacher
 from distill.predict import prediction_rows

@@ -4,7 +4,7 @@ One run, top to bottom: read labelled and unlabelled texts, ask the teacher abou
 a student whose characters begin as the teacher's, and train it on hidden states, attention maps,
 embeddings and outputs of the teacher and on the labels (Jiao et al. 2020, arXiv:1909.10351). The weights
 that are best on the development set are kept; the test set is looked at once, at the end. Keys and
-defaults: ``distill/lm_recipe.py``.
+defaults: ``distill/lm/recipe.py``.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from torch.optim import AdamW
 from transformers import get_cosine_schedule_with_warmup
 
 from distill.batches import class_ids, hide_characters, shuffled_rows
-from distill.carry_over import carry_over, character_vectors, fit
 from distill.corpus import Corpus, Example, read_corpus
 from distill.epochs import Epochs
 from distill.learner import Trainee
-from distill.lm_folder import FinetunedLM, read_finetuned
-from distill.lm_recipe import LayersConfig, LayersDataConfig, LayersRecipe
+from distill.lm.carry_over import carry_over, character_vectors, fit
+from distill.lm.folder import FinetunedLM, read_finetuned
+from distill.lm.recipe import LayersConfig, LayersDataConfig, LayersRecipe
+from distill.lm.teacher_cache import Targets, cached, teacher_logits
 from distill.losses import attention_loss, distillation_loss, hidden_loss, label_loss, representation_loss
 from distill.models.student import Student
 from distill.models.student_layers import StudentLayers, watch
 from distill.predict import prediction_rows, student_logits
 from distill.run_folder import RunFolder
-from distill.teacher_cache import Targets, cached, teacher_logits
 from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
-from distill.unlabelled import read_texts
+from distill.unlabelled.corpus import read_texts
 from runtime.errors import ConfigError
 from runtime.text import normalise
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer

@@ -2,9 +2,9 @@
 
 One run, top to bottom: encode the texts once, build the model, then step by step hide words and learn to
 guess them; every so often test on held-out texts, write a point of the curve and a checkpoint; at the end
-leave an ordinary Hugging Face folder. Keys and defaults: ``distill/pretrain_config.py``.
+leave an ordinary Hugging Face folder. Keys and defaults: ``distill/lm/pretrain_config.py``.
 
-Every random number of a step is drawn from the seed and the number of the step (``distill/masked_batches.py``).
+Every random number of a step is drawn from the seed and the number of the step (``distill/lm/masked_batches.py``).
 So the checkpoint holds no state of a generator, and a resumed run draws what an uninterrupted one draws.
 """
 
@@ -23,7 +23,6 @@ from torch.nn import functional
 from torch.optim import AdamW
 from transformers import get_cosine_schedule_with_warmup
 
-from distill.character_tokenizer import train_character_tokenizer
 from distill.checkpoint import (
     optimiser_tensors,
     read_checkpoint,
@@ -32,15 +31,16 @@ from distill.checkpoint import (
     with_prefix,
     write_checkpoint,
 )
-from distill.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
+from distill.lm.character_tokenizer import train_character_tokenizer
+from distill.lm.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
+from distill.lm.pretrain_config import MaskedLMConfig, PretrainRecipe
+from distill.lm.processes import Processes
+from distill.lm.quiet import quiet_transformers
+from distill.lm.token_store import TokenStore, file_fingerprint, write_store
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
-from distill.pretrain_config import MaskedLMConfig, PretrainRecipe
-from distill.processes import Processes
-from distill.quiet import quiet_transformers
 from distill.run_folder import RunFolder
-from distill.token_store import TokenStore, file_fingerprint, write_store
 from distill.training import Event, Report, claim, machine, mixed_precision
-from distill.unlabelled import corpus_files, read_texts
+from distill.unlabelled.corpus import corpus_files, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError
 from runtime.files import atomic_path, write_bytes

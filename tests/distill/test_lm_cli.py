@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from distill import cli
-from distill.lm_recipe import FinetuneRecipe, LayersRecipe
+from distill.lm.recipe import FinetuneRecipe, LayersRecipe
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import train
 from distill.run_folder import RunFolder

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.pretrain_config import PretrainRecipe
+from distill.lm.pretrain_config import PretrainRecipe
 from distill.recipe import read_recipe_of
 from distill.recipes.pretrain import Pretraining, pretrain
 from distill.run_folder import RunFolder

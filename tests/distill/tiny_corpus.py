@@ -6,7 +6,7 @@ import json
 from itertools import product
 from pathlib import Path
 
-from distill.pretrain_config import PretrainRecipe
+from distill.lm.pretrain_config import PretrainRecipe
 from distill.recipe import read_recipe_of
 
 _NAMES = ["氢氧化钠", "氢氧化钾", "工业盐酸", "硫酸", "聚乙烯", "聚丙烯", "环氧树脂", "碳酸钙", "冰醋酸", "甲苯"]

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from distill.lm_recipe import FinetuneRecipe, LayersRecipe
+from distill.lm.recipe import FinetuneRecipe, LayersRecipe
 from distill.recipe import read_recipe_of
 from runtime.tables import read_table
 from runtime.text import normalise

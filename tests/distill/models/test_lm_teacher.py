@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from distill.lm_tokens import LMTokenizer
+from distill.lm.tokens import LMTokenizer
 from distill.models.lm_teacher import LMTeacher, load_encoder, longest_sequence
 from runtime.errors import ConfigError
 from tests.distill.tiny import write_tiny_data

@@ -18,9 +18,9 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
-from distill.character_tokenizer import train_character_tokenizer
+from distill.lm.character_tokenizer import train_character_tokenizer
+from distill.lm.pretrain_config import MaskedLMConfig
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
-from distill.pretrain_config import MaskedLMConfig
 from runtime.errors import ConfigError, DataError
 
 REAL_LM = Path(__file__).parents[4] / "shared" / "models" / "me5-small-zh"

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from distill.learner import Trainee
-from distill.lm_folder import read_finetuned
-from distill.lm_recipe import FinetuneTrainingConfig
+from distill.lm.folder import read_finetuned
+from distill.lm.recipe import FinetuneTrainingConfig
+from distill.lm.teacher_cache import teacher_logits
 from distill.models.lm_teacher import LMTeacher, load_encoder
 from distill.recipes.finetune import Finetuning, finetune, optimisation
 from distill.run_folder import RunFolder
-from distill.teacher_cache import teacher_logits
 from runtime.errors import ConfigError, DataError
 from tests.distill.tiny import tiny_recipe, write_tiny_data
 from tests.distill.tiny_lm import REAL_LM, tiny_finetune, write_tiny_lm

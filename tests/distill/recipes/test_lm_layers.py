@@ -11,7 +11,7 @@ import torch
 
 from distill.corpus import read_corpus
 from distill.learner import Trainee
-from distill.lm_recipe import LayersConfig, LayersDataConfig
+from distill.lm.recipe import LayersConfig, LayersDataConfig
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import LayerDistillation, chosen_layers, train, unlabelled_texts
 from distill.run_folder import RunFolder

@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertCon
 from distill.recipes import pretrain as module
 from distill.recipes.pretrain import Pretraining, pretrain
 from distill.run_folder import RunFolder
-from distill.unlabelled import Cleaning, clean_corpus, read_texts
+from distill.unlabelled.corpus import Cleaning, clean_corpus, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError, DataError
 from tests.distill.tiny_corpus import tiny_pretraining, write_tiny_corpus

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from distill.pretrain_config import PretrainRecipe, shipped_pretrain_recipe
+from distill.lm.pretrain_config import PretrainRecipe, shipped_pretrain_recipe
 from distill.recipe import Section, read_recipe_of
 from runtime.errors import ConfigError
 
-SHIPPED = Path(__file__).parents[2] / "distill" / "recipes" / "pretrain.toml"
+SHIPPED = Path(__file__).parents[3] / "distill" / "recipes" / "pretrain.toml"
 
 
 def test_shipped_recipe_is_the_generated_one_with_all_defaults() -> None:

@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from distill.lm_recipe import FinetuneRecipe, LanguageModelConfig
-from distill.lm_tokens import LMTokenizer
+from distill.lm.recipe import FinetuneRecipe, LanguageModelConfig
+from distill.lm.tokens import LMTokenizer
 from distill.models.lm_teacher import LMTeacher, load_encoder, longest_sequence
 from distill.run_folder import RunFolder
 from runtime.errors import ConfigError, DataError

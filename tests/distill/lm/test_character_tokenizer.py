@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer, BertConfig
 
-from distill.character_tokenizer import train_character_tokenizer
+from distill.lm.character_tokenizer import train_character_tokenizer
 from runtime.text import normalise
 
 TEXTS = ["氢氧化钠 片碱", "氢氧化钾", "pvc树脂", "pp树脂 碱"]

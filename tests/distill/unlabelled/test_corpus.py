@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.unlabelled import Cleaning, clean_corpus, corpus_files, han_share, read_texts
+from distill.unlabelled.corpus import Cleaning, clean_corpus, corpus_files, han_share, read_texts
 from runtime.errors import ConfigError, DataError
 
 NAMES = ["氢氧化钠 片碱", "工业盐酸", "聚乙烯颗粒 薄膜级", "环氧树脂 E-44", "冰醋酸", "碳酸钙粉末"]

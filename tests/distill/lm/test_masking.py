@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from distill.masking import Masked, mask_words, word_starts
+from distill.lm.masking import Masked, mask_words, word_starts
 
 MASK, VOCABULARY = 4, 100
 

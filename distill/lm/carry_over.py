@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from distill.lm_folder import FinetunedLM
+from distill.lm.folder import FinetunedLM
 from distill.models.student import Student
 from runtime.tokenizer import FIRST_CHARACTER_ID, CharTokenizer
 

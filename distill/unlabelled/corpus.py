@@ -15,8 +15,8 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
-from distill.hash_set import HashSet, text_hash
-from distill.near_duplicates import NearDuplicates
+from distill.unlabelled.hash_set import HashSet, text_hash
+from distill.unlabelled.near_duplicates import NearDuplicates
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path, write_json
 from runtime.tables import column, read_lines, read_table

@@ -21,8 +21,8 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 
 from distill.batches import rows_by_length
-from distill.lm_folder import FinetunedLM
-from distill.lm_tokens import NOWHERE, TokenisedText
+from distill.lm.folder import FinetunedLM
+from distill.lm.tokens import NOWHERE, TokenisedText
 from runtime.errors import DataError
 from runtime.files import atomic_path
 

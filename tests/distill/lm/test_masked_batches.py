@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill.character_tokenizer import train_character_tokenizer
-from distill.masked_batches import Batch, MaskedBatches
-from distill.token_store import TokenStore, write_store
+from distill.lm.character_tokenizer import train_character_tokenizer
+from distill.lm.masked_batches import Batch, MaskedBatches
+from distill.lm.token_store import TokenStore, write_store
 
 TEXTS = [chr(0x4E00 + number) * (2 + number % 7) for number in range(70)]
 

@@ -116,7 +116,7 @@ def shipped_layers_recipe() -> str:
 
 
 _FINETUNE_HEADER = """\
-# Fine-tuning of a language model on labels, every key at its default. Generated from distill/lm_recipe.py.
+# Fine-tuning of a language model on labels, every key at its default. Generated from distill/lm/recipe.py.
 #
 #   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
 #   gm-distill finetune my-finetune.toml --set training.lr=5e-5 --out teacher
@@ -124,7 +124,7 @@ _FINETUNE_HEADER = """\
 """
 
 _LAYERS_HEADER = """\
-# A student from the layers of a language model, every key at its default. Generated from distill/lm_recipe.py.
+# A student from the layers of a language model, every key at its default. Generated from distill/lm/recipe.py.
 #
 #   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
 #   gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --out run

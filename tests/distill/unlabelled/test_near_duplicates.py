@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.near_duplicates import NearDuplicates, minhash
+from distill.unlabelled.near_duplicates import NearDuplicates, minhash
 
 HAN = [chr(code) for code in range(0x4E00, 0x9000)]
 

@@ -7,7 +7,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.hash_set import HashSet, text_hash
+from distill.unlabelled.hash_set import HashSet, text_hash
 
 # Few different low bits: hashes that meet in the same slot.
 HASHES = st.lists(st.integers(0, 7).flatmap(lambda low: st.integers(1, 2**54 - 1).map(lambda high: high << 10 | low)))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distill.character_tokenizer import train_character_tokenizer
-from distill.token_store import TokenStore, file_fingerprint, write_store
+from distill.lm.character_tokenizer import train_character_tokenizer
+from distill.lm.token_store import TokenStore, file_fingerprint, write_store
 from distill.words import WordCutter
 from runtime.errors import DataError
 

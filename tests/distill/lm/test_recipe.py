@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from distill.lm_recipe import FinetuneRecipe, LayersRecipe, shipped_finetune_recipe, shipped_layers_recipe
+from distill.lm.recipe import FinetuneRecipe, LayersRecipe, shipped_finetune_recipe, shipped_layers_recipe
 from distill.methods import read_any_recipe
 from distill.recipe import BaseRecipe, Recipe, Section
 from runtime.errors import ConfigError
 
-RECIPES = Path(__file__).parents[2] / "distill" / "recipes"
+RECIPES = Path(__file__).parents[3] / "distill" / "recipes"
 KINDS: list[type[BaseRecipe]] = [FinetuneRecipe, LayersRecipe]
 
 

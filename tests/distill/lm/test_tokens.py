@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.lm_tokens import NOWHERE, LMTokenizer, shorten
+from distill.lm.tokens import NOWHERE, LMTokenizer, shorten
 from distill.models.lm_teacher import load_encoder, longest_sequence
 from runtime.text import normalise
 from runtime.tokenizer import CharTokenizer

@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.hash_set import text_hash
-from distill.masking import word_starts
+from distill.lm.masking import word_starts
+from distill.unlabelled.hash_set import text_hash
 from distill.words import WordCutter
 from runtime.errors import DataError
 from runtime.files import atomic_path, write_json

@@ -93,7 +93,7 @@ def shipped_pretrain_recipe() -> str:
 
 
 _SHIPPED_HEADER = """\
-# Pretraining of a masked language model with every key at its default. Generated from distill/pretrain_config.py.
+# Pretraining of a masked language model with every key at its default. Generated from distill/lm/pretrain_config.py.
 #
 #   gm-distill corpus names.txt abstracts.jsonl.gz --out clean
 #   gm-distill pretrain clean --recipe distill/recipes/pretrain.toml --out lm

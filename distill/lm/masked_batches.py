@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from distill.masking import mask_words
-from distill.token_store import TokenStore
+from distill.lm.masking import mask_words
+from distill.lm.token_store import TokenStore
 
 # Pieces of a pool this many batches large are sorted by length before they are cut into batches.
 _POOL = 16

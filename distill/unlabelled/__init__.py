@@ -1,0 +1,1 @@
+"""Unlabelled texts: cleaned, without duplicates, in shards."""
