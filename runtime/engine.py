@@ -110,7 +110,7 @@ def _batches(encodings: Sequence[Encoding], batch_tokens: int) -> Iterator[list[
 
 
 def _read_only(logits: Logits) -> Logits:
-    logits.flags.writeable = False
+    logits.setflags(write=False)
     return logits
 
 
