@@ -97,8 +97,9 @@ def _files(path: Path) -> dict[str, Path]:
         return {"train": path}
     found: dict[str, Path] = {}
     for file in names:
-        if file.stem in ("train", "dev", "test") and file.suffix.lower() in SUFFIXES:
-            first = found.setdefault(file.stem, file)
+        split_name, _, suffix = file.name.partition(".")
+        if split_name in ("train", "dev", "test") and f".{suffix.lower()}" in SUFFIXES:
+            first = found.setdefault(split_name, file)
             if first is not file:
                 raise DataError(f"{path} holds both {first.name} and {file.name}; keep one of them")
     if "train" not in found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from math import isfinite
 from typing import Any
 
 import torch
@@ -36,8 +37,17 @@ class Means:
             self._texts[name] = self._texts.get(name, 0) + texts
 
     def values(self) -> dict[str, float]:
-        """Return the means."""
-        return {name: float(total) / self._texts[name] for name, total in self._sums.items()}
+        """Return the means.
+
+        Raises:
+            ConfigError: one is not a finite number: training has diverged.
+        """
+        means = {name: float(total) / self._texts[name] for name, total in self._sums.items()}
+        for name, mean in means.items():
+            if not isfinite(mean):
+                advice = "lower the learning rate and train anew"
+                raise ConfigError(f"training diverged: the loss {name!r} is {mean}; {advice}")
+        return means
 
 
 def score(labels: Tensor, logits: Tensor) -> dict[str, float]:
@@ -72,7 +82,7 @@ def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
         ConfigError: it is in use, finished, of another recipe or of another method.
     """
     in_use = run.path.is_file() or (run.path.is_dir() and any(run.path.iterdir()))
-    if not in_use:
+    if not in_use or _left_before_it_began(run, type(recipe)):
         run.save_recipe(recipe)
     elif not resume:
         raise ConfigError(f"{run.path} is not empty; choose another --out, or go on with an interrupted run: --resume")
@@ -80,6 +90,18 @@ def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
         raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
     elif read_recipe_of(type(recipe), run.path / "recipe.toml") != recipe:
         raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
+
+
+def _left_before_it_began(run: RunFolder, kind: type[BaseRecipe]) -> bool:
+    """Return whether all that lies there is the recipe of a run that found its data, or its teacher, missing."""
+    path = run.path / "recipe.toml"
+    if not run.path.is_dir() or list(run.path.iterdir()) != [path]:
+        return False
+    try:
+        # A recipe that a person wrote has other comments, or none: it is not ours to replace.
+        return read_recipe_of(kind, path).to_toml() == path.read_text(encoding="utf-8")
+    except ConfigError:
+        return False
 
 
 def machine(seed: int, device: torch.device) -> dict[str, Any]:

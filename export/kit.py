@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, replace
+from importlib.metadata import metadata, version
 from pathlib import Path
 
 from export.bundle import SUFFIX
@@ -19,6 +19,8 @@ from export.kit_scripts import POWERSHELL, READ_ME, SHELL
 from runtime.bundle import Bundle
 from runtime.errors import ConfigError
 from runtime.files import atomic_path, write_text
+from runtime.manifest import SIGNATURE
+from runtime.storage import open_storage
 
 _DISTRIBUTION = "gm-edge"
 _ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +55,11 @@ class KitOptions:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"3\.\d+", self.python):
             raise ConfigError(f"--python must be a version like 3.11, not {self.python!r}")
+        known = metadata(_DISTRIBUTION).get_all("Provides-Extra") or []
+        # pip only warns, and leaves out what the device was meant to have.
+        for extra in self.extras:
+            if extra not in known:
+                raise ConfigError(f"--extra {extra}: there is none of that name; there are {' '.join(known)}")
 
 
 def make_kit(bundle: Path, out: Path, options: KitOptions) -> list[str]:
@@ -70,7 +77,7 @@ def make_kit(bundle: Path, out: Path, options: KitOptions) -> list[str]:
     with atomic_path(out) as kit:
         wheels = kit / _WHEELS
         wheels.mkdir(parents=True)
-        download_wheels(wheels, options)
+        download_wheels(wheels, _with_what_checks_signatures(options, bundle))
         (shutil.copy if bundle.is_file() else shutil.copytree)(bundle, kit / name)
         write_text(kit / "requirements.txt", pinned(wheels))
         places = {"python": options.python, "version": options.python.replace(".", ", "), "bundle": name}
@@ -78,6 +85,12 @@ def make_kit(bundle: Path, out: Path, options: KitOptions) -> list[str]:
         write_text(kit / "install.ps1", POWERSHELL.format(**places))
         write_text(kit / "README.txt", READ_ME.format(**places, platform=options.platform))
     return sorted(path.name for path in (out / _WHEELS).iterdir())
+
+
+def _with_what_checks_signatures(options: KitOptions, bundle: Path) -> KitOptions:
+    with open_storage(Path(os.path.abspath(bundle))) as storage:
+        signed = SIGNATURE in storage.sizes()
+    return replace(options, extras=sorted({*options.extras, "sign"})) if signed else options
 
 
 def check_kit(kit: Path) -> str:

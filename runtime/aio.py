@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from runtime.classifier import Classifier
-from runtime.errors import ConfigError
+from runtime.errors import BackendError, ConfigError
 from runtime.prediction import Prediction
 
 _Argument = TypeVar("_Argument")
@@ -18,11 +18,10 @@ _Result = TypeVar("_Result")
 
 
 class AsyncClassifier:
-    """Runs a classifier's calls in a few threads, with a bounded queue before them.
+    """Runs a classifier's calls in a few threads; what comes meanwhile waits in the event loop.
 
-    A task that is cancelled while its call waits takes the call out of the queue. A call that runs already is
-    finished, unheard, and keeps its place until then: however many tasks are cancelled, no more than ``workers``
-    calls run and ``waiting`` wait. Use it in one event loop.
+    A task that is cancelled while it waits leaves nothing behind. A call that runs already is finished, unheard,
+    and keeps its thread until then. Use it in one event loop.
 
     Example:
         >>> async def label(text: str) -> str:
@@ -32,18 +31,18 @@ class AsyncClassifier:
     Args:
         classifier: what classifies; it may be used and reloaded directly as well, and is not closed.
         workers: threads, at least 1; more than there are processors gain nothing.
-        waiting: calls that may wait for a thread, at least 0; what comes then waits in the event loop.
 
     Raises:
-        ConfigError: ``workers`` or ``waiting`` is less than that.
+        ConfigError: ``workers`` is less than that.
     """
 
-    def __init__(self, classifier: Classifier, workers: int = 1, waiting: int = 64) -> None:
-        if workers < 1 or waiting < 0:
-            raise ConfigError(f"workers must be at least 1 and waiting at least 0, not {workers} and {waiting}")
+    def __init__(self, classifier: Classifier, workers: int = 1) -> None:
+        if workers < 1:
+            raise ConfigError(f"workers must be at least 1, not {workers}")
         self._classifier = classifier
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="gm-classify")
-        self._places = asyncio.Semaphore(workers + waiting)
+        # As many as threads: a call given to the pool starts, so that none piles up there when tasks are cancelled.
+        self._places = asyncio.Semaphore(workers)
 
     async def classify(self, text: str) -> Prediction:
         """Classify one text; see :meth:`Classifier.classify`."""
@@ -54,7 +53,7 @@ class AsyncClassifier:
         return await self._run(self._classifier.classify_many, texts)
 
     async def close(self) -> None:
-        """Let the running calls end, cancel the waiting ones, and end the threads. A call after this raises."""
+        """Let the running calls end, and the threads. A call that waits, or comes later, raises ``BackendError``."""
         await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
 
     async def __aenter__(self) -> AsyncClassifier:
@@ -70,9 +69,9 @@ class AsyncClassifier:
         loop = asyncio.get_running_loop()
         try:
             future = self._pool.submit(call, argument)
-        except RuntimeError:
+        except RuntimeError as error:
             self._places.release()
-            raise
+            raise BackendError("the classifier is closed; make a new one") from error
         # Not in a `finally` here: a cancelled task leaves at once, its thread may go on for a while.
         future.add_done_callback(lambda _future: self._give_back(loop))
         return await asyncio.wrap_future(future)

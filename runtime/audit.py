@@ -84,9 +84,10 @@ class AuditLog:
         self._move_to_own_file()
 
     def _move_to_own_file(self) -> None:
-        self._process = os.getpid()
-        path = self._path
-        self._handler = self._new_handler(path.with_name(f"{path.stem}.{self._process}{path.suffix}"))
+        process, path = os.getpid(), self._path
+        self._handler = self._new_handler(path.with_name(f"{path.stem}.{process}{path.suffix}"))
+        # Last: another thread that sees its own process here writes to whatever handler there is.
+        self._process = process
 
     def _new_handler(self, path: Path) -> _CountingHandler:
         return _CountingHandler(

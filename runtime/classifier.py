@@ -91,10 +91,11 @@ class Classifier:
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, not {type(text).__name__}")
         start = perf_counter_ns()
-        prediction = (self._engine or self._reopened()).classify(text)
+        engine = self._engine or self._reopened()
+        prediction = engine.classify(text)
         self._counts.add(prediction, perf_counter_ns() - start)
         if self._audit is not None:
-            self._audit.write(self._path.name, (text,), (prediction,))
+            self._audit.write(engine.bundle.path.name, (text,), (prediction,))
         return prediction
 
     def classify_many(self, texts: Iterable[str]) -> list[Prediction]:
@@ -187,10 +188,11 @@ class Classifier:
         for index, text in enumerate(texts, first):
             if not isinstance(text, str):
                 raise TypeError(f"texts[{index}] must be a str, not {type(text).__name__}")
-        predictions = (self._engine or self._reopened()).classify_many(texts)
+        engine = self._engine or self._reopened()
+        predictions = engine.classify_many(texts)
         self._counts.add_many(predictions)
         if self._audit is not None:
-            self._audit.write(self._path.name, texts, predictions)
+            self._audit.write(engine.bundle.path.name, texts, predictions)
         return predictions
 
     def _start_counting(self) -> None:

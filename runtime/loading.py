@@ -60,7 +60,7 @@ class Loader:
             raise ConfigError(f"unknown selftest {self.selftest!r}; use {' or '.join(SELFTESTS)}")
 
     def load(self, path: str | os.PathLike[str]) -> tuple[Engine, Health]:
-        """Open a bundle and load its model, or its fp32 model where the other fails the self-test.
+        """Open a bundle and load its model, or its fp32 model where the other does not run or fails the self-test.
 
         Raises:
             BundleError: it is no valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
@@ -69,10 +69,14 @@ class Loader:
                 promise ``max_error``.
         """
         bundle = Bundle.open(path, self.public_key)
-        engine = Engine(bundle, self.backend, self.threads, self.max_error)
         if self.selftest == "off":
+            engine = Engine(bundle, self.backend, self.threads, self.max_error)
             return engine, Health(engine.backend.name)
-        outcome = run_selftest(engine)
+        try:
+            engine = Engine(bundle, self.backend, self.threads, self.max_error)
+            outcome = run_selftest(engine)
+        except BackendError as error:
+            return self._fall_back(bundle, self.backend, str(error))
         if outcome.ok:
             return engine, Health(engine.backend.name, outcome)
         return self._fall_back(bundle, engine.backend.name, f"{engine.backend.name} self-test failed: {outcome.line}")

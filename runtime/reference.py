@@ -16,6 +16,9 @@ CONFIDENCE = 0.95
 """How sure each promise is."""
 
 
+_MOST_TEXTS = 1 << 31
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
     """An error rate that a threshold keeps, as :func:`export.promise.fit_promises` found it.
@@ -60,7 +63,7 @@ class Reference:
 
     def __post_init__(self) -> None:
         rates = [promise.max_error for promise in self.promises]
-        _check("number of texts", type(self.texts) is int and self.texts > 0)
+        _check("number of texts", type(self.texts) is int and 0 < self.texts <= _MOST_TEXTS)
         _check("order of promises", rates == sorted(set(rates)))
         _check("shares", all(0 <= share <= 1 for share in (*self.labels, *self.scores, self.unknown)))
         _check("edges", list(self.edges) == sorted(set(self.edges)) and len(self.scores) == len(self.edges) + 1)

@@ -142,11 +142,11 @@ _READERS: dict[str, Callable[[Path, str], Iterator[Row]]] = {
     ".xlsx": _read_xlsx,
     ".parquet": _read_parquet,
 }
-SUFFIXES = tuple(_READERS)
-"""Suffixes that :func:`read_table` reads, in lower case."""
 _PACKED = ".gz"
 # Excel and Parquet files are packed inside, and are read from any place, not from start to end.
 _READERS |= {suffix + _PACKED: _READERS[suffix] for suffix in (".csv", ".tsv", ".jsonl")}
+SUFFIXES = tuple(_READERS)
+"""Suffixes that :func:`read_table` reads, in lower case."""
 
 
 def _reader(path: Path) -> Callable[[Path, str], Iterator[Row]]:

@@ -209,7 +209,9 @@ class LayerDistillation:
         """Return the distance of the embeddings of the batch's characters, each counted once."""
         characters = torch.unique(ids)
         characters = characters[characters >= FIRST_CHARACTER_ID]
-        own = self.to_vectors(self.student.characters(characters))
+        own: Tensor = self.to_vectors(self.student.characters(characters))
+        if not len(characters):  # a mean over nothing is not a number
+            return own.sum()
         return representation_loss(own, self.vectors[characters - FIRST_CHARACTER_ID])
 
     def _predict(self, examples: Sequence[Example]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_a_folder_keeps_its_own_splits(tmp_path: Path) -> None:
     assert [texts(part) for part in (corpus.train, corpus.dev, corpus.test)] == [
         [text for text, _ in part] for part in (ROWS[:12], ROWS[12:14], ROWS[14:])
     ]
+
+
+def test_a_folder_may_be_packed(tmp_path: Path) -> None:
+    folder, packed = tmp_path / "plain", tmp_path / "packed"
+    folder.mkdir()
+    packed.mkdir()
+    plain = write(folder / "train.tsv", ROWS)
+    (packed / "train.tsv.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    assert read(packed) == read(folder)
 
 
 def test_what_a_folder_lacks_is_split_off_train(tmp_path: Path) -> None:

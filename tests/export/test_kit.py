@@ -198,3 +198,8 @@ def test_the_command_makes_a_kit_and_installs_it_from_itself_alone(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{tmp_path / 'kit'}: 1 wheels, ")
     assert lines[-1] == "asked: bundle --selftest"
+
+
+def test_an_extra_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--extra opnevino: there is none of that name; there are .*openvino"):
+        KitOptions(LINUX, "3.11", ("opnevino",))

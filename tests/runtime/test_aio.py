@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from runtime import Classifier, ConfigError, Prediction
+from runtime import BackendError, Classifier, ConfigError, Prediction
 from runtime.aio import AsyncClassifier
 from tests.runtime.bundles import TEXTS
 
@@ -61,7 +61,7 @@ def test_answers_are_those_of_the_classifier(classifier: Classifier) -> None:
 
 def test_errors_reach_the_caller_and_free_the_place(classifier: Classifier) -> None:
     async def use() -> str:
-        async with AsyncClassifier(classifier, workers=1, waiting=0) as served:
+        async with AsyncClassifier(classifier, workers=1) as served:
             for _ in range(3):
                 with pytest.raises(TypeError, match="must be a str"):
                     await served.classify(b"bytes")  # type: ignore[arg-type]
@@ -82,13 +82,13 @@ def test_the_loop_goes_on_while_the_model_runs(bundle: Path) -> None:
     assert asyncio.run(use()) == Classifier(bundle).classify(TEXTS[0]).label
 
 
-def test_no_more_run_than_workers_and_no_more_queue_than_asked(bundle: Path) -> None:
+def test_no_more_run_than_workers_and_none_queue_in_the_pool(bundle: Path) -> None:
     async def use() -> Held:
         held = Held(bundle)
-        async with AsyncClassifier(held, workers=2, waiting=3) as served:
+        async with AsyncClassifier(held, workers=2) as served:
             tasks = [asyncio.create_task(served.classify(text)) for text in TEXTS * 4]
             await _until(held, running=2)
-            assert served._pool._work_queue.qsize() == 3
+            assert served._pool._work_queue.qsize() == 0
             held.gate.set()
             await asyncio.gather(*tasks)
         return held
@@ -97,15 +97,15 @@ def test_no_more_run_than_workers_and_no_more_queue_than_asked(bundle: Path) -> 
     assert (held.most, held.calls) == (2, 4 * len(TEXTS))
 
 
-def test_a_cancelled_call_leaves_the_queue_or_ends_unheard_and_its_place_is_free_again(bundle: Path) -> None:
+def test_a_cancelled_call_is_never_made_or_ends_unheard_and_its_place_is_free_again(bundle: Path) -> None:
     async def use() -> Held:
         held = Held(bundle)
-        async with AsyncClassifier(held, workers=1, waiting=1) as served:
-            running, queued, outside = (asyncio.create_task(served.classify(TEXTS[0])) for _ in range(3))
+        async with AsyncClassifier(held, workers=1) as served:
+            running, first, second = (asyncio.create_task(served.classify(TEXTS[0])) for _ in range(3))
             await _until(held, running=1)
-            for task in (running, queued, outside):
+            for task in (running, first, second):
                 task.cancel()
-            results = await asyncio.gather(running, queued, outside, return_exceptions=True)
+            results = await asyncio.gather(running, first, second, return_exceptions=True)
             assert [type(result) for result in results] == [asyncio.CancelledError] * 3
             assert held.running == 1
             held.gate.set()
@@ -113,7 +113,7 @@ def test_a_cancelled_call_leaves_the_queue_or_ends_unheard_and_its_place_is_free
         return held
 
     held = asyncio.run(use())
-    # The queued call and the one outside were never made.
+    # The two that waited were never made.
     assert held.calls == 1 + len(TEXTS)
     assert held.most == 1
 
@@ -137,13 +137,13 @@ def test_closing_ends_what_waits_and_refuses_what_comes(bundle: Path) -> None:
         running, queued = (asyncio.create_task(served.classify(TEXTS[0])) for _ in range(2))
         await _until(held, running=1)
         closing = asyncio.create_task(served.close())
-        await asyncio.wait([queued])
-        assert queued.cancelled()
         held.gate.set()
         await closing
         assert (await running).label
+        with pytest.raises(BackendError, match="closed"):
+            await queued
         for _ in range(100):
-            with pytest.raises(RuntimeError, match="after shutdown"):
+            with pytest.raises(BackendError, match="closed"):
                 await served.classify(TEXTS[0])
         assert held.classify(TEXTS[0]).label
 
@@ -165,7 +165,6 @@ def test_a_loop_that_ends_before_the_thread_is_no_error(bundle: Path) -> None:
     assert held.stats().texts == 1
 
 
-@pytest.mark.parametrize(("workers", "waiting"), [(0, 1), (1, -1)])
-def test_bounds_that_make_no_sense_are_refused(classifier: Classifier, workers: int, waiting: int) -> None:
+def test_no_worker_is_refused(classifier: Classifier) -> None:
     with pytest.raises(ConfigError, match="at least"):
-        AsyncClassifier(classifier, workers, waiting)
+        AsyncClassifier(classifier, 0)

@@ -1,0 +1,43 @@
+"""What every training method shares: its folder, and that it notices when training has diverged."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill.recipe import Recipe
+from distill.run_folder import RunFolder
+from distill.training import Means, claim
+from runtime.errors import ConfigError
+
+
+def test_a_run_that_never_began_does_not_block_its_folder(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    mistyped = Recipe.model_validate({"data": {"path": "prodcuts.tsv"}})
+    claim(run, mistyped, resume=False)
+    right = Recipe.model_validate({"data": {"path": "products.tsv"}})
+    claim(run, right, resume=False)
+    assert run.recipe() == right
+
+
+def test_a_recipe_that_a_person_wrote_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("# mine\n[training]\nseed = 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not empty"):
+        claim(RunFolder(tmp_path), Recipe(), resume=False)
+
+
+def test_means_weigh_batches_by_their_texts() -> None:
+    means = Means()
+    means.add(1, {"loss": torch.tensor(4.0)})
+    means.add(3, {"loss": torch.tensor(0.0)})
+    assert means.values() == {"loss": 1.0}
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_says_what_to_do(loss: float) -> None:
+    means = Means()
+    means.add(2, {"student": torch.tensor(loss)})
+    with pytest.raises(
+        ConfigError, match=r"^training diverged: the loss 'student' is (nan|inf); lower"
+    ):
+        means.values()
