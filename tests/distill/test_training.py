@@ -37,7 +37,5 @@ def test_means_weigh_batches_by_their_texts() -> None:
 def test_a_loss_that_is_no_number_says_what_to_do(loss: float) -> None:
     means = Means()
     means.add(2, {"student": torch.tensor(loss)})
-    with pytest.raises(
-        ConfigError, match=r"^training diverged: the loss 'student' is (nan|inf); lower"
-    ):
+    with pytest.raises(ConfigError, match=r"^training diverged: the loss 'student' is (nan|inf); lower"):
         means.values()
