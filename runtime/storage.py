@@ -84,7 +84,8 @@ class _Archive:
         self._archive = archive
 
     def sizes(self) -> dict[str, int]:
-        entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
+        # Not `is_dir`, which fails for an entry without a name.
+        entries = [entry for entry in self._archive.infolist() if not entry.filename.endswith("/")]
         sizes = {entry.filename: entry.file_size for entry in entries}
         if len(sizes) < len(entries):
             raise BundleError(f"{self._path} holds two entries of one name; export the bundle again")
