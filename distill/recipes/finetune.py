@@ -21,6 +21,7 @@ from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_wi
 from distill.batches import class_ids, rows_by_length, shuffled_rows
 from distill.corpus import Corpus, Example, read_corpus
 from distill.epochs import Epochs
+from distill.journal import Journal
 from distill.learner import Trainee
 from distill.lm.folder import read_tokenizer_and_encoder, save_finetuned
 from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
@@ -106,7 +107,8 @@ class Finetuning:
         steps = settings.epochs * -(-len(self.train_set.ids) // settings.batch_size)
         trainee.begin(*optimisation(self.teacher, settings, steps))
         self.trainee = trainee
-        self.epochs = Epochs(run, trainee, settings.epochs, settings.patience, self.corpus.fingerprint, report)
+        self.journal = Journal(run, self.corpus.fingerprint, report)
+        self.epochs = Epochs(self.journal, trainee, settings.epochs, settings.patience)
 
     def learn(self) -> dict[str, float]:
         """Train for one epoch and return the mean loss."""
@@ -138,8 +140,8 @@ class Finetuning:
             self.run.save_predictions(split, prediction_rows(texts, labels, logits.numpy(), self.corpus.labels))
         self.run.save_labels(self.corpus.labels)
         save_finetuned(self.run, self.teacher, self.tokenizer)
-        seed, seconds = self.recipe.training.seed, self.epochs.seconds
-        self.epochs.finish(final, environment(seed, self.device, self.corpus, seconds))
+        seed, seconds = self.recipe.training.seed, self.journal.seconds
+        self.journal.finish(final, environment(seed, self.device, self.corpus, seconds))
         return final
 
     @torch.no_grad()

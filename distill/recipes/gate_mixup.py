@@ -7,8 +7,6 @@ the test set once, at the end. Keys and defaults: ``distill/recipe.py``.
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -18,18 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from distill.batches import Batch, EncodedExamples, encode_examples, hide_characters
-from distill.checkpoint import (
-    Tensors,
-    random_state,
-    read_checkpoint,
-    restore_random_state,
-    under_prefix,
-    with_prefix,
-    write_checkpoint,
-)
+from distill.checkpoint import Tensors, random_state, restore_random_state, under_prefix, with_prefix
 from distill.corpus import Example, read_corpus
 from distill.gate_mixup import lesson
 from distill.graph import GraphBuilder
+from distill.journal import Journal
 from distill.learner import Learner
 from distill.losses import distillation_loss, label_loss, mutual_loss, representation_loss
 from distill.models.gnn_teacher import GNNTeacher
@@ -38,7 +29,6 @@ from distill.predict import prediction_rows
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
 from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
-from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer
 
 _EVALUATION_BATCH = 256
@@ -90,10 +80,10 @@ class GateMixup:
 
     def __init__(self, recipe: Recipe, run: RunFolder, device: torch.device, report: Report) -> None:
         torch.manual_seed(recipe.training.seed)
-        self.started = time.monotonic()
-        self.recipe, self.run, self.device, self.report = recipe, run, device, report
+        self.recipe, self.run, self.device = recipe, run, device
 
         self.corpus = read_corpus(recipe.data, recipe.training.seed)
+        self.journal = Journal(run, self.corpus.fingerprint, report)
         texts = [example.text for example in self.corpus.train]
         self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
         self.builder = GraphBuilder.from_texts(texts, recipe.graph)
@@ -111,19 +101,14 @@ class GateMixup:
         self.initial_student: Tensors = {}
 
         self.epochs = self.rounds = self.rounds_since_best = 0
-        self.events: list[Event] = []
-        self.seconds_before = 0.0
 
     def resume(self) -> None:
         """Put back the state after the last epoch or round that was finished, if there is one."""
-        path = self.run.checkpoint / "state.safetensors"
-        if not path.is_file():
+        kept = self.journal.resume()
+        if kept is None:
             return
-        tensors, state = read_checkpoint(path)
-        if state["data_fingerprint"] != self.corpus.fingerprint:
-            raise ConfigError(f"the data changed since {self.run.path} was begun; train anew with another --out")
+        tensors, state = kept
         self.epochs, self.rounds, self.rounds_since_best = state["counters"]
-        self.events, self.seconds_before = state["events"], state["seconds"]
         if self.rounds:
             self._start_mutual()
         else:
@@ -177,12 +162,11 @@ class GateMixup:
             learner.module.load_state_dict(weights)
             dev[name] = score(self.dev_set.labels, self._logits(learner, self.dev_set))
             test[name] = score(test_set.labels, self._logits(learner, test_set))
-        event = {"event": "final", "dev": dev, "test": test}
+        final = {"event": "final", "dev": dev, "test": test}
         self._save(test_set)
-        self.run.save_metrics([*self.events, event])
-        shutil.rmtree(self.run.checkpoint, ignore_errors=True)
-        self.report(event)
-        return event
+        seed, seconds = self.recipe.training.seed, self.journal.seconds
+        self.journal.finish(final, environment(seed, self.device, self.corpus, seconds))
+        return final
 
     def _start_initial(self) -> None:
         settings = self.recipe.training
@@ -257,8 +241,6 @@ class GateMixup:
         return torch.cat([learner.network.classify(learner.network.encode(learner.inputs(b))).cpu() for b in batches])
 
     def _keep(self, event: Event) -> None:
-        """Write everything that a resumed run needs, then report the event."""
-        self.events.append(event)
         tensors = {
             **with_prefix("student", self.student.tensors()),
             **with_prefix("teacher", self.teacher.tensors()),
@@ -267,15 +249,10 @@ class GateMixup:
         }
         state = {
             "counters": [self.epochs, self.rounds, self.rounds_since_best],
-            "events": self.events,
-            "seconds": self._seconds(),
-            "data_fingerprint": self.corpus.fingerprint,
             "student": self.student.state(),
             "teacher": self.teacher.state(),
         }
-        write_checkpoint(self.run.checkpoint / "state.safetensors", tensors, state)
-        self.run.save_metrics(self.events)
-        self.report(event)
+        self.journal.keep(event, tensors, state)
 
     def _save(self, test_set: EncodedExamples) -> None:
         """Write the best networks and what they need; the student holds its best weights."""
@@ -290,16 +267,12 @@ class GateMixup:
             logits = self._logits(self.student, encoded).numpy()
             texts, labels = [example.text for example in examples], [example.label for example in examples]
             run.save_predictions(split, prediction_rows(texts, labels, logits, names))
-        run.save_environment(environment(recipe.training.seed, self.device, self.corpus, self._seconds()))
 
     def _encode(self, examples: Sequence[Example]) -> EncodedExamples:
         return encode_examples(examples, self.corpus.labels, self.tokenizer, self.builder)
 
     def _batches(self) -> Iterator[Batch]:
         return (batch.to(self.device) for batch in self.train_set.shuffled(self.recipe.training.batch_size))
-
-    def _seconds(self) -> float:
-        return self.seconds_before + time.monotonic() - self.started
 
     @property
     def _steps_per_epoch(self) -> int:

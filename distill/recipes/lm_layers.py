@@ -24,6 +24,7 @@ from transformers import get_cosine_schedule_with_warmup
 from distill.batches import class_ids, hide_characters, shuffled_rows
 from distill.corpus import Corpus, Example, read_corpus
 from distill.epochs import Epochs
+from distill.journal import Journal
 from distill.learner import Trainee
 from distill.lm.carry_over import carry_over, character_vectors, fit
 from distill.lm.folder import FinetunedLM, read_finetuned
@@ -103,7 +104,8 @@ class LayerDistillation:
         steps = settings.epochs * -(-len(texts) // settings.batch_size)
         self.trainee = self._trainee(steps)
         fingerprint = _fingerprint(self.corpus.fingerprint, self.finetuned.sha256, texts)
-        self.epochs = Epochs(run, self.trainee, settings.epochs, settings.patience, fingerprint, report)
+        self.journal = Journal(run, fingerprint, report)
+        self.epochs = Epochs(self.journal, self.trainee, settings.epochs, settings.patience)
 
         def asked(done: int) -> None:
             report({"event": "teacher", "texts": done, "of": len(texts)})
@@ -137,7 +139,7 @@ class LayerDistillation:
             rows = prediction_rows(texts, [e.label for e in examples], logits.numpy(), self.corpus.labels)
             self.run.save_predictions(split, rows)
         self._save()
-        self.epochs.finish(final, self._environment())
+        self.journal.finish(final, self._environment())
         return final
 
     def _build(self, layers: int) -> None:
@@ -227,7 +229,7 @@ class LayerDistillation:
         run.save_student(self.student, self.tokenizer.size, len(names), recipe.student.max_len)
 
     def _environment(self) -> dict[str, Any]:
-        about = environment(self.recipe.training.seed, self.device, self.corpus, self.epochs.seconds)
+        about = environment(self.recipe.training.seed, self.device, self.corpus, self.journal.seconds)
         about["rows"]["unlabelled"] = len(self.ids) - len(self.corpus.train)
         return {**about, "teacher_sha256": self.finetuned.sha256}
 

@@ -10,8 +10,6 @@ So the checkpoint holds no state of a generator, and a resumed run draws what an
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -23,14 +21,8 @@ from torch.nn import functional
 from torch.optim import AdamW
 from transformers import get_cosine_schedule_with_warmup
 
-from distill.checkpoint import (
-    optimiser_tensors,
-    read_checkpoint,
-    restore_optimiser,
-    under_prefix,
-    with_prefix,
-    write_checkpoint,
-)
+from distill.checkpoint import optimiser_tensors, restore_optimiser, under_prefix, with_prefix
+from distill.journal import Journal
 from distill.lm.character_tokenizer import train_character_tokenizer
 from distill.lm.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
 from distill.lm.pretrain_config import MaskedLMConfig, PretrainRecipe
@@ -129,8 +121,8 @@ class Pretraining:
         self, recipe: PretrainRecipe, run: RunFolder, store: TokenStore, processes: Processes, report: Report
     ) -> None:
         settings = recipe.training
-        self.started, self.seconds_before = time.monotonic(), 0.0
-        self.recipe, self.run, self.store, self.processes, self.report = recipe, run, store, processes, report
+        self.journal = Journal(run, store.fingerprint, report)
+        self.recipe, self.run, self.store, self.processes = recipe, run, store, processes
         self.device = processes.device
         self.tokenizer = read_tokenizer(run.checkpoint / "texts" / "tokenizer")
         size = _batch_size(recipe, len(store.train), processes.count)
@@ -144,22 +136,21 @@ class Pretraining:
         warmup = round(settings.warmup_share * self.steps)
         self.schedule = get_cosine_schedule_with_warmup(self.optimiser, warmup, self.steps)
         self.step = 0
-        self.events: list[Event] = []
 
     def resume(self) -> None:
         """Put back the state of the last checkpoint, if there is one."""
-        path = self.run.checkpoint / "state.safetensors"
-        if not path.is_file():
+        kept = self.journal.resume()
+        if kept is None:
             return
-        tensors, state = read_checkpoint(path)
-        self.step, self.events, self.seconds_before = state["step"], state["events"], state["seconds"]
+        tensors, state = kept
+        self.step = state["step"]
         self.model.load_state_dict(under_prefix("model", tensors))
         restore_optimiser(self.optimiser, under_prefix("optimiser", tensors), state["groups"])
         self.schedule.load_state_dict(state["schedule"])
 
     def learn(self) -> None:
         """Take the steps that are left, with a point of the curve and a checkpoint every so often."""
-        if not self.events:
+        if not self.journal.events:
             self._keep({"event": "start", "step": 0, **self._sizes(), "held_out": self._test()})
         loss, since = torch.zeros((), device=self.device), 0
         for batch in islice(self.batches.from_step(self.step), self.steps - self.step):
@@ -172,18 +163,13 @@ class Pretraining:
 
     def finish(self) -> Event:
         """Write the Hugging Face folder, forget the checkpoint and return the ``final`` event."""
-        event: Event = {
-            "event": "final",
-            "step": self.step,
-            "steps": self.steps,
-            "held_out": self.events[-1]["held_out"],
-        }
+        # Only the first process keeps events, and so knows how the last test went.
+        held_out = self.journal.events[-1]["held_out"] if self.processes.first else {}
+        final: Event = {"event": "final", "step": self.step, "steps": self.steps, "held_out": held_out}
         if self.processes.first:
-            self.run.save_metrics([*self.events, event])
             self._save()
-            shutil.rmtree(self.run.checkpoint, ignore_errors=True)
-        self._tell(event)
-        return event
+            self.journal.finish(final, self._environment())
+        return final
 
     def _learn_from(self, batch: Batch) -> Tensor:
         """Take one step; return this process's share of the mean loss of the hidden tokens."""
@@ -228,43 +214,31 @@ class Pretraining:
         return {"loss": loss / hidden, "accuracy": right / hidden}
 
     def _keep(self, event: Event) -> None:
-        """Write everything that a resumed run needs, then report the event."""
-        self.events.append(event)
-        if self.processes.first:
-            tensors = {
-                **with_prefix("model", self.model.state_dict()),
-                **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
-            }
-            state = {
-                "step": self.step,
-                "events": self.events,
-                "seconds": self._seconds(),
-                "groups": self.optimiser.state_dict()["param_groups"],
-                "schedule": self.schedule.state_dict(),
-            }
-            write_checkpoint(self.run.checkpoint / "state.safetensors", tensors, state)
-            self.run.save_metrics(self.events)
-        self._tell(event)
-
-    def _tell(self, event: Event) -> None:
-        if self.processes.first:
-            self.report(event)
+        if not self.processes.first:
+            return
+        tensors = {
+            **with_prefix("model", self.model.state_dict()),
+            **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
+        }
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.journal.keep(event, tensors, {"step": self.step, "groups": groups, "schedule": self.schedule.state_dict()})
 
     def _save(self) -> None:
-        """Write model and tokeniser, then, as the sign of a finished run, what it ran on."""
+        """Write model and tokeniser."""
         with quiet_transformers(), atomic_path(self.run.checkpoint / "model") as folder:
             self.model.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         for path in sorted((self.run.checkpoint / "model").iterdir()):
             write_bytes(self.run.path / path.name, path.read_bytes())
-        environment = {
+
+    def _environment(self) -> dict[str, Any]:
+        return {
             **machine(self.recipe.training.seed, self.device),
             "processes": self.processes.count,
             "data_fingerprint": self.store.fingerprint,
             **self._sizes(),
-            "wall_s": round(self._seconds(), 1),
+            "wall_s": round(self.journal.seconds, 1),
         }
-        self.run.save_environment(environment)
 
     def _sizes(self) -> dict[str, int]:
         return {
@@ -283,9 +257,6 @@ class Pretraining:
 
     def _precision(self) -> torch.autocast:
         return mixed_precision(self.device, self.recipe.training.precision)
-
-    def _seconds(self) -> float:
-        return self.seconds_before + time.monotonic() - self.started
 
 
 def _model(config: MaskedLMConfig, tokenizer: Any) -> MaskedLM:  # noqa: ANN401 - transformers has no types

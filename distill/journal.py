@@ -1,0 +1,68 @@
+"""The journal of a run: what it told, how long it took, and the state from which it goes on after a stop."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from distill.checkpoint import Tensors, read_checkpoint, write_checkpoint
+from distill.run_folder import RunFolder
+from distill.training import Event, Report
+from runtime.errors import ConfigError
+
+
+class Journal:
+    """Keeps the state of a run with each of its events, so that the two never disagree.
+
+    Args:
+        run: where state and events are kept.
+        fingerprint: of all that the run learns from.
+        report: is told every event, once it is kept.
+    """
+
+    def __init__(self, run: RunFolder, fingerprint: str, report: Report) -> None:
+        self.run, self.fingerprint, self.report = run, fingerprint, report
+        self.events: list[Event] = []
+        self._seconds_before, self._started = 0.0, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time since the journal was opened, with what the run took before an interruption."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def resume(self) -> tuple[Tensors, dict[str, Any]] | None:
+        """Put events and time back and return the state of the last :meth:`keep`; ``None`` if there was none.
+
+        Raises:
+            ConfigError: the data changed since.
+            DataError: the checkpoint is damaged.
+        """
+        if not self._checkpoint.is_file():
+            return None
+        tensors, kept = read_checkpoint(self._checkpoint)
+        if kept["data_fingerprint"] != self.fingerprint:
+            raise ConfigError(f"the data changed since {self.run.path} was begun; train anew with another --out")
+        self.events, self._seconds_before = kept["events"], kept["seconds"]
+        return tensors, kept
+
+    def keep(self, event: Event, tensors: Tensors, state: dict[str, Any]) -> None:
+        """Write everything that a resumed run needs, ``state`` in values of JSON, then report the event."""
+        self.events.append(event)
+        own = {"events": self.events, "seconds": self.seconds, "data_fingerprint": self.fingerprint}
+        write_checkpoint(self._checkpoint, tensors, {**state, **own})
+        self.run.save_metrics(self.events)
+        self.report(event)
+
+    def finish(self, final: Event, environment: dict[str, Any]) -> None:
+        """Write the last event and the environment, remove the checkpoint: the run is complete."""
+        self.run.save_metrics([*self.events, final])
+        # Last, because a folder that has it counts as finished and is not resumed.
+        self.run.save_environment(environment)
+        shutil.rmtree(self.run.checkpoint, ignore_errors=True)
+        self.report(final)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.run.checkpoint / "state.safetensors"
