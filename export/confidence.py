@@ -62,7 +62,6 @@ def fit_confidence(
         labels=_shares(predicted, logits.shape[1]),
         edges=tuple(edges.tolist()),
         scores=_shares(np.searchsorted(edges, scores, side="right"), len(edges) + 1),
-        unknown=float(unknown.mean()),
     )
     return Confidence(temperature, fit_threshold(scores, right, precision), max_unknown, reference)
 

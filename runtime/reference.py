@@ -48,7 +48,6 @@ class Reference:
         labels: share of the texts that get each label, in the order of the manifest.
         edges: scores between the bins of ``scores``, rising; a score equal to an edge lies above it.
         scores: share of the texts in each bin, one more than ``edges``.
-        unknown: mean share of unknown characters.
 
     Raises:
         ValueError: the values cannot be that.
@@ -59,13 +58,12 @@ class Reference:
     labels: tuple[float, ...]
     edges: tuple[float, ...]
     scores: tuple[float, ...]
-    unknown: float
 
     def __post_init__(self) -> None:
         rates = [promise.max_error for promise in self.promises]
         _check("number of texts", type(self.texts) is int and 0 < self.texts <= _MOST_TEXTS)
         _check("order of promises", rates == sorted(set(rates)))
-        _check("shares", all(0 <= share <= 1 for share in (*self.labels, *self.scores, self.unknown)))
+        _check("shares", all(0 <= share <= 1 for share in (*self.labels, *self.scores)))
         _check("edges", list(self.edges) == sorted(set(self.edges)) and len(self.scores) == len(self.edges) + 1)
 
     def threshold(self, max_error: float, where: str) -> float:
@@ -109,7 +107,6 @@ class Reference:
                 labels=_numbers(stored["labels"]),
                 edges=_numbers(stored["edges"]),
                 scores=_numbers(stored["scores"]),
-                unknown=float(stored["unknown"]),
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise BundleError(f"{where}: not what gm-export writes ({error!r:.80}); export the bundle again") from error

@@ -53,7 +53,6 @@ def test_the_reference_is_what_the_model_says_of_the_texts() -> None:
     assert found.reference.texts == 200
     assert found.reference.labels == (0.5, 0.5)
     assert sum(found.reference.scores) == pytest.approx(1.0)
-    assert found.reference.unknown == pytest.approx(0.1)
     # The 150 texts of the three higher logits are all right: few enough that 2 % is the best they can promise.
     kept = [promise for promise in found.reference.promises if promise.threshold is not None]
     assert (kept[0].max_error, kept[0].coverage) == (0.02, 0.75)

@@ -36,7 +36,6 @@ SEEN = Reference(
     labels=(0.25, 0.25, 0.25, 0.25),
     edges=(0.5, 0.9),
     scores=(0.25, 0.25, 0.5),
-    unknown=0.0,
 )
 _WIDTH = 8
 

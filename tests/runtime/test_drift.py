@@ -9,9 +9,7 @@ from runtime.drift import measure_drift, stability_index
 from runtime.reference import Reference
 
 LABELS = ("acid", "base", "polymer")
-REFERENCE = Reference(
-    texts=1000, promises=(), labels=(0.5, 0.3, 0.2), edges=(0.5, 0.8), scores=(0.2, 0.3, 0.5), unknown=0.0
-)
+REFERENCE = Reference(texts=1000, promises=(), labels=(0.5, 0.3, 0.2), edges=(0.5, 0.8), scores=(0.2, 0.3, 0.5))
 Recent = list[tuple[str, float]]
 
 
@@ -70,7 +68,7 @@ def test_empty_texts_and_labels_of_an_earlier_bundle_do_not_count() -> None:
 
 
 def test_one_class_cannot_drift() -> None:
-    only = Reference(texts=9, promises=(), labels=(1.0,), edges=(), scores=(1.0,), unknown=0.0)
+    only = Reference(texts=9, promises=(), labels=(1.0,), edges=(), scores=(1.0,))
     drift = measure_drift([("acid", 0.1)], ("acid",), only)
     assert drift is not None
     assert (drift.labels, drift.scores, drift.labels_by_chance) == (0.0, 0.0, 0.0)
