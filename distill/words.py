@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import ConfigError
+from runtime.extras import needs_extra
 
 
 class WordCutter:
@@ -29,13 +29,10 @@ class WordCutter:
 
 
 def _load() -> Any:  # noqa: ANN401 - jieba has no types
-    try:
-        with warnings.catch_warnings():
-            # Escapes and a resource API that newer Pythons warn about; neither matters to cutting.
-            warnings.simplefilter("ignore")
-            import jieba
-    except ImportError as error:
-        raise ConfigError("cutting words needs jieba; run: pip install 'gm-edge[train]'") from error
+    with needs_extra("cutting words", "train"), warnings.catch_warnings():
+        # Escapes and a resource API that newer Pythons warn about; neither matters to cutting.
+        warnings.simplefilter("ignore")
+        import jieba
     tokenizer = jieba.Tokenizer()
     dictionary = Path(jieba.__file__).with_name("dict.txt")
     with dictionary.open("rb") as stream:

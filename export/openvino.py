@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import ConfigError
+from runtime.extras import needs_extra
 from runtime.tokenizer import Ids
 
 # As many as NNCF looks at by default.
@@ -83,12 +83,10 @@ def _parameters(reduce_range: bool) -> Any:  # noqa: ANN401 - NNCF is not typed
 
 
 def _packages() -> tuple[Any, Any]:
-    try:
+    with needs_extra("--backend openvino", "export"):
         # Imported here: they take seconds, and few exports ask for them.
         import nncf
         import openvino
-    except ImportError as error:
-        raise ConfigError("--backend openvino needs OpenVINO; run: pip install 'gm-edge[export]'") from error
     return openvino, nncf
 
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from runtime.backends import Ids, Logits
 from runtime.backends.screening import check_openvino
-from runtime.errors import BackendError, ConfigError
+from runtime.errors import BackendError
+from runtime.extras import needs_extra
 
-try:
+with needs_extra("the openvino backend", "openvino"):
     import openvino
-except ImportError as error:
-    raise ConfigError("the openvino backend is not installed; run: pip install 'gm-edge[openvino]'") from error
 
 # Compiling for one length takes as long as some hundred calls save, five megabytes and a thread; so a length
 # must come often before it is compiled, and only this many stay.
@@ -103,6 +102,7 @@ class _Compiled:
         self._local = threading.local()
 
     def run(self, ids: Ids) -> Logits:
+        """Return the logits ``[B, C]`` of ids ``[B, L]``, an array of the caller's own."""
         request = getattr(self._local, "request", None)
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
