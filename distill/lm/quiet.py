@@ -1,9 +1,13 @@
-"""Keeping transformers from talking to the user: what matters, our commands say themselves."""
+"""Keeping transformers from talking to the user: what matters, our commands say themselves, in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from textwrap import shorten
+
+from runtime.errors import GMError
 
 
 @contextmanager
@@ -20,3 +24,24 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def reading_from(folder: Path, what: str, option: str, kind: type[GMError]) -> Iterator[None]:
+    """Let transformers read ``what`` from a local Hugging Face folder within the block.
+
+    Args:
+        folder: where it shall be.
+        what: names it in messages.
+        option: of the command line; it names another folder.
+        kind: of the error that whatever goes wrong becomes.
+    """
+    if not folder.is_dir():
+        raise kind(f"{folder}: no such folder; name a local Hugging Face folder with {option}")
+    try:
+        with quiet_transformers():
+            yield
+    # transformers raises whatever the part that fails raises; what a user can do is the same.
+    except Exception as error:
+        reason = shorten(str(error), 200, placeholder=" …")
+        raise kind(f"{folder} holds no {what} with safetensors: {reason}") from error

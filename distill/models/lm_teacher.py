@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.lm.quiet import quiet_transformers
+from distill.lm.quiet import reading_from
 from runtime.errors import ConfigError
 
 
@@ -104,21 +103,14 @@ def load_encoder(folder: Path) -> tuple[Any, Any]:
     Raises:
         ConfigError: the folder holds no such pair, or the tokeniser is not a fast one.
     """
-    if not folder.is_dir():
-        raise ConfigError(f"language model {str(folder)!r}: no such folder; give a local Hugging Face folder by --lm")
     from transformers import AutoModel, AutoTokenizer
 
-    try:
-        with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            # Only the plain attention gives its maps; training with it too keeps one arithmetic for both.
-            encoder = AutoModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, attn_implementation="eager"
-            )
-    # transformers raises whatever the part that fails raises; what a user can do is the same.
-    except Exception as error:
-        reason = shorten(str(error), 200, placeholder=" …")
-        raise ConfigError(f"{folder} is not a Hugging Face encoder with safetensors: {reason}") from error
+    with reading_from(folder, "encoder", "--lm", ConfigError):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # Only the plain attention gives its maps; training with it too keeps one arithmetic for both.
+        encoder = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, attn_implementation="eager"
+        )
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise ConfigError(f"{folder}: its tokeniser is not a fast one with a padding token; save it as tokenizer.json")
     return encoder.float(), tokenizer

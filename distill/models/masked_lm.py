@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from distill.lm.pretrain_config import MaskedLMConfig
-from distill.lm.quiet import quiet_transformers
+from distill.lm.quiet import reading_from
 from distill.models.lm_teacher import longest_sequence
 from runtime.errors import ConfigError, DataError
 
 # How the models of transformers call what turns hidden states into logits.
 _HEADS = ("cls", "lm_head")
+_MASKED_LM = ("masked language model", "--from", DataError)
 
 
 class MaskedLM(nn.Module):
@@ -79,7 +78,7 @@ def read_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers has no t
     """
     from transformers import AutoTokenizer
 
-    with _read_from(folder):
+    with reading_from(folder, *_MASKED_LM):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     missing = [name for name in ("pad", "cls", "sep", "mask") if getattr(tokenizer, f"{name}_token_id") is None]
     if missing or not tokenizer.is_fast:
@@ -100,22 +99,9 @@ def read_masked_lm(folder: Path, tokenizer: Any, max_len: int) -> MaskedLM:  # n
     """
     from transformers import AutoModelForMaskedLM
 
-    with _read_from(folder):
+    with reading_from(folder, *_MASKED_LM):
         model = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     longest = longest_sequence(model, tokenizer)
     if max_len > longest:
         raise ConfigError(f"{folder}: the model takes {longest} tokens at most; set model.max_len={longest} or less")
     return MaskedLM(model.float())
-
-
-@contextmanager
-def _read_from(folder: Path) -> Iterator[None]:
-    """Name the folder in whatever goes wrong."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; name a local Hugging Face folder with --from")
-    try:
-        with quiet_transformers():
-            yield
-    # transformers raises whatever the part that fails raises; what a user can do is the same.
-    except Exception as error:
-        raise DataError(f"{folder} holds no masked language model with safetensors: {error}") from error
