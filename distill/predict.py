@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from distill.models.student import Student
 from distill.run_folder import PredictionRow
+from runtime.confidence import softmax
 from runtime.tokenizer import PAD_ID, UNKNOWN_ID, CharTokenizer, Ids
 
 _BATCH = 256
@@ -35,8 +36,7 @@ def prediction_rows(
     texts: Sequence[str], labels: Sequence[str], logits: npt.NDArray[np.float32], names: Sequence[str]
 ) -> list[PredictionRow]:
     """Return one row for each text: its label, the predicted class with its probability, and the logits."""
-    scores = np.exp(logits - logits.max(1, keepdims=True))
-    scores /= scores.sum(1, keepdims=True)
+    scores = softmax(logits)
     predicted = logits.argmax(1)
     return [
         PredictionRow(text, label, names[winner], float(score[winner]), tuple(row.tolist()))
