@@ -12,6 +12,16 @@ import click
 from benchmarks.texts import example_rows
 from runtime.errors import BackendError
 
+PAIRS = click.option(
+    "--pair",
+    "pairs",
+    type=(click.Path(path_type=Path), click.Path(path_type=Path)),
+    multiple=True,
+    required=True,
+    metavar="RUN BUNDLE",
+    help="Run folder, and the bundle exported from it; may be given many times.",
+)
+"""The option of measurements on the test sets that bundles were not fitted on."""
 _EVERY_BACKEND = ("--backend", "both", "--keep-fp32")
 
 

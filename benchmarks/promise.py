@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.bundles import PAIRS
 from benchmarks.machine import machine_facts
 from distill.layout import table
 from distill.run_folder import RunFolder
@@ -64,15 +65,7 @@ class Tested:
 
 
 @click.command()
-@click.option(
-    "--pair",
-    "pairs",
-    type=(click.Path(path_type=Path), click.Path(path_type=Path)),
-    multiple=True,
-    required=True,
-    metavar="RUN BUNDLE",
-    help="Run folder, and the bundle exported from it; may be given many times.",
-)
+@PAIRS
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the figures.")
 def main(pairs: Sequence[tuple[Path, Path]], out: Path | None) -> None:
     """Print error and coverage of every promise on the test sets of BUNDLEs."""

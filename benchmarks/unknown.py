@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.bundles import PAIRS
 from benchmarks.machine import machine_facts
 from distill.layout import table
 from distill.run_folder import RunFolder
@@ -74,15 +75,7 @@ class Foreign:
 
 
 @click.command()
-@click.option(
-    "--pair",
-    "pairs",
-    type=(click.Path(path_type=Path), click.Path(path_type=Path)),
-    multiple=True,
-    required=True,
-    metavar="RUN BUNDLE",
-    help="Run folder, and the bundle exported from it; may be given many times.",
-)
+@PAIRS
 @click.option("--other", "others", type=(str, click.Path(path_type=Path)), multiple=True, metavar="NAME FILE")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the figures.")
 def main(pairs: Sequence[tuple[Path, Path]], others: Sequence[tuple[str, Path]], out: Path | None) -> None:
