@@ -57,6 +57,7 @@ def mutual_learning(settings: TrainingConfig) -> tuple[int, Callable[[dict[str, 
     """Return the number of epochs and rounds of mutual learning, and what describes its events."""
 
     def describe(event: dict[str, Any]) -> Line:
+        """Return what an epoch, a round or the end of mutual learning says."""
         if event["event"] == "final":
             return Line(f"best student: dev macro-F1 {event['dev']['student']['macro_f1']:.3f}")
         dev = event["dev"]
@@ -74,6 +75,7 @@ def epochs(most: int) -> tuple[int, Callable[[dict[str, Any]], Line]]:
     """Return the most epochs of a run that trains one network, and what describes its events."""
 
     def describe(event: dict[str, Any]) -> Line:
+        """Return what an epoch, the teacher's answers or the end of a run says."""
         if event["event"] == "final":
             scores = ", ".join(f"{name} {dev['macro_f1']:.3f}" for name, dev in event["dev"].items())
             return Line(f"best on dev, macro-F1: {scores}")
@@ -96,6 +98,7 @@ class _Clock:
         self._started = time.monotonic()
 
     def left(self, done: int) -> float:
+        """Return the seconds left when ``done`` epochs and rounds are behind."""
         if self._resumed_at is None:
             self._resumed_at = done - 1
         self.done = done

@@ -163,6 +163,7 @@ class _Keys:
         self._path = path
 
     def take(self, key: str, check: Callable[[Any], _Value]) -> _Value:
+        """Return what ``check`` makes of the value of ``key``; a missing or wrong one is refused."""
         if key not in self._values:
             self.refuse(f"has no key {self._path}{key}")
         try:
@@ -171,19 +172,24 @@ class _Keys:
             self.refuse(f"key {self._path}{key}: {error}")
 
     def section(self, key: str) -> _Keys:
+        """Return the keys of the object under ``key``."""
         return _Keys(self.take(key, _by_name(_anything)), self._where, f"{self._path}{key}.")
 
     def names(self) -> Iterable[str]:
+        """Return the keys that are not taken yet."""
         return list(self._values)
 
     def finish(self) -> None:
+        """Refuse a key that nothing has taken."""
         for key in self._values:
             self.refuse(f"has the unknown key {self._path}{key}")
 
     def refuse(self, what: str) -> NoReturn:
+        """Raise :class:`BundleError` that says ``what`` is wrong."""
         _refuse(self._where, what)
 
     def newer(self, what: str) -> NoReturn:
+        """Raise :class:`VersionError` that says ``what`` is newer than this release."""
         raise VersionError(f"{self._where}: {what}; upgrade with: pip install --upgrade gm-edge")
 
 

@@ -56,6 +56,7 @@ def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
     width = max(map(_columns, labels))
 
     def write(item: Item, prediction: Prediction) -> None:
+        """Write the answer as lines."""
         decision = f"{'accepted' if prediction.accepted else 'rejected'} ({prediction.reason})"
         stream.write(
             f"{_padded(prediction.label, width)}  {prediction.score:6.1%}  {decision:25}  {_shown(item.text)}\n"
@@ -70,6 +71,7 @@ def json_writer(stream: TextIO, top_k: int) -> Write:
     """Return a writer of one JSON object a text: its cells, then the answer; ``top`` where ``top_k`` > 1."""
 
     def write(item: Item, prediction: Prediction) -> None:
+        """Write the answer as one JSON object."""
         answer: dict[str, object] = dict(_answer(prediction))
         if top_k > 1:
             answer["top"] = [{"label": label, "score": round(score, 6)} for label, score in prediction.top(top_k)]
@@ -86,6 +88,7 @@ def csv_writer(stream: TextIO, top_k: int) -> Write:
     columns: list[str] = []
 
     def write(item: Item, prediction: Prediction) -> None:
+        """Write the answer as one row, the first under a header."""
         answer = _answer(prediction) | _next_best(prediction, top_k)
         if not columns:
             columns.extend(item.values)
