@@ -20,6 +20,10 @@ def _compare(after: Logits) -> Comparison:
     return compare("INT8", DATA, BEFORE, after)
 
 
+def _limits(options: dict[str, float]) -> Limits:
+    return Limits(**{option.removeprefix("--").replace("-", "_"): value for option, value in options.items()})
+
+
 def test_equal_decisions_agree_whatever_the_logits() -> None:
     found = _compare(BEFORE * np.float32(1.5))
     assert (found.agreement, found.accuracy, found.macro_f1, found.f1_drop) == (1.0, 1.0, 1.0, 0.0)
@@ -55,7 +59,13 @@ def test_too_little_agreement_is_refused_in_one_line_with_a_way_out() -> None:
 
 def test_the_way_out_that_the_message_names_is_one() -> None:
     found = _compare(_changed(2))
-    check([found], Limits(min_agreement=0.75, max_f1_drop=1.0))
+    options: dict[str, float] = {}
+    for option in ("--min-agreement", "--max-f1-drop"):
+        with pytest.raises(ParityError, match=rf"allow it with {option} [\d.]+$") as caught:
+            check([found], _limits(options))
+        options[option] = float(str(caught.value).rpartition(" ")[2])
+    check([found], _limits(options))
+    assert options == {"--min-agreement": 0.75, "--max-f1-drop": pytest.approx(found.f1_drop, abs=1e-4)}
 
 
 def test_a_falling_macro_f1_is_refused_even_when_labels_agree_enough() -> None:

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from runtime.backends.onnx import OnnxBackend, _options
 from runtime.backends.screening import check_onnx, check_openvino
 from runtime.errors import BackendError, BundleError
-from tests.runtime.bundles import Model
+from tests.runtime.bundles import LABELS, Model
 
 MODEL = Model(vocabulary=10).onnx()
 CONTENT = MODEL.SerializeToString()
@@ -49,6 +49,8 @@ def _varint(value: int) -> bytes:
 
 def test_the_models_of_our_tests_pass() -> None:
     check_onnx(CONTENT, "model.onnx")
+    logits = OnnxBackend(CONTENT, 1, "model.onnx").run(np.ones((1, 3), np.int32))
+    assert logits.shape == (1, len(LABELS))
 
 
 @pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "/etc/passwd", "*/_ORT_MEM_ADDR_/*"])
