@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 
 from distill.layout import table
-from distill.training_command import FILE_OR_FOLDER, FOLDER, resolve, train, training_options
-from runtime.command import INTERRUPTED, run_command
+from distill.training_command import FILE_OR_FOLDER, FOLDER, resolve, resumable, run_options, train, training_options
+from runtime.command import run_command
 from runtime.extras import needs_extra
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -116,16 +116,7 @@ def corpus(
 @click.argument("sources", metavar="[CORPUS_DIR|FILE]...", nargs=-1, type=FILE_OR_FOLDER)
 @click.option("--recipe", type=FILE, help="TOML file, or pretrain for the shipped one.  [default: the same]")
 @click.option("--from", "start", type=FOLDER, help="Local Hugging Face folder to continue from.  [default: scratch]")
-@click.option("--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Set any key of the recipe.")
-@click.option("--out", type=FOLDER, required=True, help="Hugging Face folder to write.")
-@click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to train; auto takes a GPU if there is one.",
-)
+@run_options("Hugging Face folder", required=True)
 def pretrain(
     sources: tuple[Path, ...],
     recipe: Path | None,
@@ -154,11 +145,8 @@ def pretrain(
     read = partial(read_recipe_of, PretrainRecipe)
     shortcuts = {"paths": sources or None, "start": start}
     resolved = resolve(read, recipe, settings, shortcuts, out if resume else None)
-    try:
+    with resumable(out):
         train_language_model(resolved, out, device, resume, PretrainingProgress())
-    except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; go on with: gm-distill pretrain --out {out} --resume", err=True)
-        raise SystemExit(INTERRUPTED) from None
     click.echo(f"language model: {out}")
 
 

@@ -6,7 +6,8 @@ Nothing heavy is imported before it is needed, as in :mod:`distill.cli`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -58,19 +59,26 @@ class Method(NamedTuple):
 
 
 def training_options(out: str, what: str) -> Callable[[_Command], _Command]:
-    """Return the options that commands which train have in common; ``out`` is the folder to write by default."""
-    options = [
+    """Return the options of commands that train on labels; ``out`` is the folder to write by default."""
+    return _all_of(
         click.option(
             "--data", type=FILE_OR_FOLDER, help="Folder with train/dev/test, or one file.  [default: example set]"
         ),
         click.option("--text-column", metavar="NAME", help="Column that holds the text.  [default: text]"),
         click.option("--label-column", metavar="NAME", help="Column that holds the class.  [default: label]"),
         click.option("--encoding", metavar="NAME", help="Encoding of the files.  [default: UTF-8, else GB18030]"),
+        click.option("--seed", type=click.IntRange(min=0), help="Short for --set training.seed=N."),
+        run_options(what, default=out, show_default=True),
+    )
+
+
+def run_options(what: str, **out: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own keywords
+    """Return the options of every command that trains; ``out`` is what is special about its folder to write."""
+    return _all_of(
         click.option(
             "--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Set any key of the recipe."
         ),
-        click.option("--seed", type=click.IntRange(min=0), help="Short for --set training.seed=N."),
-        click.option("--out", type=FOLDER, default=out, show_default=True, help=f"{what} to write."),
+        click.option("--out", type=FOLDER, help=f"{what} to write.", **out),
         click.option("--resume", is_flag=True, help="Go on with the interrupted run in --out."),
         click.option(
             "--device",
@@ -79,8 +87,10 @@ def training_options(out: str, what: str) -> Callable[[_Command], _Command]:
             show_default=True,
             help="Where to train; auto takes a GPU if there is one.",
         ),
-    ]
+    )
 
+
+def _all_of(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
     def with_options(command: _Command) -> _Command:
         for option in reversed(options):
             command = option(command)
@@ -89,19 +99,25 @@ def training_options(out: str, what: str) -> Callable[[_Command], _Command]:
     return with_options
 
 
+@contextmanager
+def resumable(out: Path) -> Iterator[None]:
+    """Let Ctrl-C end the command with the line that says how to go on with the run in ``out``."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        command = click.get_current_context().info_name
+        click.echo(f"\ninterrupted; go on with: gm-distill {command} --out {out} --resume", err=True)
+        raise SystemExit(INTERRUPTED) from None
+
+
 def train(recipe: AnyRecipe, out: Path, device: str, resume: bool) -> None:
     """Train by the method of the recipe, show the progress, and print the scores on the test set."""
     with needs_extra("training", "train"):
         from distill.progress import progress
 
         method = _method(recipe)
-    try:
-        with progress(method.total, method.describe) as report:
-            final = method.train(recipe, out, device, resume, report)
-    except KeyboardInterrupt:
-        command = click.get_current_context().info_name
-        click.echo(f"\ninterrupted; go on with: gm-distill {command} --out {out} --resume", err=True)
-        raise SystemExit(INTERRUPTED) from None
+    with resumable(out), progress(method.total, method.describe) as report:
+        final = method.train(recipe, out, device, resume, report)
     click.echo(_closing_table(final["test"], method.names))
     click.echo("\n" + method.closing.format(out=out))
 
