@@ -36,7 +36,7 @@ from distill.models.student_layers import StudentLayers, watch
 from distill.predict import prediction_rows, student_logits
 from distill.run_folder import RunFolder
 from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
-from distill.unlabelled.corpus import read_texts
+from distill.unlabelled.corpus import corpus_files, read_texts
 from runtime.errors import ConfigError
 from runtime.text import normalise
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer
@@ -196,8 +196,8 @@ class LayerDistillation:
 
     def _label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         labelled = labels != _NO_LABEL
-        if not labelled.any():
-            return logits.sum() * 0.0
+        if not labelled.any():  # a mean over nothing is not a number
+            return logits[labelled].sum()
         return label_loss(logits[labelled], labels[labelled], self.recipe.training.label_smoothing)
 
     def _hidden_loss(self, seen: StudentLayers, taught: Targets) -> Tensor:
@@ -255,8 +255,8 @@ def unlabelled_texts(config: LayersDataConfig, corpus: Corpus) -> Iterator[str]:
     A text of dev or test, even without its label, would make the scores better than they are.
     """
     seen = {normalise(example.text) for split in (corpus.train, corpus.dev, corpus.test) for example in split}
-    for path in config.unlabelled:
-        for text in read_texts(Path(path), config.text_column, config.encoding):
+    for path in corpus_files([Path(path) for path in config.unlabelled]):
+        for text in read_texts(path, config.text_column, config.encoding):
             normalised = normalise(text)
             if normalised and normalised not in seen:
                 seen.add(normalised)

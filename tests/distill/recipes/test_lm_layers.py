@@ -15,6 +15,7 @@ from distill.lm.recipe import LayersConfig, LayersDataConfig
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import LayerDistillation, chosen_layers, train, unlabelled_texts
 from distill.run_folder import RunFolder
+from distill.unlabelled.corpus import Cleaning, clean_corpus
 from export.source import read_source
 from runtime.errors import ConfigError, DataError
 from tests.distill.tiny import write_tiny_data
@@ -253,6 +254,13 @@ def test_texts_of_the_labelled_splits_are_not_read_again(data: Path, tmp_path: P
     known += ["氯化钠", "氯化钠 ", "ＮａＣｌ", "nacl", " "]
     names.write_text("\n".join(known), encoding="utf-8")
     assert list(unlabelled_texts(LayersDataConfig(unlabelled=(str(names),)), corpus)) == ["氯化钠", "ＮａＣｌ"]
+
+
+def test_unlabelled_texts_may_be_a_cleaned_corpus(data: Path, tmp_path: Path) -> None:
+    labelled = read_corpus(tiny_layers(data, data).data, 0)
+    clean_corpus(["氯化钠", "氯化钾", "氯化钙"], tmp_path / "clean", Cleaning(shard_lines=2))
+    config = LayersDataConfig(unlabelled=(str(tmp_path / "clean"),))
+    assert list(unlabelled_texts(config, labelled)) == ["氯化钠", "氯化钾", "氯化钙"]
 
 
 def test_missing_file_of_unlabelled_texts_is_named(data: Path, teacher: Path, tmp_path: Path) -> None:
