@@ -2,11 +2,28 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from distill import cli
+from tests.distill.tiny import write_tiny_data
 from tests.threads import one_thread  # noqa: F401 - pytest finds the fixture here
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny data set, one for each module, beside which it may write."""
+    return write_tiny_data(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="module")
+def lm(data: Path) -> Path:
+    """The tiny language model."""
+    # Imported here: it brings transformers, which most tests do without.
+    from tests.distill.tiny_lm import write_tiny_lm
+
+    return write_tiny_lm(data.parent / "lm", data)
 
 
 @pytest.fixture

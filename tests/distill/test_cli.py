@@ -15,17 +15,11 @@ import pytest
 from distill.recipe import read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import PredictionRow, RunFolder
-from tests.distill.tiny import TINY, tiny_recipe, write_tiny_data
+from tests.distill.tiny import TINY, tiny_recipe
 
 Command = Callable[..., int]
 Output = pytest.CaptureFixture[str]
 FAST = [word for key in TINY for word in ("--set", key)]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny data set."""
-    return write_tiny_data(tmp_path_factory.mktemp("tiny") / "data")
 
 
 @pytest.fixture(scope="module")

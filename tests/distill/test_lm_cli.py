@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from distill import cli
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import train
 from distill.run_folder import RunFolder
-from tests.distill.tiny import write_tiny_data
-from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, tiny_finetune, tiny_layers, write_tiny_lm
+from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, tiny_finetune, tiny_layers
 
 Command = Callable[..., int]
 Output = pytest.CaptureFixture[str]
@@ -27,36 +25,10 @@ FAST_STUDENT = [word for key in SMALL_STUDENT for word in ("--set", key)]
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny data set."""
-    return write_tiny_data(tmp_path_factory.mktemp("tiny") / "data")
-
-
-@pytest.fixture(scope="module")
-def lm(data: Path) -> Path:
-    """The tiny language model."""
-    return write_tiny_lm(data.parent / "lm", data)
-
-
-@pytest.fixture(scope="module")
 def teacher(data: Path, lm: Path) -> Path:
     """A fine-tuned tiny language model."""
     finetune(tiny_finetune(data, lm), data.parent / "teacher", "cpu")
     return data.parent / "teacher"
-
-
-@pytest.fixture
-def gm_distill(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run the command in this process; returns its exit code."""
-
-    def command(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["gm-distill", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code
-
-    return command
 
 
 def test_finetune_then_run_by_the_name_of_a_shipped_recipe(

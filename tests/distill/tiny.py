@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from distill.recipe import Recipe, read_recipe
+
+Event = dict[str, Any]
 
 _WORDS = {
     "酸": (["盐酸", "硫酸", "硝酸", "磷酸", "醋酸", "草酸"], ["试剂", "工业级", "电子级", "稀释", "30%"]),
@@ -30,6 +34,16 @@ def write_tiny_data(folder: Path) -> Path:
 def tiny_recipe(data: Path, *overrides: str) -> Recipe:
     """Return a recipe of tiny networks: two epochs, two rounds, 14 steps each."""
     return read_recipe(None, [f"data.path={json.dumps(str(data))}", *TINY, *overrides])
+
+
+def stop_at(number: int, kind: str = "epoch") -> Callable[[Event], None]:
+    """Return a callback that presses Ctrl-C when epoch (or round, as ``kind`` says) ``number`` is reported."""
+
+    def stop(event: Event) -> None:
+        if event.get(kind) == number:
+            raise KeyboardInterrupt
+
+    return stop
 
 
 TINY = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,8 @@ from distill.models.lm_teacher import LMTeacher, load_encoder
 from distill.recipes.finetune import Finetuning, finetune, optimisation
 from distill.run_folder import RunFolder
 from runtime.errors import ConfigError, DataError
-from tests.distill.tiny import tiny_recipe, write_tiny_data
-from tests.distill.tiny_lm import REAL_LM, tiny_finetune, write_tiny_lm
-
-Event = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny data set."""
-    return write_tiny_data(tmp_path_factory.mktemp("tiny") / "data")
-
-
-@pytest.fixture(scope="module")
-def lm(data: Path) -> Path:
-    """The tiny language model."""
-    return write_tiny_lm(data.parent / "lm", data)
+from tests.distill.tiny import stop_at, tiny_recipe
+from tests.distill.tiny_lm import REAL_LM, tiny_finetune
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +26,6 @@ def finished(data: Path, lm: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     out = tmp_path_factory.mktemp("finished") / "teacher"
     finetune(tiny_finetune(data, lm), out, "cpu")
     return RunFolder(out)
-
-
-def stop_at(epoch: int) -> Callable[[Event], None]:
-    """Return a callback that presses Ctrl-C when ``epoch`` is reported."""
-
-    def stop(event: Event) -> None:
-        if event.get("epoch") == epoch:
-            raise KeyboardInterrupt
-
-    return stop
 
 
 def weights(run: RunFolder) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,7 @@ from distill.recipe import Recipe
 from distill.recipes.gate_mixup import GateMixup, train
 from distill.run_folder import RunFolder
 from runtime.errors import ConfigError, DataError
-from tests.distill.tiny import tiny_recipe, write_tiny_data
-
-Event = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny data set."""
-    return write_tiny_data(tmp_path_factory.mktemp("tiny") / "data")
+from tests.distill.tiny import stop_at, tiny_recipe, write_tiny_data
 
 
 @pytest.fixture(scope="module")
@@ -110,23 +101,13 @@ def test_same_seed_same_run_and_other_seed_another(finished: RunFolder, data: Pa
     assert weights(again, "teacher") == weights(finished, "teacher") != weights(other, "teacher")
 
 
-def stop_at(kind: str, number: int) -> Callable[[Event], None]:
-    """Return a callback that presses Ctrl-C when epoch or round ``number`` is reported."""
-
-    def stop(event: Event) -> None:
-        if event.get(kind) == number:
-            raise KeyboardInterrupt
-
-    return stop
-
-
 @pytest.mark.parametrize(("kind", "number"), [("epoch", 1), ("epoch", 2), ("round", 1), ("round", 2)])
 def test_resumed_run_ends_as_an_uninterrupted_one(
     finished: RunFolder, data: Path, tmp_path: Path, kind: str, number: int
 ) -> None:
     recipe, out = tiny_recipe(data), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train(recipe, out, "cpu", report=stop_at(kind, number))
+        train(recipe, out, "cpu", report=stop_at(number, kind))
     assert RunFolder(out).metrics()[-1][kind] == number
     train(recipe, out, "cpu", resume=True)
     resumed = RunFolder(out)
@@ -166,7 +147,7 @@ def test_resume_before_the_first_checkpoint_starts_anew(finished: RunFolder, dat
 
 def interrupted(recipe: Recipe, out: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(recipe, out, "cpu", report=stop_at("epoch", 1))
+        train(recipe, out, "cpu", report=stop_at(1))
 
 
 def test_resume_refuses_another_recipe(data: Path, tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -18,23 +16,15 @@ from distill.run_folder import RunFolder
 from distill.unlabelled.corpus import Cleaning, clean_corpus
 from export.source import read_source
 from runtime.errors import ConfigError, DataError
-from tests.distill.tiny import write_tiny_data
-from tests.distill.tiny_lm import tiny_finetune, tiny_layers, write_tiny_lm
-
-Event = dict[str, Any]
+from tests.distill.tiny import Event, stop_at, write_tiny_data
+from tests.distill.tiny_lm import tiny_finetune, tiny_layers
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny data set."""
-    return write_tiny_data(tmp_path_factory.mktemp("tiny") / "data")
-
-
-@pytest.fixture(scope="module")
-def teacher(data: Path) -> Path:
+def teacher(data: Path, lm: Path) -> Path:
     """A fine-tuned tiny language model."""
     out = data.parent / "teacher"
-    finetune(tiny_finetune(data, write_tiny_lm(data.parent / "lm", data), "training.epochs=6"), out, "cpu")
+    finetune(tiny_finetune(data, lm, "training.epochs=6"), out, "cpu")
     return out
 
 
@@ -58,16 +48,6 @@ def finished(data: Path, teacher: Path, unlabelled: str, tmp_path_factory: pytes
 
 def weights(run: RunFolder) -> bytes:
     return (run.path / "student" / "model.safetensors").read_bytes()
-
-
-def stop_at(epoch: int) -> Callable[[Event], None]:
-    """Return a callback that presses Ctrl-C when ``epoch`` is reported."""
-
-    def stop(event: Event) -> None:
-        if event.get("epoch") == epoch:
-            raise KeyboardInterrupt
-
-    return stop
 
 
 def test_run_folder_is_what_export_reads(finished: RunFolder) -> None:
