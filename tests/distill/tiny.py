@@ -6,11 +6,9 @@ import json
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from distill.recipe import Recipe, read_recipe
-
-Event = dict[str, Any]
+from distill.training import Event
 
 _WORDS = {
     "酸": (["盐酸", "硫酸", "硝酸", "磷酸", "醋酸", "草酸"], ["试剂", "工业级", "电子级", "稀释", "30%"]),

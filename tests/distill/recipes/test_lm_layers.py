@@ -13,10 +13,11 @@ from distill.lm.recipe import LayersConfig, LayersDataConfig
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import LayerDistillation, chosen_layers, train, unlabelled_texts
 from distill.run_folder import RunFolder
+from distill.training import Event
 from distill.unlabelled.corpus import Cleaning, clean_corpus
 from export.source import read_source
 from runtime.errors import ConfigError, DataError
-from tests.distill.tiny import Event, stop_at, write_tiny_data
+from tests.distill.tiny import stop_at, write_tiny_data
 from tests.distill.tiny_lm import tiny_finetune, tiny_layers
 
 
