@@ -18,14 +18,15 @@ import click
 from runtime.backends import CHOICES
 from runtime.command import run_command
 from runtime.errors import DataError, ParityError
-from runtime.output import Item, csv_writer, json_writer, line_writer, open_output
-from runtime.tables import SUFFIXES, column, read_table
+from runtime.output import Item, csv_writer, json_writer, line_writer, open_output, table_encoding
+from runtime.shards import CHUNK, Job, table_items
+from runtime.tables import SUFFIXES
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
+    from runtime.folder import Spread
 
 _STDIN = "-"
-_CHUNK = 1024
 
 
 def main() -> None:
@@ -49,7 +50,7 @@ def _writable_format(_context: click.Context, _parameter: click.Parameter, path:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("texts", nargs=-1, metavar="[TEXT...|-|FILE]")
+@click.argument("texts", nargs=-1, metavar="[TEXT...|-|FILE|FOLDER]")
 @click.option("--column", "text_column", default="text", show_default=True, help="Column of FILE that holds the text.")
 @click.option(
     "--encoding",
@@ -61,12 +62,30 @@ def _writable_format(_context: click.Context, _parameter: click.Parameter, path:
 @click.option("--top-k", default=1, show_default=True, type=click.IntRange(min=1), help="Best labels to show.")
 @click.option("--jsonl", is_flag=True, help="Write one JSON object a text.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), callback=_writable_format, help="Write to a file."
+    "--out",
+    type=click.Path(path_type=Path),
+    callback=_writable_format,
+    help="Write to a file; for a FOLDER, to another folder.",
 )
 @click.option(
     "--backend", type=click.Choice(CHOICES), default="auto", show_default=True, help="Engine that runs the model."
 )
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of one call.")
+@click.option(
+    "--engine",
+    type=click.Choice(("local", "ray")),
+    default="local",
+    show_default=True,
+    help="What classifies the tables of FOLDER: this process, or the workers of a Ray cluster.",
+)
+@click.option(
+    "--ray-address", default="", metavar="ADDRESS", help="Running Ray cluster, or auto.  [default: a new one]"
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Worker processes of --engine ray.  [default: one a processor]",
+)
 @click.option(
     "--public-key",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -89,6 +108,9 @@ def classify(
     out: Path | None,
     backend: str,
     threads: int,
+    engine: str,
+    ray_address: str,
+    workers: int | None,
     public_key: Path | None,
     max_error: float | None,
     selftest: bool,
@@ -97,7 +119,8 @@ def classify(
 
     Give texts as arguments, or - to read one text a line from stdin, or one FILE: .csv, .tsv, .jsonl,
     .xlsx or .parquet. Texts are answered in lines to read, a table as CSV with the columns label, score,
-    accepted and reason added.
+    accepted and reason added. A FOLDER of tables becomes a folder of answers, table by table; the same
+    command once more does only what is not done yet.
 
     \b
     Examples:
@@ -105,12 +128,15 @@ def classify(
       gm-classify bundle products.xlsx --column product --out classified.csv
       gm-classify bundle products.xlsx --max-error 0.02 --out classified.csv
       cat names.txt | gm-classify bundle - --jsonl --top-k 3
+      gm-classify bundle shards --engine ray --out answers
       gm-classify bundle --selftest --public-key plant.pub
 
     \b
     Exit codes: 0 done, 2 wrong use, 3 input or output, 4 bundle, 5 self-test failed, 6 backend.
     """
     _check_use(texts, selftest)
+    folder = _folder(texts, out)
+    _check_engine(folder, engine, ray_address, workers)
     # Imported here: --help and wrong use are answered without onnxruntime.
     from runtime.classifier import Classifier
 
@@ -118,10 +144,16 @@ def classify(
         if selftest:
             _report_selftest(classifier, jsonl)
             return
+        if folder and out:
+            from runtime.folder import classify_folder, manifest_sha256
+
+            places = Path(os.path.abspath(folder)), Path(os.path.abspath(out))
+            job = Job(*places, manifest_sha256(bundle), backend, max_error, text_column, encoding, top_k, jsonl)
+            classify_folder(classifier, job, _spread(engine, ray_address, workers, threads))
+            return
         source = _source(texts, text_column, encoding)
         jsonl = jsonl or (out is not None and out.suffix.lower() == ".jsonl")
-        # With a byte order mark Excel shows a CSV file as what it is; other programs skip the mark.
-        with open_output(out, "utf-8-sig" if source.table and not jsonl else "utf-8") as stream:
+        with open_output(out, table_encoding(jsonl or not source.table)) as stream:
             if jsonl:
                 write = json_writer(stream, top_k)
             elif source.table:
@@ -154,6 +186,36 @@ def _check_use(texts: tuple[str, ...], selftest: bool) -> None:
         raise click.UsageError(f"{alone[0]!r} must stand alone, not beside other texts or files")
 
 
+def _folder(texts: tuple[str, ...], out: Path | None) -> Path | None:
+    """Return the folder to classify, if it is one."""
+    if len(texts) != 1 or not os.path.isdir(texts[0]):
+        if out is not None and out.is_dir():
+            raise click.UsageError(f"--out {out} is a folder; name a file")
+        return None
+    if out is None or out.is_file():
+        raise click.UsageError(
+            f"{texts[0]} is a folder; name a folder for its answers with --out, or pipe it as a text"
+        )
+    return Path(texts[0])
+
+
+def _check_engine(folder: Path | None, engine: str, ray_address: str, workers: int | None) -> None:
+    if engine == "ray" and folder is None:
+        raise click.UsageError("--engine ray takes one FOLDER of tables")
+    if engine != "ray" and (ray_address or workers):
+        raise click.UsageError("--ray-address and --workers belong to --engine ray")
+
+
+def _spread(engine: str, ray_address: str, workers: int | None, threads: int) -> Spread:
+    if engine == "ray":
+        from runtime.ray_engine import OnRay
+
+        return OnRay(ray_address, workers or 0, threads)
+    from runtime.folder import in_this_process
+
+    return in_this_process
+
+
 def _names_table(text: str) -> bool:
     return text.lower().endswith(SUFFIXES)
 
@@ -163,9 +225,9 @@ def _source(texts: tuple[str, ...], text_column: str, encoding: str) -> _Source:
         # Lines are answered as they come: what writes the pipe may be waiting for the answer.
         return _Source(_stdin_items(encoding), table=False, chunk=1)
     if len(texts) == 1 and _names_table(texts[0]):
-        items = _table_items(Path(texts[0]), text_column, encoding)
-        return _Source(items, table=True, chunk=_CHUNK)
-    return _Source((Item(text, {"text": text}, "TEXT") for text in texts), table=False, chunk=_CHUNK)
+        items = table_items(Path(texts[0]), text_column, encoding)
+        return _Source(items, table=True, chunk=CHUNK)
+    return _Source((Item(text, {"text": text}, "TEXT") for text in texts), table=False, chunk=CHUNK)
 
 
 def _stdin_items(encoding: str) -> Iterator[Item]:
@@ -182,11 +244,6 @@ def _stdin_items(encoding: str) -> Iterator[Item]:
         raise DataError(f"stdin, after line {number}: not {name} text; {hint}") from error
 
 
-def _table_items(path: Path, text_column: str, encoding: str) -> Iterator[Item]:
-    for row in column(read_table(path, encoding), text_column, path, "--column"):
-        yield Item(row.values[text_column], row.values, f"{path}, line {row.line}")
-
-
 def _chunks(source: _Source) -> Iterator[list[Item]]:
     items = _with_progress(source.items) if source.table else source.items
     while chunk := list(islice(items, source.chunk)):
@@ -198,7 +255,7 @@ def _with_progress(items: Iterator[Item]) -> Iterator[Item]:
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield from items
         return
-    with click.progressbar(items, label="classified", show_pos=True, file=sys.stderr, update_min_steps=_CHUNK) as bar:
+    with click.progressbar(items, label="classified", show_pos=True, file=sys.stderr, update_min_steps=CHUNK) as bar:
         yield from bar
 
 

@@ -44,11 +44,19 @@ def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
         return
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", encoding=encoding, errors="backslashreplace", newline="") as stream,
-    ):
+    with atomic_path(path) as temporary, new_file(temporary, encoding) as stream:
         yield stream
+
+
+def new_file(path: Path, encoding: str) -> TextIO:
+    """Open a file to write answers to, in which every text can be written."""
+    return path.open("w", encoding=encoding, errors="backslashreplace", newline="")
+
+
+def table_encoding(jsonl: bool) -> str:
+    """Return the encoding of a table of answers."""
+    # With a byte order mark Excel shows a CSV file as what it is; other programs skip the mark.
+    return "utf-8" if jsonl else "utf-8-sig"
 
 
 def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:

@@ -1,0 +1,161 @@
+"""A folder of tables, shard by shard: which there are, who classifies them, and what came of it.
+
+What classifies the shards is a :data:`Spread`: this process (:func:`in_this_process`) or the workers of a
+cluster (:class:`runtime.ray_engine.OnRay`). Either calls :func:`runtime.shards.try_shard`, so the answers are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runtime import errors
+from runtime.bundle import Bundle
+from runtime.errors import DataError, GMError
+from runtime.shards import RECEIPTS, Job, Outcome, remove_leftovers, try_shard
+from runtime.tables import SUFFIXES
+
+if TYPE_CHECKING:
+    from runtime.classifier import Classifier
+
+Spread = Callable[["Classifier", Job, Sequence[str]], Iterator[Outcome]]
+"""Yields the outcome of every shard that it is given, in any order."""
+
+_HIDDEN = (".", "_", "~$")
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """What lies in a folder.
+
+    Attributes:
+        names: paths in the folder of the tables, the largest first: the last to be done are then short, and no
+            worker is left alone with a long one.
+        others: number of files and links that are no tables.
+    """
+
+    names: tuple[str, ...]
+    others: int
+
+
+def manifest_sha256(bundle: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a bundle's manifest, which stands for the whole bundle.
+
+    Raises:
+        BundleError: it is no valid bundle.
+    """
+    return hashlib.sha256(Bundle.open(bundle).manifest_bytes).hexdigest()
+
+
+def find_shards(folder: Path) -> Shards:
+    """Return the tables in ``folder`` and the folders in it.
+
+    As other programs for such folders do, it passes over names that begin with a full stop or an underscore, and
+    over the lock files of Excel. A link to a folder is not followed.
+
+    Raises:
+        DataError: it cannot be read, or has no table.
+    """
+    sizes: dict[str, int] = {}
+    others = 0
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
+        tables = [name for name in files if name.lower().endswith(SUFFIXES) and not name.startswith(_HIDDEN)]
+        others += len(links) + len(files) - len(tables)
+        sizes |= {os.path.relpath(os.path.join(parent, name), folder): _size(parent, name) for name in tables}
+    if not sizes:
+        raise DataError(f"{folder} holds no table; it may hold files that end in {' '.join(SUFFIXES)}")
+    names = sorted(sizes, key=lambda name: (-sizes[name], name))
+    return Shards(tuple(Path(name).as_posix() for name in names), others)
+
+
+def in_this_process(classifier: Classifier, job: Job, names: Sequence[str]) -> Iterator[Outcome]:
+    """Classify one shard after another."""
+    for name in names:
+        yield try_shard(classifier, job, name)
+
+
+def classify_folder(classifier: Classifier, job: Job, spread: Spread) -> None:
+    """Classify every shard of a folder that is not done yet, and say in one line what was done.
+
+    Raises:
+        DataError: there is no table, two would have the same answers' name, the output holds answers to a shard that
+            is gone, or a shard cannot be read; all others are done then.
+        GMError: as ``spread``.
+    """
+    shards = find_shards(job.folder)
+    _check_output(job, shards.names)
+    for name in shards.names:
+        remove_leftovers(job.target(name))
+    outcomes = list(_with_progress(spread(classifier, job, shards.names), len(shards.names)))
+    click.echo(_summary(outcomes, shards.others))
+    _raise_failures(outcomes)
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(f"cannot read {error.filename}: {error.strerror}; check the path and its permissions") from error
+
+
+def _size(parent: str, name: str) -> int:
+    try:
+        return os.stat(os.path.join(parent, name)).st_size
+    except OSError:
+        return 0  # Whoever classifies it says what is wrong with it.
+
+
+def _check_output(job: Job, names: Sequence[str]) -> None:
+    folder, out = job.folder.resolve(), job.out.resolve()
+    if folder in (out, *out.parents):
+        raise DataError(f"{job.out} lies in the folder that is read; choose another place with --out")
+    of: dict[str, str] = {}
+    for name in names:
+        # Some file systems take names for the same that differ in case only.
+        first = of.setdefault(str(job.receipt(name)).casefold(), name)
+        if first != name:
+            raise DataError(f"{job.folder}: the answers to {first} and {name} would have the same name; rename one")
+    # Rows of a shard that was renamed would come twice; so would all, where CSV becomes JSON Lines.
+    for receipt in sorted((job.out / RECEIPTS).rglob("*.json")):
+        answers = job.out / receipt.relative_to(job.out / RECEIPTS).with_suffix("")
+        if str(receipt).casefold() not in of and answers.exists():
+            raise DataError(f"{answers} answers a shard that {job.folder} lacks, or in another format; remove it")
+
+
+def _with_progress(outcomes: Iterator[Outcome], length: int) -> Iterator[Outcome]:
+    if not sys.stderr.isatty():
+        yield from outcomes
+        return
+    with click.progressbar(outcomes, length=length, label="shards", show_pos=True, file=sys.stderr) as bar:
+        yield from bar
+
+
+def _summary(outcomes: Sequence[Outcome], others: int) -> str:
+    done = [outcome for outcome in outcomes if not outcome.kind]
+    resumed = sum(outcome.resumed for outcome in done)
+    rows, rejected = sum(outcome.rows for outcome in done), sum(outcome.rejected for outcome in done)
+    failed = len(outcomes) - len(done)
+    parts = [
+        f"shards: {len(done) - resumed} done, {resumed} done before, {failed} failed",
+        f"rows: {rows}, {rejected} of them not accepted",
+    ]
+    if others:
+        parts.append(f"{others} other files left out")
+    return "; ".join(parts)
+
+
+def _raise_failures(outcomes: Sequence[Outcome]) -> None:
+    failed = sorted((outcome for outcome in outcomes if outcome.kind), key=lambda outcome: outcome.shard)
+    if not failed:
+        return
+    kind: type[GMError] = getattr(errors, failed[0].kind)
+    more = [outcome.shard for outcome in failed[1:]]
+    rest = f"; {len(more)} more shards failed: {', '.join(more[:_NAMED])}{', …' * (len(more) > _NAMED)}" if more else ""
+    raise kind(f"{failed[0].error}{rest}")

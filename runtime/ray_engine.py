@@ -1,0 +1,187 @@
+"""Shards spread over the workers of a Ray cluster, by Ray Data.
+
+A shard is one row of the data set and one task. Ray Data holds names and counts only; the texts go from the
+folder to a worker and from the worker to the output, chunk by chunk, so a shard may be larger than the memory.
+Where a worker dies, Ray starts another and gives it the shard again, as often as needed; that no row comes twice
+is the work of :mod:`runtime.shards`. Folder, output and bundle must have the same path on every machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import secrets
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from runtime import errors
+from runtime.errors import BackendError, BundleError, ConfigError, GMError
+from runtime.extras import needs_extra
+from runtime.folder import manifest_sha256
+from runtime.shards import Job, Outcome, try_shard
+
+if TYPE_CHECKING:
+    from runtime.classifier import Classifier
+
+# Ray's data pass through its object store; ours do not. This is little more than the least it starts with.
+_OBJECT_STORE = 128 << 20
+_ANSWERS_WITHIN_S = 10.0
+# The path of a socket has room for about a hundred characters.
+_SHORT_PATH = "/tmp" if os.name == "posix" else None
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # What Ray tells on the terminal, even on stdout, as that a worker died and was replaced. What ends a run is raised.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    # By default Ray Data gives up when no task ends for half an hour; a large shard may take longer.
+    "RAY_DATA_EXECUTION_NO_PROGRESS_TIMEOUT_S": "-1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OnRay:
+    """Spreads shards over a cluster; a :data:`runtime.folder.Spread`.
+
+    Attributes:
+        address: of a running cluster, or ``auto``; empty: start one on this machine, for this run.
+        workers: processes that classify; 0: one for every ``threads`` processors of the cluster.
+        threads: of each worker.
+    """
+
+    address: str
+    workers: int
+    threads: int
+
+    def __call__(self, classifier: Classifier, job: Job, names: Sequence[str]) -> Iterator[Outcome]:
+        """Yield the outcome of each shard as it is done.
+
+        Raises:
+            ConfigError: Ray is not installed, or the cluster cannot be joined.
+            BackendError: Ray gave up; what is done stays done.
+            GMError: a worker cannot load the bundle.
+        """
+        os.environ.update(_SETTINGS)
+        if not self.address:
+            # The ports of a cluster are open to the network, and it runs what it is sent: only with this run's
+            # secret, which Ray reads when it is imported.
+            os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+        with needs_extra("--engine ray", "ray"):
+            import ray
+            import ray.data
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        with _cluster(ray, self.address, self.workers * self.threads):
+            workers = self.workers or int(ray.cluster_resources().get("CPU", 1)) // self.threads
+            rows = ray.data.from_items([{"name": name} for name in names], override_num_blocks=len(names)).map(
+                _Worker,
+                fn_constructor_args=(pickle.dumps(classifier), job),
+                # One at a time: a shard that waits behind a long one is a shard that no idle worker can take.
+                compute=ray.data.ActorPoolStrategy(
+                    size=min(max(workers, 1), len(names)), max_tasks_in_flight_per_actor=1
+                ),
+                num_cpus=self.threads,
+            )
+            try:
+                yield from map(_outcome, rows.iter_rows())
+            except ray.exceptions.RayError as error:
+                raise BackendError(f"Ray gave up ({_line(error)}); run the same command again to go on") from error
+
+
+class _Worker:
+    """Classifies shards in a process of the cluster, with a classifier that it opens once."""
+
+    def __init__(self, pickled: bytes, job: Job) -> None:
+        self._pickled = pickled
+        self._job = job
+        self._classifier: Classifier | None = None
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of the :class:`Outcome`, and whether the whole run should end with it."""
+        try:
+            self._classifier = self._classifier or self._opened()
+        except GMError as error:
+            # Not for this shard alone: an idle worker without a bundle would soon have failed them all.
+            message = f"worker on {socket.gethostname()}: {error}"
+            return asdict(Outcome(row["name"], kind=type(error).__name__, error=message)) | {"fatal": True}
+        return asdict(try_shard(self._classifier, self._job, row["name"])) | {"fatal": False}
+
+    def _opened(self) -> Classifier:
+        classifier: Classifier = pickle.loads(self._pickled)
+        bundle = classifier.__getstate__()["bundle"]
+        if manifest_sha256(bundle) != self._job.bundle:
+            raise BundleError(f"{bundle} is not the bundle that the run began with; give all machines the same")
+        return classifier
+
+
+@contextmanager
+def _cluster(ray: ModuleType, address: str, processors: int) -> Iterator[None]:
+    # Ray's own place for its sockets and logs is shared by all users of a machine, and keeps them for ever.
+    with tempfile.TemporaryDirectory(prefix="gm-ray-", dir=_SHORT_PATH, ignore_cleanup_errors=True) as folder:
+        try:
+            _join(ray, address, processors, folder)
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _join(ray: ModuleType, address: str, processors: int, folder: str) -> None:
+    settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+    if not address:
+        settings |= {
+            "address": "local",
+            "num_cpus": max(processors, _processors()),
+            "include_dashboard": False,
+            "object_store_memory": _OBJECT_STORE,
+            "_temp_dir": folder,
+        }
+    try:
+        _knock(address)
+        with _without_native_stderr():
+            ray.init(**settings)
+    except Exception as error:  # what Ray raises when it cannot start or join is not documented
+        raise ConfigError(
+            f"no Ray cluster at {address or 'this machine'} ({_line(error)}); see --ray-address"
+        ) from error
+
+
+def _knock(address: str) -> None:
+    # Where nobody answers, Ray itself gives up after several minutes.
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWERS_WITHIN_S).close()
+
+
+@contextmanager
+def _without_native_stderr() -> Iterator[None]:
+    # Ray's native part writes there past Python, about the settings above; what goes wrong is raised besides.
+    with open(os.devnull, "wb") as nothing:
+        kept = os.dup(2)
+        os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _outcome(row: dict[str, Any]) -> Outcome:
+    if row.pop("fatal"):
+        kind: type[GMError] = getattr(errors, row["kind"])
+        raise kind(row["error"])
+    return Outcome(**row)
+
+
+def _line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]:.300}"

@@ -1,0 +1,212 @@
+"""One shard of a folder: classified, written and vouched for, or found to be done already.
+
+A shard is a table; its answers are one file. Beside the answers a receipt is kept, in a hidden folder of the
+output, that says what they were made from and what they are: the content of the shard, the bundle, the options,
+and the content of the answers, each by SHA-256. The receipt is written last. So whatever dies, and whenever, a
+shard either has its receipt, and is left alone, or is done again from its first row, and the file replaced as a
+whole: no row is lost and none comes twice. Times of files decide nothing: copying a folder changes them, and
+clocks of two machines differ; reading a file once more costs a hundredth of classifying it.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING
+
+from runtime.errors import DataError, GMError
+from runtime.files import atomic_path, write_json
+from runtime.output import Item, csv_writer, json_writer, new_file, table_encoding
+from runtime.tables import column, read_table
+
+if TYPE_CHECKING:
+    from runtime.classifier import Classifier
+
+CHUNK = 1024
+"""Rows classified at a time, whatever reads the table: the same rows then give the same digits."""
+RECEIPTS = ".gm-classify"
+"""Folder in the output with a receipt for each file of answers."""
+_ATTEMPTS = 3
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done with every shard of a folder.
+
+    Attributes:
+        folder: absolute path of the shards.
+        out: absolute path of the answers.
+        bundle: SHA-256 of the manifest of the bundle, which holds that of every file in it.
+        backend, max_error: as given to :class:`runtime.classifier.Classifier`.
+        column: of the text.
+        encoding: of text files; empty: as :func:`runtime.tables.read_table` finds it.
+        top_k: best labels to write.
+        jsonl: write JSON Lines, not CSV.
+    """
+
+    folder: Path
+    out: Path
+    bundle: str
+    backend: str = "auto"
+    max_error: float | None = None
+    column: str = "text"
+    encoding: str = ""
+    top_k: int = 1
+    jsonl: bool = False
+
+    def source(self, name: str) -> Path:
+        """Return the path of a shard."""
+        return self.folder / name
+
+    def target(self, name: str) -> Path:
+        """Return the path of its answers: ``a/b.csv.gz`` becomes ``a/b.csv`` or ``a/b.jsonl`` in the output."""
+        path = Path(name[: -len(".gz")] if name.lower().endswith(".gz") else name)
+        return self.out / path.with_suffix(".jsonl" if self.jsonl else ".csv")
+
+    def receipt(self, name: str) -> Path:
+        """Return the path of the receipt for its answers."""
+        answers = self.target(name).relative_to(self.out)
+        return self.out / RECEIPTS / answers.with_name(f"{answers.name}.json")
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What changes the answers to the same rows."""
+        names = ("bundle", "backend", "max_error", "column", "encoding", "top_k")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one shard.
+
+    Attributes:
+        shard: its path in the folder.
+        rows: in it.
+        rejected: rows of them whose label is not accepted.
+        resumed: an earlier run had done it.
+        kind: name of the class in :mod:`runtime.errors` of what went wrong; empty when nothing did.
+        error: its message.
+    """
+
+    shard: str
+    rows: int = 0
+    rejected: int = 0
+    resumed: bool = False
+    kind: str = ""
+    error: str = ""
+
+
+def try_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
+    """Classify a shard as :func:`classify_shard` does; an error is an outcome too, for the other shards' sake."""
+    try:
+        return classify_shard(classifier, job, name)
+    except GMError as error:
+        return Outcome(name, kind=type(error).__name__, error=str(error))
+    except Exception as error:
+        what = f"internal error, {type(error).__name__}: {error}"
+        return Outcome(
+            name, kind=GMError.__name__, error=f"{job.source(name)}: {what}; classify it alone, with --debug"
+        )
+
+
+def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
+    """Classify the shard ``name``, unless its answers are there and are those to the same shard.
+
+    Any number of processes may do the same shard at the same time: they write the same.
+
+    Raises:
+        DataError: it cannot be read or its answers cannot be written, it changed meanwhile, or it has already
+            taken down the process that classified it, three times in this run.
+        BackendError: the model cannot be run.
+    """
+    source, target, receipt = job.source(name), job.target(name), job.receipt(name)
+    made_from = {"shard": _fingerprint(source), **job.options}
+    outcome = _earlier_outcome(name, target, receipt, made_from)
+    if outcome is None:
+        _refuse_if_deadly(source, target)
+        with atomic_path(target) as temporary:
+            rows, rejected = _write_answers(classifier, job, source, temporary)
+            if _fingerprint(source) != made_from["shard"]:
+                raise DataError(f"{source} changed while it was read; run the same command again when it is complete")
+            answers = _fingerprint(temporary)
+        write_json(receipt, {"made_from": made_from, "answers": answers, "rows": rows, "rejected": rejected})
+        outcome = Outcome(name, rows, rejected)
+    remove_leftovers(target)
+    return outcome
+
+
+def table_items(path: Path, text_column: str, encoding: str) -> Iterator[Item]:
+    """Yield the texts of a table.
+
+    Raises:
+        DataError: it cannot be read, or has no such column.
+        ConfigError: the package that reads this format is not installed.
+    """
+    for row in column(read_table(path, encoding), text_column, path, "--column"):
+        yield Item(row.values[text_column], row.values, f"{path}, line {row.line}")
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove what processes that were killed while they wrote ``target`` left beside it."""
+    for folder in _leftovers(target):
+        rmtree(folder, ignore_errors=True)
+
+
+def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str, object]) -> Outcome | None:
+    """Return what an earlier run made of the shard, if it was the same shard, and the answers are whole."""
+    try:
+        stored = json.loads(receipt.read_bytes())
+        whole = stored["made_from"] == made_from and target.is_file() and stored["answers"] == _fingerprint(target)
+        return Outcome(name, int(stored["rows"]), int(stored["rejected"]), resumed=True) if whole else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # No receipt, or a damaged one: the shard is done again, which mends it.
+
+
+def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Path) -> tuple[int, int]:
+    rows = rejected = 0
+    items = table_items(source, job.column, job.encoding)
+    with new_file(temporary, table_encoding(job.jsonl)) as stream:
+        write = (json_writer if job.jsonl else csv_writer)(stream, job.top_k)
+        while chunk := list(islice(items, CHUNK)):
+            predictions = classifier.classify_many([item.text for item in chunk])
+            for item, prediction in zip(chunk, predictions, strict=True):
+                write(item, prediction)
+                rejected += not prediction.accepted
+            rows += len(chunk)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return rows, rejected
+
+
+def _fingerprint(path: Path) -> dict[str, object]:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions") from error
+    return {"sha256": digest.hexdigest(), "size": size}
+
+
+def _leftovers(target: Path) -> list[Path]:
+    # Named as atomic_path names them.
+    return [path for path in target.parent.glob(f".{glob.escape(target.name)}.????????") if path.is_dir()]
+
+
+def _refuse_if_deadly(source: Path, target: Path) -> None:
+    # A cluster gives the shard of a worker that died to another, without end; one row of many gigabytes would take
+    # them all. What they leave on the disk counts them, over all machines.
+    if len(_leftovers(target)) >= _ATTEMPTS:
+        raise DataError(
+            f"{source}: {_ATTEMPTS} processes died while they classified it, perhaps for lack of memory; split it"
+        )

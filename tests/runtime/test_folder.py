@@ -1,0 +1,131 @@
+"""A folder of shards: which are in it, and what a run over it says."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runtime import Classifier, ConfigError, DataError
+from runtime.folder import classify_folder, find_shards, in_this_process
+from runtime.shards import Outcome
+from tests.runtime.bundles import TEXTS
+from tests.runtime.shard_folders import answers, job, visible, write_shard, write_shards
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(classifier: Classifier, shared_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Classifies ``tmp_path / "shards"`` in this process and returns the line that it prints."""
+
+    def classify(*, column: str = "text", jsonl: bool = False) -> str:
+        work = job(shared_bundle, tmp_path / "shards", column=column, jsonl=jsonl)
+        classify_folder(classifier, work, in_this_process)
+        return capsys.readouterr().out
+
+    return classify
+
+
+def test_shards_are_found_in_folders_too_the_largest_first(tmp_path: Path) -> None:
+    write_shard(tmp_path / "b.csv", TEXTS)
+    write_shard(tmp_path / "year=2026" / "a.jsonl", TEXTS * 4)
+    write_shard(tmp_path / "a.csv", TEXTS)
+    for hidden in (".a.csv", "_a.csv", "~$a.xlsx", "_delta_log/0.parquet", ".gm-classify/a.csv"):
+        write_shard(tmp_path / hidden, TEXTS)
+    (tmp_path / "README").write_text("about", encoding="utf-8")
+    (tmp_path / "link").symlink_to(tmp_path / "year=2026")
+    shards = find_shards(tmp_path)
+    assert shards.names == ("year=2026/a.jsonl", "a.csv", "b.csv")
+    assert shards.others == 5
+
+
+def test_as_many_files_of_answers_as_shards_and_every_row_once(run: Run, tmp_path: Path) -> None:
+    write_shards(tmp_path / "shards")
+    assert run() == "shards: 3 done, 0 done before, 0 failed; rows: 24, 0 of them not accepted\n"
+    assert visible(tmp_path / "answers") == visible(tmp_path / "shards")
+    for name in visible(tmp_path / "shards"):
+        given, got = answers(tmp_path / "shards" / name), answers(tmp_path / "answers" / name)
+        assert [(row["no"], row["text"]) for row in got] == [(row["no"], row["text"]) for row in given]
+
+
+def test_a_second_run_does_what_is_new_only(run: Run, tmp_path: Path) -> None:
+    folder = write_shards(tmp_path / "shards")
+    run()
+    write_shard(folder / "part-3.csv", ["", "乙醇"])
+    write_shard(folder / "part-0.csv", ["甲苯"])
+    assert run() == "shards: 2 done, 2 done before, 0 failed; rows: 19, 1 of them not accepted\n"
+    assert [row["text"] for row in answers(tmp_path / "answers" / "part-0.csv")] == ["甲苯"]
+
+
+def test_a_bad_shard_is_named_and_the_others_are_done(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_shards(tmp_path / "shards", shards=2)
+    (folder / "bad.csv").write_text("name\nx\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"bad\.csv has no column 'text', only: name; name another with --column$"):
+        run()
+    assert capsys.readouterr().out.startswith("shards: 2 done, 0 done before, 1 failed; rows: 16, ")
+    assert visible(tmp_path / "answers") == ["part-0.csv", "part-1.csv"]
+
+
+def test_many_bad_shards_are_one_line(run: Run, tmp_path: Path) -> None:
+    write_shards(tmp_path / "shards", shards=8)
+    rest = "; 7 more shards failed: part-1.csv, part-2.csv, part-3.csv, part-4.csv, part-5.csv, …"
+    with pytest.raises(DataError, match=f"part-0.csv has no column 'x', .*--column{rest}$"):
+        run(column="x")
+
+
+def test_the_error_has_the_class_and_so_the_exit_code_of_the_first(
+    classifier: Classifier, shared_bundle: Path, tmp_path: Path
+) -> None:
+    work = job(shared_bundle, write_shards(tmp_path / "shards", shards=1))
+    with pytest.raises(ConfigError, match=r"^needs pyarrow$"):
+        classify_folder(
+            classifier, work, lambda *_: iter([Outcome("a.csv", kind="ConfigError", error="needs pyarrow")])
+        )
+
+
+def test_answers_to_a_shard_that_is_gone_are_not_mixed_with_the_others(run: Run, tmp_path: Path) -> None:
+    folder = write_shards(tmp_path / "shards")
+    run()
+    (folder / "part-0.csv").rename(folder / "renamed.csv")
+    with pytest.raises(DataError, match=r"part-0\.csv answers a shard that .*shards lacks, or in another format"):
+        run()
+    (tmp_path / "answers" / "part-0.csv").unlink()
+    assert run().startswith("shards: 1 done, 2 done before, 0 failed")
+
+
+def test_csv_does_not_become_json_lines_beside_itself(run: Run, tmp_path: Path) -> None:
+    write_shards(tmp_path / "shards", shards=1)
+    run()
+    with pytest.raises(DataError, match=r"answers/part-0\.csv answers a shard .* or in another format; remove it"):
+        run(jsonl=True)
+
+
+def test_two_shards_that_would_share_a_file_are_refused(run: Run, tmp_path: Path) -> None:
+    write_shard(tmp_path / "shards" / "a.csv", TEXTS)
+    write_shard(tmp_path / "shards" / "A.jsonl", TEXTS)
+    with pytest.raises(DataError, match=r"the answers to A\.jsonl and a\.csv would have the same name; rename one"):
+        run()
+
+
+def test_leftovers_of_a_killed_run_do_not_count_in_the_next(run: Run, tmp_path: Path) -> None:
+    write_shards(tmp_path / "shards", shards=1)
+    for number in range(3):
+        (tmp_path / "answers" / f".part-0.csv.killed-{number}").mkdir(parents=True)
+    assert run().startswith("shards: 1 done")
+    assert visible(tmp_path / "answers") == ["part-0.csv"]
+
+
+def test_a_folder_without_tables_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    with pytest.raises(DataError, match=r"shards holds no table; it may hold files that end in \.csv "):
+        run()
+
+
+def test_answers_never_lie_among_the_shards(classifier: Classifier, shared_bundle: Path, tmp_path: Path) -> None:
+    work = job(shared_bundle, write_shards(tmp_path / "shards"))
+    for out in (work.folder, work.folder / "answers"):
+        with pytest.raises(DataError, match="lies in the folder that is read; choose another place with --out"):
+            classify_folder(classifier, replace(work, out=out), in_this_process)
