@@ -17,10 +17,17 @@ from pathlib import Path
 from benchmarks.machine import cpu_flags
 from benchmarks.peers import NO_BREAK_SPACE, quiet_jieba
 from benchmarks.surroundings import surround
+from distill.recipe import StudentConfig
 from runtime.errors import BackendError
 from runtime.files import write_json, write_text
 
-SHAPE = {"num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 512}
+_STUDENT = StudentConfig()
+SHAPE = {
+    "num_hidden_layers": _STUDENT.layers,
+    "hidden_size": _STUDENT.width,
+    "num_attention_heads": _STUDENT.heads,
+    "intermediate_size": _STUDENT.feed_forward,
+}
 """Of the BERT peer: that of the student in the default recipe."""
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _FASTTEXT = {"thread": 1, "epoch": 25, "lr": 0.5, "dim": 64, "bucket": 200_000, "seed": 0, "verbose": 0}

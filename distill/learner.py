@@ -122,5 +122,6 @@ class Learner(Trainee):
     def start(self, lr_share: float, warmup: int, steps: int) -> None:
         """Begin a phase of ``steps`` batches: the rate rises to ``lr_share`` of the peak, then falls to 0."""
         parameters = [*self.module.parameters(), *self.projection.parameters()]
-        optimiser = AdamW(parameters, lr=lr_share * self.lr, weight_decay=self.weight_decay)
+        # Fused: a tenth of a step on a CPU, most of what networks this small pay beside their products.
+        optimiser = AdamW(parameters, lr=lr_share * self.lr, weight_decay=self.weight_decay, fused=True)
         self.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))

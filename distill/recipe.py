@@ -46,10 +46,12 @@ class DataConfig(Section):
 class StudentConfig(Section):
     """The Transformer that goes to the plant floor."""
 
-    layers: Positive = Field(2, description="Transformer blocks.")
+    # One wide block, not two of 512: as accurate on three sets, a third faster in INT8, because what a block costs
+    # beside its products is paid once, and INT8 gains most on large ones.
+    layers: Positive = Field(1, description="Transformer blocks.")
     width: Positive = Field(128, description="Width of embeddings and hidden states.")
     heads: Positive = Field(2, description="Attention heads; they divide the width.")
-    feed_forward: Positive = Field(512, description="Width inside the feed-forward layers.")
+    feed_forward: Positive = Field(1024, description="Width inside the feed-forward layers.")
     dropout: DropoutRate = Field(0.1, description="Dropout on embeddings, attention, residual branches and the head.")
     max_len: int = Field(128, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
 

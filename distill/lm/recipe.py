@@ -55,7 +55,9 @@ class LayersDataConfig(DataConfig):
     """Labelled texts, and texts without labels beside them."""
 
     unlabelled: tuple[str, ...] = Field(
-        (), description="Files of texts without labels: .txt with one text a line, or tables with the text column."
+        (),
+        description="Folders that 'gm-distill corpus' wrote, or files of texts without labels: .txt with one text a "
+        "line, or tables with the text column.",
     )
 
 

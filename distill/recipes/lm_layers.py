@@ -160,7 +160,7 @@ class LayerDistillation:
         settings = self.recipe.training
         trainee = Trainee(self.student, nn.ModuleList([self.to_hidden, self.to_vectors]), settings.gradient_clip)
         parameters = [*trainee.module.parameters(), *trainee.projection.parameters()]
-        optimiser = AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+        optimiser = AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
         warmup = round(settings.warmup_share * steps)
         trainee.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))
         return trainee

@@ -132,7 +132,7 @@ class Pretraining:
         torch.manual_seed(settings.seed)
         self.model = _model(recipe.model, self.tokenizer).to(self.device)
         self.parallel = processes.parallel(self.model)
-        self.optimiser = AdamW(_groups(self.model, settings.weight_decay), lr=settings.lr)
+        self.optimiser = AdamW(_groups(self.model, settings.weight_decay), lr=settings.lr, fused=True)
         warmup = round(settings.warmup_share * self.steps)
         self.schedule = get_cosine_schedule_with_warmup(self.optimiser, warmup, self.steps)
         self.step = 0
