@@ -171,6 +171,18 @@ def test_the_suffix_of_the_output_chooses_json_lines(table: Path, packed: Path, 
     assert [json.loads(line)["id"] for line in out.read_text(encoding="utf-8").splitlines()] == ["1", "2", "3"]
 
 
+def test_a_folder_becomes_a_folder_as_each_of_its_tables_would(table: Path, packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "shards.csv").mkdir()
+    table.rename(tmp_path / "shards.csv" / "part.csv")
+    arguments = (packed, tmp_path / "shards.csv", "--out", tmp_path / "answers", "--top-k", "2")
+    line = "shards: {} done, {} done before, 0 failed; rows: 3, 1 of them not accepted\n"
+    assert _run(*arguments) == (0, line.format(1, 0), "")
+    assert _run(*arguments) == (0, line.format(0, 1), "")
+    assert _run(packed, tmp_path / "shards.csv" / "part.csv", "--top-k", "2", "--out", tmp_path / "one.csv")[0] == 0
+    assert (tmp_path / "answers" / "part.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+    assert _run(*arguments, "--jsonl", "--column", "none")[0] == 3
+
+
 def test_a_failure_half_way_leaves_no_output(packed: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text('{"text": "乙醇"}\n{"text": \n', encoding="utf-8")
     code, _, err = _run(packed, tmp_path / "bad.jsonl", "--out", tmp_path / "out.csv")
@@ -207,6 +219,11 @@ def test_a_device_that_agrees_passes_the_selftest(packed: Path) -> None:
         (("x", "--encoding", "utf-99"), 2, "'utf-99' is unknown"),
         (("x", "--out", "answers.xlsx"), 2, "the output is CSV or JSON Lines"),
         (("none.csv",), 3, "cannot read none.csv"),
+        ((".",), 2, ". is a folder; name a folder for its answers with --out, or pipe it as a text"),
+        ((".", "--out", __file__), 2, ". is a folder; name a folder for its answers"),
+        (("x", "--out", "."), 2, "--out . is a folder; name a file"),
+        (("x", "--engine", "ray"), 2, "--engine ray takes one FOLDER of tables"),
+        ((".", "--out", "none", "--workers", "2"), 2, "--ray-address and --workers belong to --engine ray"),
     ],
 )
 def test_wrong_use_is_told_in_one_line(shared_bundle: Path, arguments: tuple[str, ...], code: int, says: str) -> None:

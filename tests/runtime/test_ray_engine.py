@@ -20,7 +20,7 @@ from tests.runtime.bundles import TEXTS, edit_manifest
 from tests.runtime.shard_folders import answers, job, visible, write_shard, write_shards
 
 _SHARDS = 6
-_ROWS = 10_000
+_ROWS = 15_000
 _LIMIT_S = 200.0
 
 _LACKING = "import sys; sys.modules['ray'] = None; "
@@ -108,7 +108,7 @@ def test_a_worker_killed_half_way_loses_no_row_and_doubles_none(
     (tmp_path / "home").mkdir()
     arguments = (shared_bundle, folder, "--out", out, "--engine", "ray", "--workers", "2")
     with _start(*arguments, environment={"HOME": str(tmp_path / "home")}) as process:
-        killed = _kill_a_writer(out, _SHARDS // 2)
+        killed = _kill_a_writer(out, half=2)
         printed, err = process.communicate(timeout=_LIMIT_S)
     assert (process.returncode, err) == (0, "")
     assert killed != process.pid
