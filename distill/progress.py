@@ -112,7 +112,8 @@ def _with_time(line: Line, clock: _Clock) -> str:
 
 
 def _stages(event: dict[str, Any]) -> str:
-    one, two = event["stage_one"], event.get("stage_two")
-    text = f"loss {one['total']:.3f}" + (f" (teacher {two['total']:.3f})" if two else "")
-    passed = f"{one['pass_rate']:.0%}" + (f" (teacher's lessons), {two['pass_rate']:.0%} (student's)" if two else "")
-    return f"{text}  gate passed {passed}"
+    one, two = event["stage_one"], event["stage_two"]
+    passed = f"{one['pass_rate']:.0%}"
+    if "pass_rate" in two:
+        passed += f" (teacher's lessons), {two['pass_rate']:.0%} (student's)"
+    return f"loss {one['total']:.3f} (teacher {two['total']:.3f})  gate passed {passed}"

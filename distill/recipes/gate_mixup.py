@@ -141,9 +141,12 @@ class GateMixup:
                 learner.forget_score()
             self._start_mutual()
         while self.rounds < settings.rounds and self.rounds_since_best < settings.patience:
-            stages = {"stage_one": self._stage(self.teacher, self.student)}
-            if not self.recipe.ablate.stage_two:
-                stages["stage_two"] = self._stage(self.student, self.teacher)
+            stages = {
+                "stage_one": self._stage(self.teacher, self.student),
+                # Without lessons the teacher still trains as long: frozen, it would be a poor one, and what the stage
+                # gives could not be told from what the training gives.
+                "stage_two": self._stage(None if self.recipe.ablate.stage_two else self.student, self.teacher),
+            }
             best_before = self.student.best_f1
             scores = self._score_on_dev()
             self.rounds += 1
@@ -185,20 +188,28 @@ class GateMixup:
         means = Means()
         for batch in self._batches():
             for name, learner in learners.items():
-                learner.module.train()
-                with mixed_precision(self.device):
-                    logits = learner.network.classify(learner.network.encode(self._read(learner, batch)))
-                    loss = label_loss(logits, batch.labels, self.recipe.training.label_smoothing)
-                learner.step(loss)
-                means.add(len(batch.labels), {name: loss})
+                means.add(len(batch.labels), {name: self._learn_from_labels(learner, batch)})
         return means.values()
 
-    def _stage(self, teaching: Learner, learning: Learner) -> dict[str, float]:
+    def _stage(self, teaching: Learner | None, learning: Learner) -> dict[str, float]:
         means = Means()
         for _ in range(self.recipe.training.stage_epochs):
             for batch in self._batches():
-                means.add(len(batch.labels), self._teach(teaching, learning, batch))
+                if teaching is None:
+                    values = {"total": self._learn_from_labels(learning, batch)}
+                else:
+                    values = self._teach(teaching, learning, batch)
+                means.add(len(batch.labels), values)
         return means.values()
+
+    def _learn_from_labels(self, learning: Learner, batch: Batch) -> Tensor:
+        """Take one step of ``learning`` towards the labels; return the loss."""
+        learning.module.train()
+        with mixed_precision(self.device):
+            logits = learning.network.classify(learning.network.encode(self._read(learning, batch)))
+            loss = label_loss(logits, batch.labels, self.recipe.training.label_smoothing)
+        learning.step(loss)
+        return loss
 
     def _teach(self, teaching: Learner, learning: Learner, batch: Batch) -> dict[str, Tensor]:
         """Take one step of ``learning`` towards the labels and what ``teaching`` says about them."""

@@ -35,9 +35,9 @@ def test_one_plain_line_for_each_event_without_a_terminal(capsys: pytest.Capture
     assert printed.out == ""
 
 
-def test_round_without_stage_two(capsys: pytest.CaptureFixture[str]) -> None:
-    shown({key: value for key, value in ROUND.items() if key != "stage_two"})
-    assert "loss 0.750  gate passed 90%  dev" in capsys.readouterr().err
+def test_round_in_which_the_student_does_not_teach(capsys: pytest.CaptureFixture[str]) -> None:
+    shown({**ROUND, "stage_two": {"total": 0.5}})
+    assert "loss 0.750 (teacher 0.500)  gate passed 90%  dev" in capsys.readouterr().err
 
 
 def test_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

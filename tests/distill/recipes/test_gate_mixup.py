@@ -101,6 +101,18 @@ def test_same_seed_same_run_and_other_seed_another(finished: RunFolder, data: Pa
     assert weights(again, "teacher") == weights(finished, "teacher") != weights(other, "teacher")
 
 
+def test_without_stage_two_the_teacher_learns_on_from_labels_alone(
+    finished: RunFolder, data: Path, tmp_path: Path
+) -> None:
+    for weight in ("0.2", "0.8"):
+        recipe = tiny_recipe(data, "ablate.stage_two=true", f"gate_mixup.distill_weight={weight}")
+        train(recipe, tmp_path / weight, "cpu")
+    little, much = RunFolder(tmp_path / "0.2"), RunFolder(tmp_path / "0.8")
+    assert set(much.metrics()[2]["stage_two"]) == {"total"}
+    assert weights(little, "teacher") == weights(much, "teacher") != weights(finished, "teacher")
+    assert weights(little, "student") != weights(much, "student")
+
+
 @pytest.mark.parametrize(("kind", "number"), [("epoch", 1), ("epoch", 2), ("round", 1), ("round", 2)])
 def test_resumed_run_ends_as_an_uninterrupted_one(
     finished: RunFolder, data: Path, tmp_path: Path, kind: str, number: int
