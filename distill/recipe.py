@@ -138,7 +138,9 @@ class AblateConfig(Section):
     gate: bool = Field(False, description="Every output passes as it is: none is augmented.")
     mixup: bool = Field(False, description="The augmented representation is the dropped-out one alone.")
     residual: bool = Field(False, description="The augmented representation replaces the original.")
-    stage_two: bool = Field(False, description="The student does not teach the teacher, which learns from labels alone.")
+    stage_two: bool = Field(
+        False, description="The student does not teach the teacher, which learns from labels alone."
+    )
     kl: bool = Field(False, description="Labels and representations only.")
 
 
