@@ -12,8 +12,11 @@ from runtime.errors import DataError
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; rename it onto ``target`` if the block succeeds.
+
+    With ``workplace``, a folder on the same file system, the temporary path is in there; a process that is killed
+    leaves it there.
 
     The block may create a file or a folder there. Whatever it left is removed when it fails. A folder
     replaces a folder with all that is in it; a file never replaces a folder, nor a folder a file.
@@ -26,8 +29,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
     import tempfile
 
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        place = workplace or target.parent
+        for folder in (target.parent, place):
+            folder.mkdir(parents=True, exist_ok=True)
+        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=place))
     except OSError as error:
         raise _cannot_write(target, error) from error
     try:

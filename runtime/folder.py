@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +20,7 @@ import click
 from runtime import errors
 from runtime.bundle import Bundle
 from runtime.errors import DataError, GMError
-from runtime.shards import RECEIPTS, Job, Outcome, remove_leftovers, try_shard
+from runtime.shards import RECEIPTS, Job, Outcome, try_shard
 from runtime.tables import SUFFIXES
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ def classify_folder(classifier: Classifier, job: Job, spread: Spread) -> None:
     """
     shards = find_shards(job.folder)
     _check_output(job, shards.names)
-    for name in shards.names:
-        remove_leftovers(job.target(name))
+    _clear_workplaces(job, shards.names)
     outcomes = list(_with_progress(spread(classifier, job, shards.names), len(shards.names)))
+    _clear_workplaces(job, shards.names)
     click.echo(_summary(outcomes, shards.others))
     _raise_failures(outcomes)
 
@@ -127,6 +128,12 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
         answers = job.out / receipt.relative_to(job.out / RECEIPTS).with_suffix("")
         if str(receipt).casefold() not in of and answers.exists():
             raise DataError(f"{answers} answers a shard that {job.folder} lacks, or in another format; remove it")
+
+
+def _clear_workplaces(job: Job, names: Sequence[str]) -> None:
+    # Before: what a killed run left says nothing about this one. After: not while another worker may be writing there.
+    for name in names:
+        rmtree(job.workplace(name), ignore_errors=True)
 
 
 def _with_progress(outcomes: Iterator[Outcome], length: int) -> Iterator[Outcome]:

@@ -77,7 +77,8 @@ class OnRay:
             import ray
             import ray.data
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        with _cluster(ray, self.address, self.workers * self.threads):
+        # A worker that asks for more processors than there are would be waited for without end.
+        with _cluster(ray, self.address, max(self.workers, 1) * self.threads):
             workers = self.workers or int(ray.cluster_resources().get("CPU", 1)) // self.threads
             rows = ray.data.from_items([{"name": name} for name in names], override_num_blocks=len(names)).map(
                 _Worker,

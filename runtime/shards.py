@@ -10,7 +10,6 @@ clocks of two machines differ; reading a file once more costs a hundredth of cla
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
@@ -18,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from shutil import rmtree
 from typing import TYPE_CHECKING
 
 from runtime.errors import DataError, GMError
@@ -73,8 +71,15 @@ class Job:
 
     def receipt(self, name: str) -> Path:
         """Return the path of the receipt for its answers."""
+        return self._beside_receipts(name, ".json")
+
+    def workplace(self, name: str) -> Path:
+        """Return the path of the folder in which its answers are written before they are complete."""
+        return self._beside_receipts(name, ".work")
+
+    def _beside_receipts(self, name: str, ending: str) -> Path:
         answers = self.target(name).relative_to(self.out)
-        return self.out / RECEIPTS / answers.with_name(f"{answers.name}.json")
+        return self.out / RECEIPTS / answers.with_name(answers.name + ending)
 
     @property
     def options(self) -> dict[str, object]:
@@ -129,18 +134,18 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     """
     source, target, receipt = job.source(name), job.target(name), job.receipt(name)
     made_from = {"shard": _fingerprint(source), **job.options}
-    outcome = _earlier_outcome(name, target, receipt, made_from)
-    if outcome is None:
-        _refuse_if_deadly(source, target)
-        with atomic_path(target) as temporary:
-            rows, rejected = _write_answers(classifier, job, source, temporary)
-            if _fingerprint(source) != made_from["shard"]:
-                raise DataError(f"{source} changed while it was read; run the same command again when it is complete")
-            answers = _fingerprint(temporary)
-        write_json(receipt, {"made_from": made_from, "answers": answers, "rows": rows, "rejected": rejected})
-        outcome = Outcome(name, rows, rejected)
-    remove_leftovers(target)
-    return outcome
+    earlier = _earlier_outcome(name, target, receipt, made_from)
+    if earlier is not None:
+        return earlier
+    workplace = job.workplace(name)
+    _refuse_if_deadly(source, workplace)
+    with atomic_path(target, workplace) as temporary:
+        rows, rejected = _write_answers(classifier, job, source, temporary)
+        if _fingerprint(source) != made_from["shard"]:
+            raise DataError(f"{source} changed while it was read; run the same command again when it is complete")
+        answers = _fingerprint(temporary)
+    write_json(receipt, {"made_from": made_from, "answers": answers, "rows": rows, "rejected": rejected})
+    return Outcome(name, rows, rejected)
 
 
 def table_items(path: Path, text_column: str, encoding: str) -> Iterator[Item]:
@@ -152,12 +157,6 @@ def table_items(path: Path, text_column: str, encoding: str) -> Iterator[Item]:
     """
     for row in column(read_table(path, encoding), text_column, path, "--column"):
         yield Item(row.values[text_column], row.values, f"{path}, line {row.line}")
-
-
-def remove_leftovers(target: Path) -> None:
-    """Remove what processes that were killed while they wrote ``target`` left beside it."""
-    for folder in _leftovers(target):
-        rmtree(folder, ignore_errors=True)
 
 
 def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str, object]) -> Outcome | None:
@@ -198,15 +197,10 @@ def _fingerprint(path: Path) -> dict[str, object]:
     return {"sha256": digest.hexdigest(), "size": size}
 
 
-def _leftovers(target: Path) -> list[Path]:
-    # Named as atomic_path names them.
-    return [path for path in target.parent.glob(f".{glob.escape(target.name)}.????????") if path.is_dir()]
-
-
-def _refuse_if_deadly(source: Path, target: Path) -> None:
+def _refuse_if_deadly(source: Path, workplace: Path) -> None:
     # A cluster gives the shard of a worker that died to another, without end; one row of many gigabytes would take
-    # them all. What they leave on the disk counts them, over all machines.
-    if len(_leftovers(target)) >= _ATTEMPTS:
+    # them all. What they leave in the workplace counts them, over all machines.
+    if workplace.is_dir() and len(os.listdir(workplace)) >= _ATTEMPTS:
         raise DataError(
             f"{source}: {_ATTEMPTS} processes died while they classified it, perhaps for lack of memory; split it"
         )

@@ -66,3 +66,12 @@ def test_an_impossible_place_is_a_data_error_that_names_it(tmp_path: Path) -> No
 def test_a_block_that_leaves_nothing_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot write"), atomic_path(tmp_path / "x"):
         pass
+
+
+def test_a_workplace_holds_what_is_not_complete(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "out" / "a.txt", tmp_path / "work") as temporary:
+        temporary.write_text("whole", encoding="utf-8")
+        assert temporary.is_relative_to(tmp_path / "work")
+        assert list((tmp_path / "out").iterdir()) == []
+    assert (tmp_path / "out" / "a.txt").read_text(encoding="utf-8") == "whole"
+    assert list((tmp_path / "work").iterdir()) == []

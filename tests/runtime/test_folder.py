@@ -110,12 +110,13 @@ def test_two_shards_that_would_share_a_file_are_refused(run: Run, tmp_path: Path
         run()
 
 
-def test_leftovers_of_a_killed_run_do_not_count_in_the_next(run: Run, tmp_path: Path) -> None:
+def test_what_a_killed_run_left_does_not_count_in_the_next_and_goes(run: Run, tmp_path: Path) -> None:
     write_shards(tmp_path / "shards", shards=1)
+    workplace = tmp_path / "answers" / ".gm-classify" / "part-0.csv.work"
     for number in range(3):
-        (tmp_path / "answers" / f".part-0.csv.killed-{number}").mkdir(parents=True)
+        (workplace / f".part-0.csv.killed-{number}").mkdir(parents=True)
     assert run().startswith("shards: 1 done")
-    assert visible(tmp_path / "answers") == ["part-0.csv"]
+    assert [path.name for path in workplace.parent.iterdir()] == ["part-0.csv.json"]
 
 
 def test_a_folder_without_tables_is_refused(run: Run, tmp_path: Path) -> None:

@@ -55,9 +55,9 @@ def _run(*arguments: str | Path, code: str = "", environment: dict[str, str] | N
 
 
 def _writes_to(folder: Path, process: Path) -> bool:
-    """Whether a process, by its folder in /proc, has a file open in ``folder``."""
+    """Whether a process, by its folder in /proc, has answers open that are not complete."""
     try:
-        return any(os.readlink(file).startswith(f"{folder}/.part") for file in (process / "fd").iterdir())
+        return any(os.readlink(file).startswith(f"{folder}/.gm-classify/part") for file in (process / "fd").iterdir())
     except OSError:
         return False  # It has ended, or is not ours.
 

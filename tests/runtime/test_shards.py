@@ -119,19 +119,20 @@ def test_a_shard_that_grows_meanwhile_is_refused(classifier: Classifier, one: Jo
     assert visible(one.out) == []
 
 
-def test_leftovers_of_a_killed_process_are_removed_and_no_others(classifier: Classifier, one: Job) -> None:
-    killed = one.out / ".part-0.csv.abcd1234"
+def test_a_killed_process_leaves_its_half_out_of_sight_and_the_next_one_is_whole(
+    classifier: Classifier, one: Job
+) -> None:
+    killed = one.workplace("part-0.csv") / ".part-0.csv.abcd1234"
     killed.mkdir(parents=True)
     (killed / "part-0.csv").write_text("half", encoding="utf-8")
-    other = one.out / ".part-1.csv.abcd1234"
-    other.mkdir()
     classify_shard(classifier, one, "part-0.csv")
-    assert visible(one.out) == [other.name, "part-0.csv"]
+    assert visible(one.out) == ["part-0.csv"]
+    assert len(answers(one.target("part-0.csv"))) == len(TEXTS)
 
 
 def test_a_shard_that_took_down_three_processes_is_not_tried_again(classifier: Classifier, one: Job) -> None:
     for number in range(3):
-        (one.out / f".part-0.csv.killed-{number}").mkdir(parents=True)
+        (one.workplace("part-0.csv") / f".part-0.csv.killed-{number}").mkdir(parents=True)
     outcome = try_shard(classifier, one, "part-0.csv")
     assert outcome.kind == "DataError"
     assert "part-0.csv: 3 processes died while they classified it" in outcome.error
