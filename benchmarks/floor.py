@@ -31,7 +31,7 @@ from runtime.errors import ConfigError
 from runtime.files import write_json
 
 PRODUCTS = {"QAttention": 1, "QLinearMatMul": 3, "MatMulIntegerToFloat": 1}
-"""Operators that multiply by a weight in 8 bits, and which input that is; attention's product with itself is left out."""
+"""Operators that multiply by a weight in 8 bits, and which input that is; attention's own product is left out."""
 _LENGTHS = (10, 20, 100)
 _ROUNDS, _CALLS, _PROFILED = 60, 20, 600
 
