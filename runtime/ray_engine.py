@@ -1,9 +1,9 @@
 """Shards spread over the workers of a Ray cluster, by Ray Data.
 
-A shard is one row of the data set and one task. Ray Data holds names and counts only; the texts go from the
-folder to a worker and from the worker to the output, chunk by chunk, so a shard may be larger than the memory.
-Where a worker dies, Ray starts another and gives it the shard again, as often as needed; that no row comes twice
-is the work of :mod:`runtime.shards`. Folder, output and bundle must have the same path on every machine.
+A shard is one row of the data set, and one task unless there are thousands. Ray Data holds names and counts only;
+the texts go from the folder to a worker and from the worker to the output, chunk by chunk, so a shard may be larger
+than the memory. Where a worker dies, Ray starts another and gives it the shard again; that no row comes twice is the
+work of :mod:`runtime.shards`. Folder, output and bundle must have the same path on every machine.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 # Ray's data pass through its object store; ours do not. This is little more than the least it starts with.
 _OBJECT_STORE = 128 << 20
+# A task takes Ray about 10 ms of one process: beyond this number, several shards make one.
+_TASKS = 1024
+_TASKS_A_WORKER = 16
 _ANSWERS_WITHIN_S = 10.0
 # The path of a socket has room for about a hundred characters.
 _SHORT_PATH = "/tmp" if os.name == "posix" else None
@@ -79,14 +82,13 @@ class OnRay:
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         # A worker that asks for more processors than there are would be waited for without end.
         with _cluster(ray, self.address, max(self.workers, 1) * self.threads):
-            workers = self.workers or int(ray.cluster_resources().get("CPU", 1)) // self.threads
-            rows = ray.data.from_items([{"name": name} for name in names], override_num_blocks=len(names)).map(
+            workers = max(self.workers or int(ray.cluster_resources().get("CPU", 1)) // self.threads, 1)
+            tasks = min(len(names), max(_TASKS, _TASKS_A_WORKER * workers))
+            rows = ray.data.from_items([{"name": name} for name in names], override_num_blocks=tasks).map(
                 _Worker,
                 fn_constructor_args=(pickle.dumps(classifier), job),
                 # One at a time: a shard that waits behind a long one is a shard that no idle worker can take.
-                compute=ray.data.ActorPoolStrategy(
-                    size=min(max(workers, 1), len(names)), max_tasks_in_flight_per_actor=1
-                ),
+                compute=ray.data.ActorPoolStrategy(size=min(workers, tasks), max_tasks_in_flight_per_actor=1),
                 num_cpus=self.threads,
             )
             try:
