@@ -17,6 +17,7 @@ from runtime.errors import ParityError
 from runtime.extras import needs_extra
 
 if TYPE_CHECKING:
+    from export.cascade import FittedCascade
     from export.parity import Comparison
     from export.pipeline import Exported
     from runtime.reference import Reference
@@ -88,6 +89,9 @@ def cli() -> None:
     help="Share of test texts that must keep their label.",
 )
 @click.option("--max-f1-drop", type=_SHARE, default=0.005, show_default=True, help="Largest loss of macro-F1.")
+@click.option(
+    "--cascade", is_flag=True, help="Add a head that answers the texts it is sure of, in a fraction of the time."
+)
 @click.option("--sign", type=_KEY, metavar="KEY", help="Sign the bundle with this private key; see gm-export keygen.")
 def run(
     run_folder: Path,
@@ -100,16 +104,20 @@ def run(
     precision: float,
     min_agreement: float,
     max_f1_drop: float,
+    cascade: bool,
     sign: Path | None,
 ) -> None:
     """Export the student of RUN as a bundle, after measuring that it still decides the same.
 
     RUN is the folder that 'gm-distill run' wrote. 'gm-export verify BUNDLE' checks a bundle later, on any machine.
+    --cascade reads the data of the run again. Where the head cannot answer a tenth of the development texts without
+    losing right answers, a line says so and the bundle is written without it.
 
     \b
     Examples:
       gm-export --int8 run --out bundle
       gm-export --int8 run --target avx512_vnni --backend both --out products.gmb
+      gm-export --int8 run --cascade --out bundle
       gm-export --int8 run --sign plant.key --out bundle
       gm-export verify bundle --public-key plant.key.pub
 
@@ -133,6 +141,7 @@ def run(
         precision=precision,
         limits=Limits(min_agreement, max_f1_drop),
         sign=sign,
+        cascade=cascade,
     )
     _print_exported(export_run(run_folder, out, options, lambda line: click.echo(line, err=True)))
 
@@ -257,7 +266,18 @@ def _print_exported(exported: Exported) -> None:
     threshold = manifest.thresholds.default
     click.echo(f"\ntemperature {manifest.temperature:g}, accepted from a score of {threshold:.3f}")
     click.echo(_promised(exported.reference))
+    if exported.cascade:
+        _print_cascade(exported.cascade)
     click.echo(f"bundle: {exported.path}\nnext: gm-classify {exported.path} TEXT")
+
+
+def _print_cascade(cascade: FittedCascade) -> None:
+    answered, test = cascade.metrics["answered_by_head"], cascade.metrics["test"]
+    click.echo(
+        f"cascade: from a score of {cascade.threshold:.2f} its head answers alone, {answered['dev']:.0%} of the "
+        f"development and {answered['test']:.0%} of the test texts; "
+        f"on test, accuracy {test['accuracy']:.4f}, macro-F1 {test['macro_f1']:.4f}"
+    )
 
 
 def _promised(reference: Reference) -> str:

@@ -26,6 +26,14 @@ _DECILES = np.linspace(0.1, 0.9, 9)
 
 
 @dataclass(frozen=True, slots=True)
+class Decisions:
+    """When answers are accepted, and the development set as they show it."""
+
+    threshold: float
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
 class Confidence:
     """What a bundle says about scores: see :class:`runtime.manifest.Manifest` and :class:`Reference`."""
 
@@ -51,19 +59,40 @@ def fit_confidence(
     """
     temperature = fit_temperature(logits, labels)
     scores = softmax(logits, temperature).max(1)
-    predicted = logits.argmax(1)
     max_unknown = fit_max_unknown(unknown)
-    # The device refuses the others whatever their score: they neither break promises nor help to keep them.
-    right, known = predicted == labels, unknown <= max_unknown
+    found = fit_decisions(scores, logits.argmax(1), labels, unknown <= max_unknown, precision, logits.shape[1])
+    return Confidence(temperature, found.threshold, max_unknown, found.reference)
+
+
+def fit_decisions(
+    scores: npt.NDArray[np.float64],
+    predicted: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.int64],
+    known: npt.NDArray[np.bool_],
+    precision: float,
+    classes: int,
+) -> Decisions:
+    """Fit all that rests on answers and their scores alone, whoever gave them.
+
+    Args:
+        scores: of the answers, ``[n]``.
+        predicted: the answers, class ids ``[n]``.
+        labels: class ids ``[n]``.
+        known: whether a text has enough known characters, ``[n]``.
+        precision: see :func:`fit_threshold`.
+        classes: number of classes.
+    """
+    right = predicted == labels
     edges = np.unique(np.quantile(scores, _DECILES))
     reference = Reference(
         texts=len(labels),
+        # The device refuses the others whatever their score: they neither break promises nor help to keep them.
         promises=fit_promises(scores[known], right[known]),
-        labels=_shares(predicted, logits.shape[1]),
+        labels=_shares(predicted, classes),
         edges=tuple(edges.tolist()),
         scores=_shares(np.searchsorted(edges, scores, side="right"), len(edges) + 1),
     )
-    return Confidence(temperature, fit_threshold(scores, right, precision), max_unknown, reference)
+    return Decisions(fit_threshold(scores, right, precision), reference)
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:

@@ -22,6 +22,7 @@ class Options:
         precision: share of accepted development texts that must be right; 0 accepts every text.
         limits: of parity.
         sign: private key to sign the bundle with.
+        cascade: train a head that answers alone where it is sure, if that costs no accuracy.
     """
 
     int8: bool = True
@@ -33,3 +34,4 @@ class Options:
     precision: float = 0.95
     limits: Limits = field(default_factory=Limits)
     sign: Path | None = None
+    cascade: bool = False

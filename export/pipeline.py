@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from export.bundle import check_target, file_entries, golden_lines, golden_texts, with_manifest, write_bundle
+from export.cascade import FittedCascade, fit_cascade
 from export.confidence import Confidence, fit_confidence
 from export.options import Options
 from export.parity import Comparison, check
@@ -29,13 +30,17 @@ _ROUNDING = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written, how it compares (one comparison for each variant, published or not), what it promises."""
+    """What was written, how it compares (one comparison for each variant, published or not), what it promises.
+
+    The promises are those of the model and, where there is a ``cascade``, in its file those of both together.
+    """
 
     path: Path
     variants: tuple[Variant, ...]
     comparisons: tuple[Comparison, ...]
     manifest: Manifest
     reference: Reference
+    cascade: FittedCascade | None = None
 
 
 def export_run(
@@ -69,10 +74,14 @@ def export_run(
     files[GOLDEN], tolerance = _golden(source, published, comparisons)
     confidence = _confidence(source, published[0], options.precision)
     files[REFERENCE] = confidence.reference.to_bytes()
+    cascade = _cascade(source, published[0], confidence, options, report) if options.cascade else None
+    files |= cascade.files if cascade else {}
     manifest = _manifest(source, published, files, comparisons, tolerance, confidence, options)
+    if cascade:
+        manifest = replace(manifest, metrics={**manifest.metrics, "cascade": cascade.metrics})
     contents = with_manifest(files, manifest)
     write_bundle(target, signed(contents, key) if key else contents)
-    return Exported(target, tuple(variants), tuple(comparisons), manifest, confidence.reference)
+    return Exported(target, tuple(variants), tuple(comparisons), manifest, confidence.reference, cascade)
 
 
 def _golden(
@@ -134,6 +143,16 @@ def _confidence(source: Source, variant: Variant, precision: float) -> Confidenc
     unknown = np.array([source.tokenizer.encode(text).unknown for text in texts])
     logits = source.backend_logits(variant.backend, texts)
     return fit_confidence(logits, source.dev.labels, unknown, precision)
+
+
+def _cascade(
+    source: Source, variant: Variant, confidence: Confidence, options: Options, report: Callable[[str], None]
+) -> FittedCascade | None:
+    report("training the head of the cascade")
+    found = fit_cascade(source, variant.backend, confidence.temperature, confidence.max_unknown, options.precision)
+    if found is None:
+        report("no cascade: the head cannot answer a tenth of the development texts without losing right answers")
+    return found
 
 
 def _toolchain() -> dict[str, str]:

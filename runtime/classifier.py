@@ -48,6 +48,7 @@ class Classifier:
         selftest: ``load``: replay the golden texts whenever a bundle is loaded, and serve its fp32 model, or
             refuse, where this device decides otherwise than the exporting one; ``off``: do not.
         audit: records every decision.
+        cascade: where the bundle has a cascade, its head answers the texts it is sure of. Off, the model answers all.
 
     Raises:
         BundleError: it is no valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
@@ -65,10 +66,11 @@ class Classifier:
         max_error: float | None = None,
         selftest: Literal["off", "load"] = "off",
         audit: AuditLog | None = None,
+        cascade: bool = True,
     ) -> None:
         # Read once: what a classifier trusts is not to change with a file.
         key = None if public_key is None else read_public_key(public_key)
-        self._loader = Loader(backend, threads, key, max_error, selftest)
+        self._loader = Loader(backend, threads, key, max_error, selftest, cascade)
         self._engine: Engine | None
         self._engine, self._health = self._loader.load(bundle)
         self._path = self._engine.bundle.path

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.backends import Backend, open_backend
 from runtime.bundle import Bundle
+from runtime.cascade import read_cascade
 from runtime.confidence import accepts, best
 from runtime.errors import BundleError, ConfigError
+from runtime.manifest import Thresholds
 from runtime.prediction import Prediction, Reason
 from runtime.reference import Reference, read_reference
 from runtime.tokenizer import CharTokenizer, Encoding
@@ -23,13 +27,14 @@ _CHUNK = 4096
 
 
 class Engine:
-    """Tokeniser, model and thresholds of a bundle, checked to fit each other.
+    """Tokeniser, cascade, model and thresholds of a bundle, checked to fit each other.
 
     Args:
         bundle: an opened bundle.
         backend: see :func:`runtime.backends.open_backend`.
         threads: of one call.
         max_error: see :class:`runtime.classifier.Classifier`.
+        cascade: likewise.
 
     Raises:
         ConfigError: unknown backend, its package is not installed, or ``max_error`` cannot be promised.
@@ -37,17 +42,27 @@ class Engine:
         BackendError: the model cannot be loaded or run.
     """
 
-    def __init__(self, bundle: Bundle, backend: str, threads: int, max_error: float | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, backend: str, threads: int, max_error: float | None = None, cascade: bool = True
+    ) -> None:
         manifest = bundle.manifest
         self.bundle = bundle
         self.labels = manifest.labels
         self.reference = read_reference(bundle)
-        self._thresholds = _thresholds(bundle, self.reference, max_error)
+        thresholds = manifest.thresholds
         # The model comes last: nothing of it is parsed if anything else is wrong.
         tokenizer = bundle.tokenizer()
+        found = read_cascade(bundle, tokenizer.size) if cascade else None
+        self._head = found.head.logits if found else None
+        self._temperature = manifest.temperature
+        if found:
+            self._sure = found.entry.threshold
+            self._temperature = found.entry.temperature
+            self.reference = found.entry.reference
+            thresholds = replace(thresholds, default=found.entry.accepted_from)
+        self._thresholds = _thresholds(bundle, thresholds, self.reference, max_error)
         self.backend = open_backend(bundle, backend, threads)
         self._encode = tokenizer.encode
-        self._temperature = manifest.temperature
         self._max_unknown = manifest.max_unknown
         _check_fit(self.backend, tokenizer, bundle)
         self._empty = Prediction(
@@ -57,10 +72,12 @@ class Engine:
     def classify(self, text: str) -> Prediction:
         """Return the prediction of one text."""
         encoding = self._encode(text)
-        ids = encoding.ids
-        if not len(ids):
-            return self._empty
-        return self._predict(encoding, _read_only(self.backend.run(ids[np.newaxis])[0]))
+        return self._without_model(encoding) or self._by_model(encoding)
+
+    def classify_by_model(self, text: str) -> Prediction:
+        """Return the prediction of one text without asking the cascade's head, which would hide a broken model."""
+        encoding = self._encode(text)
+        return self._by_model(encoding) if len(encoding.ids) else self._empty
 
     def classify_many(self, texts: Sequence[str]) -> list[Prediction]:
         """Return the predictions of ``texts``, in their order; a call of the model has texts of one length only."""
@@ -69,40 +86,66 @@ class Engine:
 
     def _classify_chunk(self, texts: Sequence[str]) -> list[Prediction]:
         encodings = [self._encode(text) for text in texts]
-        predictions = [self._empty] * len(texts)
-        for rows in _batches(encodings, self.backend.batch_tokens):
-            logits = _read_only(self.backend.run(np.stack([encodings[row].ids for row in rows])))
+        predictions = [self._without_model(encoding) for encoding in encodings]
+        waiting = [row for row, prediction in enumerate(predictions) if prediction is None]
+        for rows in _batches(waiting, encodings, self.backend.batch_tokens):
+            logits = self.backend.run(np.stack([encodings[row].ids for row in rows]))
             for row, row_logits in zip(rows, logits, strict=True):
-                predictions[row] = self._predict(encodings[row], row_logits)
-        return predictions
+                predictions[row] = self._predict(encodings[row], row_logits, self._temperature)
+        return cast(list[Prediction], predictions)
 
-    def _predict(self, encoding: Encoding, logits: Logits) -> Prediction:
-        index, score = best(logits, self._temperature)
+    def _without_model(self, encoding: Encoding) -> Prediction | None:
+        """Return the prediction of a text that needs no model: it is empty, or the cascade's head is sure of it.
+
+        What the head was not fitted on, a text with a gap or of foreign characters, is left to the model.
+        """
+        if not len(encoding.ids):
+            return self._empty
+        if self._head is None or encoding.truncated or encoding.unknown > self._max_unknown:
+            return None
+        prediction = self._predict(encoding, self._head(encoding.ids), 1.0, by_head=True)
+        return prediction if accepts(prediction.score, self._sure) else None
+
+    def _by_model(self, encoding: Encoding) -> Prediction:
+        return self._predict(encoding, self.backend.run(encoding.ids[np.newaxis])[0], self._temperature)
+
+    def _predict(self, encoding: Encoding, logits: Logits, temperature: float, by_head: bool = False) -> Prediction:
+        index, score = best(logits, temperature)
         if encoding.unknown > self._max_unknown:
             accepted, reason = False, Reason.UNKNOWN_TEXT
         elif not accepts(score, self._thresholds[index]):
             accepted, reason = False, Reason.LOW_CONFIDENCE
         else:
             accepted, reason = True, Reason.TRUNCATED if encoding.truncated else Reason.OK
-        label = self.labels[index]
-        return Prediction(label, score, logits, accepted, reason, encoding.unknown, self.labels, self._temperature)
+        return Prediction(
+            self.labels[index],
+            score,
+            _read_only(logits),
+            accepted,
+            reason,
+            encoding.unknown,
+            self.labels,
+            temperature,
+            by_head,
+        )
 
 
-def _thresholds(bundle: Bundle, reference: Reference | None, max_error: float | None) -> list[float]:
+def _thresholds(
+    bundle: Bundle, thresholds: Thresholds, reference: Reference | None, max_error: float | None
+) -> list[float]:
     labels = bundle.manifest.labels
     if max_error is None:
-        return [bundle.manifest.thresholds.of(label) for label in labels]
+        return [thresholds.of(label) for label in labels]
     if reference is None:
         raise ConfigError(f"{bundle.path}: carries no promises, so max_error cannot be kept; export it again")
     return [reference.threshold(max_error, str(bundle.path))] * len(labels)
 
 
-def _batches(encodings: Sequence[Encoding], batch_tokens: int) -> Iterator[list[int]]:
-    """Yield the indices of non-empty texts in groups of one length, ``batch_tokens`` ids at most or one text."""
+def _batches(waiting: Sequence[int], encodings: Sequence[Encoding], batch_tokens: int) -> Iterator[list[int]]:
+    """Yield the indices of ``waiting`` in groups of texts of one length, ``batch_tokens`` ids at most or one text."""
     by_length: dict[int, list[int]] = defaultdict(list)
-    for index, encoding in enumerate(encodings):
-        by_length[len(encoding.ids)].append(index)
-    by_length.pop(0, None)
+    for index in waiting:
+        by_length[len(encodings[index].ids)].append(index)
     for length, group in by_length.items():
         rows = max(1, batch_tokens // length)
         for start in range(0, len(group), rows):

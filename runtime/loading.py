@@ -44,6 +44,7 @@ class Loader:
         public_key: 32 bytes, as :func:`runtime.signature.read_public_key` returns them; None: any bundle will do.
         max_error: see :class:`runtime.classifier.Classifier`.
         selftest: one of :data:`SELFTESTS`.
+        cascade: see :class:`runtime.classifier.Classifier`.
 
     Raises:
         ConfigError: ``selftest`` is something else.
@@ -54,6 +55,7 @@ class Loader:
     public_key: bytes | None
     max_error: float | None
     selftest: str
+    cascade: bool = True
 
     def __post_init__(self) -> None:
         if self.selftest not in SELFTESTS:
@@ -70,10 +72,10 @@ class Loader:
         """
         bundle = Bundle.open(path, self.public_key)
         if self.selftest == "off":
-            engine = Engine(bundle, self.backend, self.threads, self.max_error)
+            engine = self._engine(bundle, self.backend)
             return engine, Health(engine.backend.name)
         try:
-            engine = Engine(bundle, self.backend, self.threads, self.max_error)
+            engine = self._engine(bundle, self.backend)
             outcome = run_selftest(engine)
         except BackendError as error:
             return self._fall_back(bundle, self.backend, str(error))
@@ -81,11 +83,14 @@ class Loader:
             return engine, Health(engine.backend.name, outcome)
         return self._fall_back(bundle, engine.backend.name, f"{engine.backend.name} self-test failed: {outcome.line}")
 
+    def _engine(self, bundle: Bundle, backend: str) -> Engine:
+        return Engine(bundle, backend, self.threads, self.max_error, self.cascade)
+
     def _fall_back(self, bundle: Bundle, failed: str, reason: str) -> tuple[Engine, Health]:
         advice = "export it with --target generic --keep-fp32"
         if failed == _FALLBACK or _FALLBACK not in bundle.manifest.backends:
             raise BackendError(f"{bundle.path}: {reason}; there is no other model to fall back on, {advice}")
-        engine = Engine(bundle, _FALLBACK, self.threads, self.max_error)
+        engine = self._engine(bundle, _FALLBACK)
         outcome = run_selftest(engine)
         if not outcome.ok:
             raise BackendError(f"{bundle.path}: {reason}; nor does its fp32 model pass: {outcome.line}; {advice}")

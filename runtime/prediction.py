@@ -38,10 +38,11 @@ class Prediction:
     Attributes:
         label: the class of the largest logit; empty for an empty text.
         score: its calibrated probability, 0 to 1.
-        logits: what the model said, float32 ``[C]``, read-only; ``[0]`` for an empty text.
+        logits: what the model, or the cascade's head, said, float32 ``[C]``, read-only; ``[0]`` for an empty text.
         accepted: whether the bundle's thresholds let the label pass.
         reason: why.
         unknown: share of the text's characters that were never seen in training, 0 to 1.
+        by_head: whether the head of the bundle's cascade answered, and not the model.
     """
 
     label: str
@@ -52,6 +53,7 @@ class Prediction:
     unknown: float = field(repr=False, compare=False)
     _labels: tuple[str, ...] = field(repr=False, compare=False)
     _temperature: float = field(repr=False, compare=False)
+    by_head: bool = field(default=False, repr=False, compare=False)
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """Return the ``k`` most probable labels with their scores, the best first, or all if there are fewer.

@@ -21,6 +21,7 @@ def exposition(stats: Stats) -> str:
     by_reason = [("", {"reason": reason.value}, stats.reasons.get(reason.value, 0)) for reason in Reason]
     serving = {"backend": stats.backend, "fallback": stats.fallback}
     failures: Samples = [("", {}, stats.audit_failures)]
+    by_head: Samples = [("", {}, stats.by_head)]
     blocks = [
         _metric("gm_texts_by_label_total", "counter", "Texts by predicted label.", by_label),
         _metric("gm_texts_by_reason_total", "counter", "Texts by reason of the decision.", by_reason),
@@ -28,6 +29,7 @@ def exposition(stats: Stats) -> str:
         _metric("gm_unknown_characters_ratio", "gauge", "Mean share of unknown characters.", [("", {}, stats.unknown)]),
         _metric("gm_serving_info", "gauge", "Model that serves, and why another does not.", [("", serving, 1)]),
         _metric("gm_audit_failures_total", "counter", "Decisions that the audit log could not write.", failures),
+        _metric("gm_texts_by_head_total", "counter", "Texts that the head of a cascade answered.", by_head),
     ]
     if stats.selftest:
         blocks.append(_metric("gm_selftest_ok", "gauge", "Self-test at load.", [("", {}, float(stats.selftest.ok))]))

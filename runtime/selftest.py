@@ -60,13 +60,13 @@ class GoldenText:
 
 
 def run_selftest(engine: Engine) -> SelfTest:
-    """Classify the golden texts of the engine's bundle and compare.
+    """Classify the golden texts of the engine's bundle by its model, not by its cascade's head, and compare.
 
     Raises:
         BundleError: the bundle has no valid golden texts, or states a tolerance that is none.
     """
     golden = read_golden(engine.bundle)
-    predictions = [engine.classify(row.text) for row in golden]
+    predictions = [engine.classify_by_model(row.text) for row in golden]
     agreeing = sum(prediction.label == row.label for prediction, row in zip(predictions, golden, strict=True))
     differences = [
         float(np.abs(prediction.logits - row.logits).max()) for prediction, row in zip(predictions, golden, strict=True)

@@ -53,6 +53,7 @@ class Stats:
         selftest: how it did in the self-test at load; ``None`` when there was none.
         fallback: why it is another than the one asked for; empty when it is that one.
         audit_failures: decisions that the audit log could not write.
+        by_head: texts that the head of the bundle's cascade answered.
     """
 
     texts: int
@@ -65,6 +66,7 @@ class Stats:
     selftest: SelfTest | None
     fallback: str
     audit_failures: int = 0
+    by_head: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -92,6 +94,7 @@ class Counts:
         self._buckets = [0] * (len(BOUNDS) + 1)
         self._nanoseconds = 0
         self._unknown = 0.0
+        self._by_head = 0
 
     def add(self, prediction: Prediction, nanoseconds: int) -> None:
         """Count the prediction of one call and the time it took."""
@@ -135,6 +138,7 @@ class Counts:
     def _count(self, predictions: Sequence[Prediction]) -> None:
         self._texts.update([(prediction.label, prediction.reason) for prediction in predictions])
         self._unknown += sum([prediction.unknown for prediction in predictions])
+        self._by_head += sum([prediction.by_head for prediction in predictions])
         self._recent.extend([(prediction.label, prediction.score) for prediction in predictions[-RECENT:]])
 
     def _summary(self, health: Health, audit_failures: int) -> Stats:
@@ -155,4 +159,5 @@ class Counts:
             selftest=health.selftest,
             fallback=health.fallback,
             audit_failures=audit_failures,
+            by_head=self._by_head,
         )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from runtime.cascade import CASCADE, TABLE, CascadeEntry, table_bytes
 from runtime.manifest import GOLDEN, MANIFEST, UNLISTED, FileEntry, Manifest, Thresholds, TokenizerEntry
 from runtime.reference import REFERENCE, Promise, Reference
 from runtime.text import normalise
@@ -167,3 +168,14 @@ def _write_golden(path: Path, characters: CharTokenizer, network: Model, labels:
         row = {"text": text, "label": labels[int(logits.argmax())], "logits": logits.tolist()}
         lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     path.write_text("".join(lines), encoding="utf-8")
+
+
+def add_cascade(folder: Path, table: npt.NDArray[np.float32] | None = None, **keys: object) -> npt.NDArray[np.float32]:
+    """Give a bundle a cascade with 16 buckets, whose values ``keys`` replaces, and return its table of logits."""
+    if table is None:
+        table = np.random.default_rng(3).normal(size=(tokenizer().size + 16, len(LABELS))).astype(np.float32) * 3
+    entry = CascadeEntry(buckets=16, threshold=0.5, temperature=2.0, accepted_from=0.6, reference=SEEN)
+    (folder / TABLE).write_bytes(table_bytes(table))
+    (folder / CASCADE).write_text(json.dumps(json.loads(entry.to_bytes()) | keys))
+    edit_manifest(folder)
+    return table.astype(np.float16).astype(np.float32)

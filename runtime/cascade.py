@@ -1,0 +1,182 @@
+"""The cascade: a head of embeddings that answers the texts it is sure of, before the model is asked.
+
+It is the linear classifier over characters and hashed character bigrams of Joulin et al. 2017, "Bag of Tricks for
+Efficient Text Classification". All after the mean of the embeddings is linear there, so that embeddings, weights,
+bias and temperature are one table with a row of logits for each character and each bucket of bigrams: the logits of a
+text are the mean of its rows. ``docs/cascade.md`` defines it for other languages.
+
+It is two files of the bundle and no key of the manifest: a release that does not know it reads the bundle all the
+same, and answers by the model, whose thresholds and promises the bundle states as if there were no cascade.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.bundle import Bundle
+from runtime.errors import BundleError, VersionError
+from runtime.reference import Reference
+from runtime.tokenizer import Ids
+
+CASCADE = "cascade.json"
+TABLE = "cascade.f16"
+KIND = "character_bigrams"
+BIGRAM_FACTOR = 40503
+"""Odd, and 2^16 divided by the golden ratio: neighbouring ids fall far apart (Knuth, volume 3, section 6.4)."""
+
+_MOST_BUCKETS = 1 << 16
+# A product of a vector and a larger matrix may wake the threads of numpy's BLAS, which then wait by spinning.
+_MOST_PRODUCT = 8192
+
+Logits = npt.NDArray[np.float32]
+
+
+def table_rows(ids: list[int], vocabulary: int, buckets: int) -> list[int]:
+    """Return the rows of the table that a text adds up: its characters', then its bigrams'.
+
+    The row of a bigram ``a b`` is ``vocabulary + (a * 40503 + b) mod buckets``; ids are below 2^16 and buckets a power
+    of two, so unsigned 32-bit arithmetic is exact.
+
+    Args:
+        ids: of the characters, at least one.
+        vocabulary: number of ids.
+        buckets: of bigrams, a power of two.
+    """
+    # Plain Python: on texts of twenty characters half as long as with arrays, right after a model has run.
+    mask = buckets - 1
+    return ids + [vocabulary + (a * BIGRAM_FACTOR + b & mask) for a, b in pairwise(ids)]
+
+
+class Head:
+    """Logits of a text as the mean of rows of a table; calibrated: their softmax is the score.
+
+    Args:
+        table: float32 ``[vocabulary + buckets, C]``, finite.
+        vocabulary: number of ids of the tokeniser.
+    """
+
+    def __init__(self, table: Logits, vocabulary: int) -> None:
+        self._take = table.take
+        self._vocabulary, self._buckets = vocabulary, len(table) - vocabulary
+        longest = (_MOST_PRODUCT // table.shape[1] + 1) // 2
+        self._weights = [np.full(max(0, 2 * n - 1), 1 / max(1, 2 * n - 1), np.float32) for n in range(longest + 1)]
+
+    def logits(self, ids: Ids) -> Logits:
+        """Return the logits ``[C]`` of the ids of one text, ``[length]`` with a length of at least 1."""
+        rows = self._take(table_rows(ids.tolist(), self._vocabulary, self._buckets), 0)
+        if len(ids) < len(self._weights):
+            # A third of the time of adding up along an axis and dividing.
+            product: Logits = self._weights[len(ids)].dot(rows)
+            return product
+        mean: Logits = np.add.reduce(rows, 0) / np.float32(len(rows))
+        return mean
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeEntry:
+    """What a bundle says about its cascade.
+
+    Attributes:
+        buckets: of bigrams, a power of two, 1 to 65,536.
+        threshold: lowest score at which the answer of the head is final, 0 to 1.
+        temperature: of the model on texts that the head leaves to it, in place of the manifest's, 0.001 to 1000.
+        accepted_from: the default threshold of acceptance, in place of the manifest's: 0 to 1.
+        reference: the development set as the head and the model together see it.
+
+    Raises:
+        ValueError: the values cannot be that.
+    """
+
+    buckets: int
+    threshold: float
+    temperature: float
+    accepted_from: float
+    reference: Reference
+
+    def __post_init__(self) -> None:
+        if type(self.buckets) is not int or not 0 < self.buckets <= _MOST_BUCKETS or self.buckets & (self.buckets - 1):
+            raise ValueError("buckets must be a power of two up to 65536")
+        _check_number("threshold", self.threshold, 0, 1)
+        _check_number("temperature", self.temperature, 0.001, 1000)
+        _check_number("accepted_from", self.accepted_from, 0, 1)
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file."""
+        return (json.dumps({"kind": KIND, **asdict(self)}, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, content: bytes, where: str) -> CascadeEntry:
+        """Read what :meth:`to_bytes` gave; ``where`` names the file in messages.
+
+        Raises:
+            VersionError: it is of another kind.
+            BundleError: it is not valid.
+        """
+        try:
+            stored = json.loads(content)
+            if stored["kind"] != KIND:
+                raise VersionError(f"{where}: kind {stored['kind']!r:.40} is newer than this release; upgrade gm-edge")
+            reference = Reference.from_bytes(json.dumps(stored["reference"]).encode("ascii"), where)
+            return cls(
+                stored["buckets"], stored["threshold"], stored["temperature"], stored["accepted_from"], reference
+            )
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise _refusal(where, f"not what gm-export writes ({error!r:.80})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """A head that is ready, and what the bundle says about it."""
+
+    head: Head
+    entry: CascadeEntry
+
+
+def read_cascade(bundle: Bundle, vocabulary: int) -> Cascade | None:
+    """Return the cascade of a bundle; ``None`` where it has none.
+
+    Args:
+        bundle: the bundle.
+        vocabulary: number of ids of its tokeniser.
+
+    Raises:
+        VersionError: it is of a kind that this release does not know.
+        BundleError: it is not valid, or does not fit the manifest or the tokeniser.
+    """
+    if CASCADE not in bundle.manifest.files:
+        return None
+    where, classes = f"{bundle.path}, {CASCADE}", len(bundle.manifest.labels)
+    entry = CascadeEntry.from_bytes(bundle.read(CASCADE), where)
+    if len(entry.reference.labels) != classes:
+        raise _refusal(where, f"has {len(entry.reference.labels)} labels, the manifest {classes}")
+    return Cascade(Head(_read_table(bundle, (vocabulary + entry.buckets, classes)), vocabulary), entry)
+
+
+def table_bytes(table: Logits) -> bytes:
+    """Return the content of the table's file: its values as little-endian half floats, row by row."""
+    return table.astype("<f2").tobytes()
+
+
+def _read_table(bundle: Bundle, shape: tuple[int, int]) -> Logits:
+    where, expected = f"{bundle.path}, {TABLE}", 2 * shape[0] * shape[1]
+    listed = bundle.manifest.files.get(TABLE)
+    if listed is not None and listed.size != expected:
+        raise _refusal(where, f"has {listed.size} bytes instead of {expected} for {shape[0]} rows of {shape[1]}")
+    table = np.frombuffer(bundle.read(TABLE), "<f2").reshape(shape).astype(np.float32)
+    if not np.isfinite(table).all():
+        raise _refusal(where, "has a value that is not a finite number")
+    return table
+
+
+def _check_number(name: str, value: object, least: float, most: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError(f"{name} must be a number from {least:g} to {most:g}")
+
+
+def _refusal(where: str, what: str) -> BundleError:
+    return BundleError(f"{where}: {what}; export the bundle again")
