@@ -37,7 +37,7 @@ def choose_bundle(folder: Path, *, bundle: Path | None, run: Path | None, untrai
     if bundle is not None:
         return bundle
     if run is not None:
-        return export_run(run, folder / "bundle")
+        return export_run(run, folder / "bundle", "--cascade")
     # Imported here: it brings torch, which measuring a bundle does without.
     from benchmarks.untrained import write_untrained
 

@@ -68,7 +68,7 @@ QUICK = Plan(titles=630, by_length=126, warm_up=80, block=21, bulk=2_000, chunk=
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--bundle", type=click.Path(path_type=Path), help="Measure this bundle, with the backends it has.")
-@click.option("--run", type=click.Path(path_type=Path), help="Export this run folder with every backend, measure that.")
+@click.option("--run", type=click.Path(path_type=Path), help="Export this run folder with all there is, measure that.")
 @click.option("--untrained", is_flag=True, help="Measure a student of the default size with random weights.")
 @click.option(
     "--clock", type=click.Choice(sorted(CLOCKS)), default="wall", show_default=True, help="Time of latencies."
@@ -79,7 +79,8 @@ def command(bundle: Path | None, run: Path | None, untrained: bool, clock: str, 
     """Measure latency, throughput, cold start, memory and size: ours and the peers', in turns.
 
     Weights do not change how long a layer takes: --untrained needs no training, and its figures are those of
-    a trained student of which the export keeps no layer in float.
+    a trained student of which the export keeps no layer in float. It has no cascade, which --run trains on the
+    data of the run; a bundle that has one is measured with it and, in the other rows, without.
     Without --quick the results go to benchmarks/results, or to --out.
     """
     surround()

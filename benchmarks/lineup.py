@@ -9,9 +9,11 @@ from benchmarks.contenders import Absent, Entry, not_installed
 from benchmarks.installed import OURS
 from benchmarks.peer_models import make
 from runtime.bundle import Bundle
+from runtime.cascade import CASCADE
 from runtime.errors import BackendError
 
 OURS_INT8 = "gm-edge INT8, onnxruntime"
+OURS_CASCADE = "gm-edge INT8, cascade"
 OURS_FP32 = "gm-edge fp32, onnxruntime"
 OURS_OPENVINO = "gm-edge INT8, OpenVINO"
 OPTIMUM_INT8 = "optimum pipeline, INT8"
@@ -28,7 +30,7 @@ _OPTIONS = {"onnx": "--int8", "fp32": "--keep-fp32", "openvino": "--backend both
 
 
 def ours(bundle: Bundle) -> tuple[list[Entry], list[Absent]]:
-    """Return our entries for the backends that the bundle has, and the line for each that it has not."""
+    """Return our entries for the backends and the cascade that the bundle has, and a line for each that it has not."""
     entries, absent = [], []
     for backend, name, needs in (
         ("onnx", OURS_INT8, (OURS,)),
@@ -39,6 +41,10 @@ def ours(bundle: Bundle) -> tuple[list[Entry], list[Absent]]:
             absent.append(Absent(name, f"not in the bundle: export it with {_OPTIONS[backend]}"))
         else:
             entries.append(Entry(name, _RUNTIME, (str(bundle.path), backend), needs))
+    if CASCADE in bundle.manifest.files and "onnx" in bundle.manifest.backends:
+        entries.insert(1, Entry(OURS_CASCADE, _RUNTIME, (str(bundle.path), "onnx", "cascade"), (OURS,)))
+    else:
+        absent.append(Absent(OURS_CASCADE, "not in the bundle: export it with --cascade"))
     return entries, absent
 
 

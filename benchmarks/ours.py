@@ -8,10 +8,16 @@ from runtime import Classifier
 
 
 class Runtime:
-    """A :class:`runtime.Classifier` on one backend and one thread."""
+    """A :class:`runtime.Classifier` on one backend and one thread.
 
-    def __init__(self, bundle: str, backend: str) -> None:
-        self._classifier = Classifier(bundle, backend=backend, threads=1)
+    Args:
+        bundle: path of the bundle.
+        backend: of the model.
+        cascade: ``cascade``: its head answers what it is sure of; otherwise the model answers all.
+    """
+
+    def __init__(self, bundle: str, backend: str, cascade: str = "") -> None:
+        self._classifier = Classifier(bundle, backend=backend, threads=1, cascade=cascade == "cascade")
 
     def label(self, text: str) -> str:
         """Return the label of one text."""

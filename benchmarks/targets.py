@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from benchmarks.lineup import OPTIMUM_INT8, OURS_FP32, OURS_INT8, TOKENIZERS_FP32
+from benchmarks.lineup import FASTTEXT, OPTIMUM_INT8, OURS_CASCADE, OURS_FP32, OURS_INT8, TOKENIZERS_FP32
 from benchmarks.results import TITLES, Measurement, Result
 
 
@@ -42,6 +42,7 @@ class Target:
 def targets(measurement: Measurement) -> list[Target]:
     """Return every promise with its measured value; latencies are p50 of title-length texts."""
     ours = measurement.result(OURS_INT8)
+    cascade, fasttext = measurement.result(OURS_CASCADE), measurement.result(FASTTEXT)
 
     def times(peer: str, figure: Callable[[Result], float]) -> float | None:
         other = measurement.result(peer)
@@ -51,6 +52,13 @@ def targets(measurement: Measurement) -> list[Target]:
         Target("p50 against the optimum INT8 pipeline", "≥", 5, "times faster", times(OPTIMUM_INT8, title_p50)),
         Target("p50 against tokenizers + onnxruntime fp32", "≥", 3, "times faster", times(TOKENIZERS_FP32, title_p50)),
         Target("p50 of INT8 against our own fp32", "≥", 1.6, "times faster", times(OURS_FP32, title_p50)),
+        Target(
+            "p50 with cascade against fastText's character model",
+            "≤",
+            3,
+            "times",
+            title_p50(cascade) / title_p50(fasttext) if cascade and fasttext else None,
+        ),
         Target("cold start against the optimum pipeline", "≥", 15, "times faster", times(OPTIMUM_INT8, cold_median)),
         Target("peak RSS after 1,000 labels", "≤", 70, "MB", ours.cold.peak_rss_mb if ours else None),
         Target("base install", "≤", 150, "MB", ours.installed_mb if ours else None),

@@ -19,7 +19,7 @@ from export.head import choose_buckets, train_table
 from export.parity import ClassIds, LabelledTexts, Logits
 from export.source import Source, read_training
 from runtime.backends import Backend
-from runtime.cascade import CASCADE, TABLE, CascadeEntry, Head, table_bytes
+from runtime.cascade import CASCADE, TABLE, CascadeEntry, Halves, Head, table_bytes
 from runtime.confidence import softmax
 
 _THRESHOLDS = tuple(percent / 100 for percent in range(100))
@@ -157,7 +157,7 @@ def fit_sure(scores: Scores, gain: ClassIds) -> float | None:
     return lowest if lowest < 1.0 and np.mean(scores >= lowest) >= _LEAST_SHARE else None
 
 
-def _fit_table(source: Source, max_unknown: float) -> Logits:
+def _fit_table(source: Source, max_unknown: float) -> Halves:
     """Return the head's table, calibrated on the development set and rounded as in the bundle."""
     training = read_training(source)
     ids = [source.tokenizer.encode(text).ids for text in training.texts]
@@ -166,10 +166,10 @@ def _fit_table(source: Source, max_unknown: float) -> Logits:
     may = _may(source, source.dev, max_unknown)
     if may.any():
         table /= fit_temperature(_head_logits(source, source.dev, table)[may], source.dev.labels[may])
-    return table.astype(np.float16).astype(np.float32)
+    return table.astype(np.float16)
 
 
-def _opinions(source: Source, data: LabelledTexts, table: Logits, backend: Backend, max_unknown: float) -> _Opinions:
+def _opinions(source: Source, data: LabelledTexts, table: Halves, backend: Backend, max_unknown: float) -> _Opinions:
     head, model = _head_logits(source, data, table), source.backend_logits(backend, data.texts)
     return _Opinions(data.labels, _may(source, data, max_unknown), head, model)
 
@@ -179,7 +179,7 @@ def _may(source: Source, data: LabelledTexts, max_unknown: float) -> Flags:
     return np.array([not one.truncated and one.unknown <= max_unknown for one in encodings])
 
 
-def _head_logits(source: Source, data: LabelledTexts, table: Logits) -> Logits:
+def _head_logits(source: Source, data: LabelledTexts, table: Halves | Logits) -> Logits:
     head = Head(table, source.tokenizer.size)
     return np.array([head.logits(source.tokenizer.encode(text).ids) for text in data.texts])
 

@@ -9,9 +9,10 @@ import pytest
 from benchmarks import lineup
 from benchmarks.contenders import Absent, Entry, not_installed
 from benchmarks.peer_models import Task, bert_vocabulary, make, optimum_preset
+from runtime import Classifier
 from runtime.bundle import Bundle
 from runtime.errors import BackendError
-from tests.runtime.bundles import write_bundle
+from tests.runtime.bundles import TEXTS, add_cascade, write_bundle
 
 TASK = Task(
     labels=("有机 溶剂", "酸"),
@@ -41,7 +42,19 @@ def test_backends_that_the_bundle_lacks_are_listed_with_the_option_that_adds_the
     assert [one.reason for one in absent] == [
         "not in the bundle: export it with --keep-fp32",
         "not in the bundle: export it with --backend both",
+        "not in the bundle: export it with --cascade",
     ]
+
+
+def test_a_bundle_with_a_cascade_is_measured_with_it_and_without(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle")
+    add_cascade(bundle, threshold=0.0)
+    plain, cascade = lineup.ours(Bundle.open(bundle))[0]
+    assert [plain.name, cascade.name] == [lineup.OURS_INT8, lineup.OURS_CASCADE]
+    with Classifier(bundle, cascade=False) as model, Classifier(bundle) as both:
+        assert plain.open().labels(TEXTS) == [prediction.label for prediction in model.classify_many(TEXTS)]
+        assert cascade.open().labels(TEXTS) == [prediction.label for prediction in both.classify_many(TEXTS)]
+        assert plain.open().labels(TEXTS) != cascade.open().labels(TEXTS)
 
 
 def test_the_quick_line_up_is_a_part_of_the_full_one() -> None:

@@ -35,7 +35,7 @@ def both(tmp_path: Path) -> Path:
 def test_every_figure_of_every_contender_that_can_run(both: Path, tmp_path: Path) -> None:
     found = latency.measure(Bundle.open(both), [ECHO, UNKNOWN], tmp_path / "work", TINY)
     assert [result.name for result in found.results] == [lineup.OURS_INT8, lineup.OURS_FP32, "echo"]
-    assert {one.name for one in found.absent} == {lineup.OURS_OPENVINO, "unknown peer"}
+    assert {one.name for one in found.absent} == {lineup.OURS_OPENVINO, lineup.OURS_CASCADE, "unknown peer"}
     ours = found.results[0]
     assert {kind: timing.n for kind, timing in ours.latency.items()} == {
         "titles": 4, "10": 2, "30": 2, "100": 2, "300": 2,

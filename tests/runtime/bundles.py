@@ -170,7 +170,7 @@ def _write_golden(path: Path, characters: CharTokenizer, network: Model, labels:
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def add_cascade(folder: Path, table: npt.NDArray[np.float32] | None = None, **keys: object) -> npt.NDArray[np.float32]:
+def add_cascade(folder: Path, table: npt.NDArray[np.float32] | None = None, **keys: object) -> npt.NDArray[np.float16]:
     """Give a bundle a cascade with 16 buckets, whose values ``keys`` replaces, and return its table of logits."""
     if table is None:
         table = np.random.default_rng(3).normal(size=(tokenizer().size + 16, len(LABELS))).astype(np.float32) * 3
@@ -178,4 +178,4 @@ def add_cascade(folder: Path, table: npt.NDArray[np.float32] | None = None, **ke
     (folder / TABLE).write_bytes(table_bytes(table))
     (folder / CASCADE).write_text(json.dumps(json.loads(entry.to_bytes()) | keys))
     edit_manifest(folder)
-    return table.astype(np.float16).astype(np.float32)
+    return table.astype(np.float16)
