@@ -1,7 +1,7 @@
 """The cascade of a bundle: a head trained in seconds, and the score from which it may answer alone.
 
-The threshold costs no accuracy on the development set: at it, and at every higher one that is tried, head and model
-together have at least as many right answers as the model alone. All else that a bundle says about scores is fitted
+The threshold costs no accuracy on the development set: at it, and at the next higher ones, head and model together
+have at least as many right answers as the model alone. All else that a bundle says about scores is fitted
 once more, to what head and model answer together.
 """
 
@@ -23,6 +23,7 @@ from runtime.cascade import CASCADE, TABLE, CascadeEntry, Halves, Head, table_by
 from runtime.confidence import softmax
 
 _THRESHOLDS = tuple(percent / 100 for percent in range(100))
+_ALSO_FREE = 20
 # With a smaller share the head costs every other text more time than it saves.
 _LEAST_SHARE = 0.1
 # Fewer texts cannot tell the temperature of the model on what the head leaves to it; that on all texts stays.
@@ -140,7 +141,10 @@ class _Opinions:
 
 
 def fit_sure(scores: Scores, gain: ClassIds) -> float | None:
-    """Return the lowest of the thresholds 0.00 to 0.99 such that neither it nor any above it costs right answers.
+    """Return the lowest of the thresholds 0.00 to 0.99 that costs no right answer, nor do the twenty above it.
+
+    A single one may cost none by luck. That none above it may cost any would ask too much: one wrong label in the
+    data among the head's surest answers would forbid all, whatever the head gains below.
 
     Args:
         scores: of the head, ``[n]``; below 0 where it may not answer.
@@ -149,12 +153,11 @@ def fit_sure(scores: Scores, gain: ClassIds) -> float | None:
     Returns:
         The threshold; ``None`` if there is none, or the head answers less than a tenth of the texts at it.
     """
-    lowest = 1.0
-    for threshold in reversed(_THRESHOLDS):
-        if gain[scores >= threshold].sum() < 0:
-            break
-        lowest = threshold
-    return lowest if lowest < 1.0 and np.mean(scores >= lowest) >= _LEAST_SHARE else None
+    free = [gain[scores >= threshold].sum() >= 0 for threshold in _THRESHOLDS]
+    for index, threshold in enumerate(_THRESHOLDS):
+        if all(free[index : index + 1 + _ALSO_FREE]):
+            return threshold if np.mean(scores >= threshold) >= _LEAST_SHARE else None
+    return None
 
 
 def _fit_table(source: Source, max_unknown: float) -> Halves:
