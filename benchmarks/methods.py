@@ -25,6 +25,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "plain distillation": ("ablate.stage_two=true", "ablate.gate=true"),
     "one-way Gate-Mixup": ("ablate.stage_two=true",),
     "mutual learning, no gate": ("ablate.gate=true",),
+    "full method without n-grams": ("student.ngram_buckets=0",),
     FULL: (),
 }
 """Recipe settings of each row."""

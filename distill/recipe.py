@@ -52,13 +52,23 @@ class StudentConfig(Section):
     width: Positive = Field(128, description="Width of embeddings and hidden states.")
     heads: Positive = Field(2, description="Attention heads; they divide the width.")
     feed_forward: Positive = Field(1024, description="Width inside the feed-forward layers.")
-    dropout: DropoutRate = Field(0.1, description="Dropout on embeddings, attention, residual branches and the head.")
+    ngram_buckets: int = Field(
+        16_384, ge=0, le=32_768, description="Buckets of hashed character bigrams, a power of two; 0: no n-grams."
+    )
+    ngram_width: Positive = Field(64, description="Width of the embeddings of n-grams.")
+    dropout: DropoutRate = Field(0.1, description="Dropout on embeddings, attention, residual branches and the heads.")
     max_len: int = Field(128, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> StudentConfig:
         if self.width % self.heads:
             raise ValueError(f"heads ({self.heads}) must divide width ({self.width})")
+        return self
+
+    @model_validator(mode="after")
+    def _buckets_are_a_power_of_two(self) -> StudentConfig:
+        if self.ngram_buckets & (self.ngram_buckets - 1):
+            raise ValueError(f"ngram_buckets ({self.ngram_buckets}) must be a power of two, or 0")
         return self
 
 

@@ -21,15 +21,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from distill.models.student import Student
+from runtime.cascade import BIGRAM_FACTOR
 
 OPSET = 17
 IR_VERSION = 8
 """Old enough for every onnxruntime that the runtime allows."""
 CONTRIB = "com.microsoft"
+_OUTPUT = "logits"
+_END = np.iinfo(np.int64).max
 
 Floats = npt.NDArray[np.float32]
 
@@ -73,8 +77,10 @@ class Network:
         positions: embedding table ``[max_len, d]``.
         blocks: in order.
         norm: the final one, before the mean over the text.
-        head: from ``d`` to the classes.
+        head: from ``d`` to the classes; its part of the logits.
         heads: attention heads; they divide ``d``.
+        ngrams: the part of the logits of each row of :func:`runtime.cascade.table_rows`, ``[vocabulary + buckets, C]``;
+            ``None`` for a student without n-grams.
     """
 
     characters: Floats
@@ -83,6 +89,7 @@ class Network:
     norm: Norm
     head: Linear
     heads: int
+    ngrams: Floats | None
 
     @classmethod
     def of(cls, student: Student) -> Network:
@@ -93,8 +100,9 @@ class Network:
             positions=_array(student.positions.weight),
             blocks=tuple(_block(modules, f"blocks.{index}.") for index in range(student.config.layers)),
             norm=_norm(modules, "norm"),
-            head=_linear(modules, "head"),
+            head=_halved(_linear(modules, "head")) if student.config.ngram_buckets else _linear(modules, "head"),
             heads=student.config.heads,
+            ngrams=_ngrams(student) if student.config.ngram_buckets else None,
         )
 
     def quantisable(self) -> tuple[str, ...]:
@@ -125,12 +133,12 @@ class FloatEmitter:
         return "" if layer.bias is None else self.constant(f"{layer.name}.bias", layer.bias)
 
     def table(self, name: str, values: Floats) -> str:
-        """Add an embedding table."""
+        """Add a small embedding table."""
         return self.constant(name, values)
 
     def embed(self, network: Network) -> str:
         """Look up characters, and add as many positions as there are: ``[B, L, d]``."""
-        characters = self.node("Gather", [self.table("characters", network.characters), "ids"], "embedded")
+        characters = self.look_up("characters", network.characters, "ids")
         length = self.node("Shape", ["ids"], "length", start=1, end=2)
         zero = self.constant("zero", np.zeros(1, np.int64))
         table = self.table("positions", network.positions)
@@ -173,11 +181,32 @@ class FloatEmitter:
         ]
         return self.node("Attention", inputs, qkv.name, CONTRIB, num_heads=heads)
 
-    def pool(self, hidden: str, head: Linear) -> str:
+    def pool(self, hidden: str, head: Linear, name: str) -> str:
         """Average over the text and apply the head, which stays in float: ``[B, C]``."""
         mean = self.node("ReduceMean", [hidden], "mean", axes=[1], keepdims=0)
         inputs = [mean, self.constant("head.weight", head.weight), self.bias(head)]
-        return self.node("Gemm", inputs, "logits")
+        return self.node("Gemm", inputs, name)
+
+    def average_ngrams(self, table: Floats, vocabulary: int) -> str:
+        """Average the rows of the characters and bigrams of a text: ``[B, C]``."""
+        buckets = len(table) - vocabulary
+        # Less a multiple of the buckets, which changes no remainder, the factor keeps the product within 32 bits.
+        factor = self.constant("bigrams.factor", np.int32(BIGRAM_FACTOR % buckets))
+        mixed = self.node("Mul", [self._part("bigrams.left", 0, -1), factor], "bigrams.mixed")
+        summed = self.node("Add", [mixed, self._part("bigrams.right", 1, _END)], "bigrams.summed")
+        bucket = self.node("Mod", [summed, self.constant("bigrams.buckets", np.int32(buckets))], "bigrams.bucket")
+        rows = self.node("Add", [bucket, self.constant("bigrams.first", np.int32(vocabulary))], "bigrams.rows")
+        ngrams = self.node("Concat", ["ids", rows], "ngrams.rows", axis=1)
+        return self.node("ReduceMean", [self.look_up("ngrams", table, ngrams)], "ngrams.logits", axes=[1], keepdims=0)
+
+    def look_up(self, name: str, table: Floats, rows: str) -> str:
+        """Take rows of a large table, of which a text needs a few."""
+        return self.node("Gather", [self.constant(f"{name}.table", table), rows], name)
+
+    def _part(self, name: str, start: int, end: int) -> str:
+        """Leave out the first or the last id of every text."""
+        bounds = [self.constant(f"{name}.{what}", np.array([at])) for what, at in (("start", start), ("end", end))]
+        return self.node("Slice", ["ids", *bounds, self.constant(f"{name}.axis", np.array([1]))], name)
 
 
 class StandardEmitter(FloatEmitter):
@@ -225,7 +254,12 @@ def build(network: Network, emitter: FloatEmitter) -> bytes:
     hidden = emitter.embed(network)
     for block in network.blocks:
         hidden = _emit_block(hidden, block, network.heads, emitter)
-    emitter.pool(emitter.normalise(hidden, network.norm), network.head)
+    hidden = emitter.normalise(hidden, network.norm)
+    if network.ngrams is None:
+        emitter.pool(hidden, network.head, _OUTPUT)
+    else:
+        ngrams = emitter.average_ngrams(network.ngrams, len(network.characters))
+        emitter.node("Add", [emitter.pool(hidden, network.head, "transformer.logits"), ngrams], _OUTPUT)
     return _model(emitter, network.head.weight.shape[1])
 
 
@@ -241,7 +275,7 @@ def _emit_block(hidden: str, block: Block, heads: int, emitter: FloatEmitter) ->
 
 def _model(emitter: FloatEmitter, classes: int) -> bytes:
     ids = helper.make_tensor_value_info("ids", TensorProto.INT32, ["batch", "length"])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes])
+    logits = helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, ["batch", classes])
     graph = helper.make_graph(emitter.nodes, "student", [ids], [logits], emitter.constants)
     opsets = [helper.make_opsetid("", OPSET)]
     if any(node.domain == CONTRIB for node in emitter.nodes):
@@ -267,6 +301,18 @@ def _linear(modules: dict[str, nn.Module], name: str) -> Linear:
     assert isinstance(module, nn.Linear)
     bias = None if module.bias is None else _array(module.bias)
     return Linear(name, _array(module.weight).T, bias)
+
+
+def _halved(layer: Linear) -> Linear:
+    half = np.float32(0.5)
+    return Linear(layer.name, half * layer.weight, None if layer.bias is None else half * layer.bias)
+
+
+def _ngrams(student: Student) -> Floats:
+    """Return half the logits that each row of the n-grams stands for: all after their mean is linear."""
+    with torch.no_grad():
+        table: Tensor = student.ngram_head(student.ngrams.table()) / 2
+    return _array(table)
 
 
 def _norm(modules: dict[str, nn.Module], name: str) -> Norm:

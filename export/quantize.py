@@ -7,8 +7,9 @@ Activations are uint8 with one scale and zero point for each layer, fixed from t
 Fixed, because a scale taken from the running batch gives a text other logits in company than alone (by 0.05
 here), and costs a pass over the data.
 
-Embedding tables are stored as fp16, which changed no label of 4,698, and widened once, when the model is loaded;
-normalisation, softmax, residual sums and head stay in float.
+Embedding tables are stored as fp16, which changed no label of 4,698. Positions are widened once, when the model is
+loaded, characters and n-grams row by row, which takes no longer and keeps half of them out of memory. Normalisation,
+softmax, residual sums and heads stay in float.
 
 What was tried and left out. Changed nothing: clipping weights where the squared error is least, folding the scale
 of a normalisation into the layer behind it. Gained a twelfth at most, and lost on rare texts when overdone:
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 
 from distill.models.student import Student
 from export.graph import CONTRIB, FloatEmitter, Floats, Linear
-from runtime.errors import ConfigError
+from runtime.extras import needs_extra
 from runtime.tokenizer import Ids
 
 Doubles = npt.NDArray[np.float64]
@@ -162,6 +163,11 @@ class Int8Emitter(FloatEmitter):
         stored = self.constant(f"{name}.fp16", values.astype(np.float16))
         return self.node("Cast", [stored], name, to=TensorProto.FLOAT)
 
+    def look_up(self, name: str, table: Floats, rows: str) -> str:
+        """Take rows of a table in fp16 and widen these alone: the table keeps half its size in memory, too."""
+        taken = self.node("Gather", [self.constant(f"{name}.table", table.astype(np.float16)), rows], f"{name}.fp16")
+        return self.node("Cast", [taken], name, to=TensorProto.FLOAT)
+
     def linear(self, hidden: str, layer: Linear) -> str:
         """Quantise the input, multiply in integers, and scale back with the bias added."""
         if layer.name in self._keep_float:
@@ -224,11 +230,9 @@ def _inverse_factor(gram: Doubles) -> Doubles:
 
 
 def _preset(target: str) -> Any:  # noqa: ANN401 - optimum is not typed
-    try:
+    with needs_extra("--int8", "export"):
         # Imported here: it brings transformers, and takes seconds.
         from optimum.onnxruntime.configuration import AutoQuantizationConfig
-    except ImportError as error:
-        raise ConfigError("--int8 needs optimum; run: pip install 'gm-edge[export]'") from error
     # The preset leaves it to its user whether AVX2 may saturate: here it may not.
     options = {"reduce_range": True} if target == "avx2" else {}
     return getattr(AutoQuantizationConfig, target)(is_static=True, **options)

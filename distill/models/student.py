@@ -1,4 +1,4 @@
-"""The student: a small pre-norm Transformer over character ids."""
+"""The student: a small pre-norm Transformer over character ids, and beside it the mean of n-gram embeddings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from distill.recipe import StudentConfig
+from runtime.cascade import BIGRAM_FACTOR
 from runtime.tokenizer import PAD_ID
 
 _EPSILON = 1e-6
+# Adam moves every weight by the same step. Rows that a handful of texts have want longer ones than those that all have.
+_NGRAM_GAIN = 5.0
 
 
 class StudentBlock(nn.Module):
@@ -56,11 +59,46 @@ class StudentBlock(nn.Module):
         return functional.dropout(hidden, self.dropout, self.training)
 
 
-class Student(nn.Module):
-    """Character embeddings and positions → blocks → mean over the text → linear head.
+class NGrams(nn.Module):
+    """The mean of the embeddings of a text's characters and hashed character bigrams.
 
-    ``encode`` gives the representation R_S that mutual distillation compares and mixes, ``classify``
-    turns a representation into logits; ``forward`` is their composition.
+    Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification". Rows are those of
+    :func:`runtime.cascade.table_rows`.
+
+    Args:
+        vocabulary: number of ids of the tokeniser.
+        buckets: of bigrams, a power of two.
+        width: of the embeddings.
+    """
+
+    def __init__(self, vocabulary: int, buckets: int, width: int) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.buckets = buckets
+        self.rows = nn.Embedding(vocabulary + buckets, width)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return means ``[B, width]`` of ids ``[B, L]``; ``mask`` is true where there is text."""
+        bigrams = self.vocabulary + (ids[:, :-1] * BIGRAM_FACTOR + ids[:, 1:]) % self.buckets
+        there = torch.cat([mask, mask[:, 1:]], 1).unsqueeze(-1).to(self.rows.weight.dtype)
+        mean: Tensor = (self.rows(torch.cat([ids, bigrams], 1)) * there).sum(1) / there.sum(1)
+        return _NGRAM_GAIN * mean
+
+    @torch.no_grad()
+    def table(self) -> Tensor:
+        """Return what each row adds to the mean, ``[vocabulary + buckets, width]``."""
+        return _NGRAM_GAIN * self.rows.weight
+
+
+class Student(nn.Module):
+    """Character embeddings and positions → blocks → mean over the text → linear head; n-grams → linear head.
+
+    The logits are the mean of those of the Transformer and of the n-grams. In training each text goes to one of the
+    two, by lot, so that each learns to answer alone and the mean is that of an ensemble. N-grams alone are about as
+    good as the Transformer, and err on other texts.
+
+    ``encode`` gives the representation R_S that mutual distillation compares and mixes: the mean of the Transformer's
+    states, then that of the n-grams. ``classify`` turns a representation into logits; ``forward`` is their composition.
 
     Args:
         config: sizes and dropout.
@@ -78,9 +116,18 @@ class Student(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=_EPSILON)
         self.head = nn.Linear(config.width, classes)
         self.apply(_initialise)
+        self.representation_width = config.width
+        if config.ngram_buckets:
+            self.ngrams = NGrams(vocabulary, config.ngram_buckets, config.ngram_width)
+            self.ngram_head = nn.Linear(config.ngram_width, classes)
+            self.representation_width += config.ngram_width
+            bound = 1 / (_NGRAM_GAIN * config.ngram_width)
+            nn.init.uniform_(self.ngrams.rows.weight, -bound, bound)
+            nn.init.normal_(self.ngram_head.weight, std=config.ngram_width**-0.5)
+            nn.init.zeros_(self.ngram_head.bias)
 
     def encode(self, ids: Tensor) -> Tensor:
-        """Return representations ``[B, d]`` of ids ``[B, L]``, rows padded at the end with ``PAD_ID``."""
+        """Return representations ``[B, r]`` of ids ``[B, L]``, rows padded at the end with ``PAD_ID``."""
         mask = ids != PAD_ID
         hidden = self.characters(ids) + self.positions.weight[: ids.shape[1]]
         hidden = functional.dropout(hidden, self.config.dropout, self.training)
@@ -88,11 +135,18 @@ class Student(nn.Module):
             hidden = block(hidden, mask)
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         mean: Tensor = (self.norm(hidden) * weights).sum(1) / weights.sum(1)
-        return mean
+        return torch.cat([mean, self.ngrams(ids, mask)], 1) if self.config.ngram_buckets else mean
 
     def classify(self, representation: Tensor) -> Tensor:
-        """Return logits ``[B, C]`` of representations ``[B, d]``."""
-        logits: Tensor = self.head(functional.dropout(representation, self.config.dropout, self.training))
+        """Return logits ``[B, C]`` of representations ``[B, r]``."""
+        dropped = functional.dropout(representation, self.config.dropout, self.training)
+        logits: Tensor = self.head(dropped[:, : self.config.width])
+        if not self.config.ngram_buckets:
+            return logits
+        share: Tensor | float = 0.5
+        if self.training:
+            share = torch.randint(2, (len(logits), 1), device=logits.device).to(logits.dtype)
+        logits = share * logits + (1 - share) * self.ngram_head(dropped[:, self.config.width :])
         return logits
 
     def forward(self, ids: Tensor) -> Tensor:

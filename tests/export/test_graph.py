@@ -37,13 +37,16 @@ def test_the_graph_gives_the_logits_of_torch_at_every_length(
     np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 
-def test_a_student_of_other_sizes_is_exported_as_well() -> None:
-    config = StudentConfig(layers=3, width=24, heads=3, feed_forward=40, max_len=9)
-    student = Student(config, vocabulary=11, classes=2, max_len=9).eval()
-    ids = np.array([[2, 10, 5, 1]], dtype=np.int32)
+@pytest.mark.parametrize("buckets", [0, 1, 1 << 15])
+@pytest.mark.parametrize("emitter", EMITTERS)
+def test_a_student_of_other_sizes_is_exported_as_well(buckets: int, emitter: type[FloatEmitter]) -> None:
+    config = StudentConfig(layers=3, width=24, heads=3, feed_forward=40, max_len=9, ngram_buckets=buckets)
+    # As large a vocabulary as there can be: the hash of the last ids must not leave 32 bits.
+    student = Student(config, vocabulary=1 << 16, classes=2, max_len=9).eval()
+    ids = np.array([[2, 65535, 65535, 65000, 1]], dtype=np.int32)
     with torch.inference_mode():
         expected = student(torch.from_numpy(ids).long()).numpy()
-    logits = OnnxBackend(build(Network.of(student), FloatEmitter()), 1, "model").run(ids)
+    logits = OnnxBackend(build(Network.of(student), emitter()), 1, "model").run(ids)
     np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 
@@ -78,7 +81,7 @@ def test_the_graph_is_small_has_one_input_and_no_second_file(source: Source) -> 
     assert [value.name for value in model.graph.input] == ["ids"]
     assert [value.name for value in model.graph.output] == ["logits"]
     # Four for the embeddings; a block has two normalisations of six, which the engine makes one each, and nine others.
-    assert len(model.graph.node) <= 4 + 21 * source.student.config.layers + 8
+    assert len(model.graph.node) <= 4 + 21 * source.student.config.layers + 8 + 10
     assert not any(tensor.external_data for tensor in model.graph.initializer)
     assert "mask" not in _model(source).decode("latin-1")
 

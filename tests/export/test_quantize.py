@@ -74,7 +74,7 @@ def test_the_range_of_activations_holds_zero_exactly(values: list[float]) -> Non
 
 def test_calibration_sees_every_linear_layer_and_leaves_no_hook(source: Source) -> None:
     inputs = calibrate(source.student, source.dev_ids())
-    assert set(inputs) == {*Network.of(source.student).quantisable(), "head"}
+    assert set(inputs) == {*Network.of(source.student).quantisable(), "head", "ngram_head"}
     assert inputs["blocks.0.feed_forward_out"].low == 0.0  # behind a ReLU: quantising is the rectifier
     assert not any(module._forward_pre_hooks for module in source.student.modules())
 
@@ -102,7 +102,7 @@ def test_layers_kept_in_float_leave_only_the_error_of_the_others(source: Source)
         backend = OnnxBackend(_int8(source, REDUCED, keep_float), 1, "model")
         return float(np.abs(source.backend_logits(backend, source.test.texts) - expected).max())
 
-    assert error(layers) < 0.02 < error(())
+    assert error(layers) < 0.01 < error(())
     assert error(layers[:4]) < error(())
 
 
@@ -121,8 +121,8 @@ def test_the_same_weights_give_the_same_int8_bytes(source: Source) -> None:
     assert _int8(source) == _int8(source)
 
 
-def test_the_default_student_with_eight_thousand_characters_fits_in_three_megabytes() -> None:
-    student = Student(StudentConfig(), vocabulary=8000, classes=16, max_len=128).eval()
+def test_the_default_student_with_seven_thousand_characters_fits_in_three_megabytes() -> None:
+    student = Student(StudentConfig(), vocabulary=7000, classes=16, max_len=128).eval()
     inputs = calibrate(student, [np.arange(2, 22, dtype=np.int32)])
     assert len(build(Network.of(student), Int8Emitter(inputs, REDUCED))) <= 3_000_000
 

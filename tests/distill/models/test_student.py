@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
 from distill.models.student import Student
 from distill.recipe import StudentConfig
+from runtime.cascade import table_rows
 from runtime.tokenizer import PAD_ID, CharTokenizer
 
 VOCABULARY, CLASSES, MAX_LEN = 20, 4, 12
@@ -14,7 +16,8 @@ VOCABULARY, CLASSES, MAX_LEN = 20, 4, 12
 
 def student(seed: int = 0, **keys: object) -> Student:
     torch.manual_seed(seed)
-    sizes = {"layers": 2, "width": 16, "heads": 2, "feed_forward": 32, "max_len": MAX_LEN, **keys}
+    transformer = {"layers": 2, "width": 16, "heads": 2, "feed_forward": 32, "max_len": MAX_LEN}
+    sizes = {**transformer, "ngram_buckets": 64, "ngram_width": 8, **keys}
     return Student(StudentConfig.model_validate(sizes), VOCABULARY, CLASSES, MAX_LEN)
 
 
@@ -27,11 +30,42 @@ def padded(*rows: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("length", [1, 5, MAX_LEN])
-def test_shapes(length: int) -> None:
-    network = student()
+@pytest.mark.parametrize(("buckets", "width"), [(64, 24), (0, 16)])
+def test_shapes(length: int, buckets: int, width: int) -> None:
+    network = student(ngram_buckets=buckets)
     ids = padded(text(length), text(1))
-    assert network.encode(ids).shape == (2, 16)
+    assert network.encode(ids).shape == (2, width) == (2, network.representation_width)
     assert network(ids).shape == (2, CLASSES)
+
+
+def test_ngrams_are_the_mean_of_the_rows_that_a_bundle_takes() -> None:
+    network, row = student().eval(), text(7)
+    rows = table_rows(row.tolist(), VOCABULARY, 64)
+    expected = network.ngrams.table()[rows].mean(0)
+    torch.testing.assert_close(network.encode(row[None])[0, 16:], expected)
+
+
+def test_logits_are_the_mean_of_two_answers() -> None:
+    network, ids = student().eval(), padded(text(5), text(9))
+    representation = network.encode(ids)
+    alone = network.head(representation[:, :16]), network.ngram_head(representation[:, 16:])
+    torch.testing.assert_close(network(ids), (alone[0] + alone[1]) / 2)
+
+
+def test_in_training_one_of_the_two_answers_each_text() -> None:
+    network, ids = student(dropout=0.0).train(), padded(*(text(5, seed) for seed in range(40)))
+    representation = network.encode(ids)
+    by_transformer, by_ngrams = network.head(representation[:, :16]), network.ngram_head(representation[:, 16:])
+    logits = network.classify(representation)
+    first, second = (torch.isclose(logits, alone).all(1) for alone in (by_transformer, by_ngrams))
+    assert (first ^ second).all()
+    assert first.any()
+    assert second.any()
+
+
+def test_buckets_are_a_power_of_two() -> None:
+    with pytest.raises(ValidationError, match="power of two"):
+        student(ngram_buckets=48)
 
 
 def test_forward_is_classify_of_encode() -> None:
@@ -51,7 +85,7 @@ def test_a_batch_of_equal_lengths_needs_no_mask() -> None:
     hidden = network.characters(ids) + network.positions.weight[:6]
     for block in network.blocks:
         hidden = block(hidden, torch.ones(3, 6, dtype=torch.bool))
-    torch.testing.assert_close(network.encode(ids), network.norm(hidden).mean(1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(network.encode(ids)[:, :16], network.norm(hidden).mean(1), atol=1e-5, rtol=0)
 
 
 def test_a_text_of_head_and_tail_fits() -> None:
@@ -69,12 +103,14 @@ def test_the_order_of_characters_matters() -> None:
 
 def test_every_used_parameter_gets_a_gradient_and_padding_none() -> None:
     network = student()
-    network(padded(text(MAX_LEN), text(3))).square().sum().backward()
+    # So many that the lot sends some to either head.
+    network(padded(*(text(length, length) for length in range(1, MAX_LEN + 1)))).square().sum().backward()
     without = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()}
     assert not without
-    gradient = network.characters.weight.grad
-    assert gradient is not None
-    assert not gradient[PAD_ID].any()
+    for table in (network.characters, network.ngrams.rows):
+        gradient = table.weight.grad
+        assert gradient is not None
+        assert not gradient[PAD_ID].any()
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:

@@ -213,7 +213,7 @@ NOTHING_RANDOM = (
 
 
 def test_losses_of_four_steps_of_each_phase(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pinned: a change of these numbers is a change of the method."""
+    """Pinned: a change of these numbers is a change of the method. Only which head learns a text is drawn."""
     losses: list[float] = []
     step = Learner.step
 
@@ -231,7 +231,7 @@ def test_losses_of_four_steps_of_each_phase(data: Path, tmp_path: Path, monkeypa
     assert len(losses) == 16
 
 
-STUDENT_ON_LABELS = [1.21999, 1.45831, 0.95444, 1.19787]
-TEACHER_ON_LABELS = [1.22608, 0.99481, 1.01582, 0.96305]
-STAGE_ONE = [0.75779, 0.71556, 0.49627, 0.5373]
-STAGE_TWO = [0.92841, 0.68266, 0.62578, 0.5711]
+STUDENT_ON_LABELS = [1.43301, 1.03177, 0.93672, 1.13136]
+TEACHER_ON_LABELS = [1.12509, 1.08591, 0.94994, 1.0651]
+STAGE_ONE = [0.61699, 0.59744, 0.56554, 0.52399]
+STAGE_TWO = [0.5531, 0.42488, 0.55412, 0.46167]
