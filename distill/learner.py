@@ -12,6 +12,7 @@ from transformers import get_cosine_schedule_with_warmup
 
 from distill.batches import Batch
 from distill.checkpoint import Tensors, optimiser_tensors, restore_optimiser, under_prefix, with_prefix
+from distill.models.student import parameter_groups
 from distill.recipe import TrainingConfig
 
 
@@ -121,7 +122,8 @@ class Learner(Trainee):
 
     def start(self, lr_share: float, warmup: int, steps: int) -> None:
         """Begin a phase of ``steps`` batches: the rate rises to ``lr_share`` of the peak, then falls to 0."""
-        parameters = [*self.module.parameters(), *self.projection.parameters()]
+        lr = lr_share * self.lr
+        groups = [*parameter_groups(self.module, lr), {"params": list(self.projection.parameters()), "lr": lr}]
         # Fused: a tenth of a step on a CPU, most of what networks this small pay beside their products.
-        optimiser = AdamW(parameters, lr=lr_share * self.lr, weight_decay=self.weight_decay, fused=True)
+        optimiser = AdamW(groups, weight_decay=self.weight_decay, fused=True)
         self.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))

@@ -311,7 +311,7 @@ def _halved(layer: Linear) -> Linear:
 def _ngrams(student: Student) -> Floats:
     """Return half the logits that each row of the n-grams stands for: all after their mean is linear."""
     with torch.no_grad():
-        table: Tensor = student.ngram_head(student.ngrams.table()) / 2
+        table: Tensor = student.ngram_head(student.ngrams.rows.weight) / 2
     return _array(table)
 
 

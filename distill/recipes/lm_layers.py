@@ -31,7 +31,7 @@ from distill.lm.folder import FinetunedLM, read_finetuned
 from distill.lm.recipe import LayersConfig, LayersDataConfig, LayersRecipe
 from distill.lm.teacher_cache import Targets, cached, teacher_logits
 from distill.losses import attention_loss, distillation_loss, hidden_loss, label_loss, representation_loss
-from distill.models.student import Student
+from distill.models.student import Student, parameter_groups
 from distill.models.student_layers import StudentLayers, watch
 from distill.predict import prediction_rows, student_logits
 from distill.run_folder import RunFolder
@@ -159,8 +159,8 @@ class LayerDistillation:
     def _trainee(self, steps: int) -> Trainee:
         settings = self.recipe.training
         trainee = Trainee(self.student, nn.ModuleList([self.to_hidden, self.to_vectors]), settings.gradient_clip)
-        parameters = [*trainee.module.parameters(), *trainee.projection.parameters()]
-        optimiser = AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+        groups = [*parameter_groups(self.student, settings.lr), {"params": list(trainee.projection.parameters())}]
+        optimiser = AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
         warmup = round(settings.warmup_share * steps)
         trainee.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))
         return trainee

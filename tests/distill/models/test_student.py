@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
-from distill.models.student import Student
+from distill.models.student import Student, parameter_groups
 from distill.recipe import StudentConfig
 from runtime.cascade import table_rows
 from runtime.tokenizer import PAD_ID, CharTokenizer
@@ -41,7 +41,7 @@ def test_shapes(length: int, buckets: int, width: int) -> None:
 def test_ngrams_are_the_mean_of_the_rows_that_a_bundle_takes() -> None:
     network, row = student().eval(), text(7)
     rows = table_rows(row.tolist(), VOCABULARY, 64)
-    expected = network.ngrams.table()[rows].mean(0)
+    expected = network.ngrams.rows.weight[rows].mean(0)
     torch.testing.assert_close(network.encode(row[None])[0, 16:], expected)
 
 
@@ -144,3 +144,14 @@ def test_a_text_longer_than_the_positions_is_refused() -> None:
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ValueError, match=r"heads \(3\) must divide width \(16\)"):
         student(heads=3)
+
+
+def test_ngrams_learn_five_times_as_fast_as_the_rest() -> None:
+    network = student()
+    rest, fast = parameter_groups(network, 0.25)
+    assert (rest["lr"], fast["lr"]) == (0.25, 1.25)
+    assert {id(p) for p in fast["params"]} == {
+        id(p) for part in (network.ngrams, network.ngram_head) for p in part.parameters()
+    }
+    assert len(rest["params"]) + len(fast["params"]) == len(list(network.parameters()))
+    assert len(parameter_groups(student(ngram_buckets=0), 0.25)) == 1
