@@ -91,7 +91,7 @@ class Engine:
         for rows in _batches(waiting, encodings, self.backend.batch_tokens):
             logits = self.backend.run(np.stack([encodings[row].ids for row in rows]))
             for row, row_logits in zip(rows, logits, strict=True):
-                predictions[row] = self._predict(encodings[row], row_logits, self._temperature)
+                predictions[row] = self._judge_model(encodings[row], row_logits)
         return cast(list[Prediction], predictions)
 
     def _without_model(self, encoding: Encoding) -> Prediction | None:
@@ -103,14 +103,20 @@ class Engine:
             return self._empty
         if self._head is None or encoding.truncated or encoding.unknown > self._max_unknown:
             return None
-        prediction = self._predict(encoding, self._head(encoding.ids), 1.0, by_head=True)
-        return prediction if accepts(prediction.score, self._sure) else None
+        logits = self._head(encoding.ids)
+        index, score = best(logits, 1.0)
+        return self._predict(encoding, logits, index, score, 1.0, True) if accepts(score, self._sure) else None
 
     def _by_model(self, encoding: Encoding) -> Prediction:
-        return self._predict(encoding, self.backend.run(encoding.ids[np.newaxis])[0], self._temperature)
+        return self._judge_model(encoding, self.backend.run(encoding.ids[np.newaxis])[0])
 
-    def _predict(self, encoding: Encoding, logits: Logits, temperature: float, by_head: bool = False) -> Prediction:
-        index, score = best(logits, temperature)
+    def _judge_model(self, encoding: Encoding, logits: Logits) -> Prediction:
+        index, score = best(logits, self._temperature)
+        return self._predict(encoding, logits, index, score, self._temperature, False)
+
+    def _predict(
+        self, encoding: Encoding, logits: Logits, index: int, score: float, temperature: float, by_head: bool
+    ) -> Prediction:
         if encoding.unknown > self._max_unknown:
             accepted, reason = False, Reason.UNKNOWN_TEXT
         elif not accepts(score, self._thresholds[index]):
