@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import secrets
 import socket
 import tempfile
@@ -86,7 +85,7 @@ class OnRay:
             tasks = min(len(names), max(_TASKS, _TASKS_A_WORKER * workers))
             rows = ray.data.from_items([{"name": name} for name in names], override_num_blocks=tasks).map(
                 _Worker,
-                fn_constructor_args=(pickle.dumps(classifier), job),
+                fn_constructor_args=(classifier.__getstate__(), job),
                 # One at a time: a shard that waits behind a long one is a shard that no idle worker can take.
                 compute=ray.data.ActorPoolStrategy(size=min(workers, tasks), max_tasks_in_flight_per_actor=1),
                 num_cpus=self.threads,
@@ -100,8 +99,8 @@ class OnRay:
 class _Worker:
     """Classifies shards in a process of the cluster, with a classifier that it opens once."""
 
-    def __init__(self, pickled: bytes, job: Job) -> None:
-        self._pickled = pickled
+    def __init__(self, arguments: Mapping[str, Any], job: Job) -> None:
+        self._arguments = arguments
         self._job = job
         self._classifier: Classifier | None = None
 
@@ -116,8 +115,10 @@ class _Worker:
         return asdict(try_shard(self._classifier, self._job, row["name"])) | {"fatal": False}
 
     def _opened(self) -> Classifier:
-        classifier: Classifier = pickle.loads(self._pickled)
-        bundle = classifier.__getstate__()["bundle"]
+        # Imported here: the process that spreads the shards has it already, and a worker needs it once.
+        from runtime.classifier import Classifier
+
+        classifier, bundle = Classifier(**self._arguments), self._arguments["bundle"]
         if manifest_sha256(bundle) != self._job.bundle:
             raise BundleError(f"{bundle} is not the bundle that the run began with; give all machines the same")
         return classifier
