@@ -18,7 +18,7 @@ import click
 from runtime.backends import CHOICES
 from runtime.command import run_command
 from runtime.errors import DataError, ParityError
-from runtime.output import Item, csv_writer, json_writer, line_writer, open_output, table_encoding
+from runtime.output import Item, csv_writer, json_writer, line_writer, open_output, table_encoding, write_answers
 from runtime.shards import CHUNK, Job, table_items
 from runtime.tables import SUFFIXES
 
@@ -151,20 +151,7 @@ def classify(
             job = Job(*places, manifest_sha256(bundle), backend, max_error, text_column, encoding, top_k, jsonl)
             classify_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
-        source = _source(texts, text_column, encoding)
-        jsonl = jsonl or (out is not None and out.suffix.lower() == ".jsonl")
-        with open_output(out, table_encoding(jsonl or not source.table)) as stream:
-            if jsonl:
-                write = json_writer(stream, top_k)
-            elif source.table:
-                write = csv_writer(stream, top_k)
-            else:
-                write = line_writer(stream, classifier.labels, top_k)
-            for chunk in _chunks(source):
-                predictions = classifier.classify_many([item.text for item in chunk])
-                for item, prediction in zip(chunk, predictions, strict=True):
-                    write(item, prediction)
-                stream.flush()
+        _answer_all(classifier, _source(texts, text_column, encoding), out, jsonl, top_k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +161,20 @@ class _Source:
     items: Iterator[Item]
     table: bool
     chunk: int
+
+
+def _answer_all(classifier: Classifier, source: _Source, out: Path | None, jsonl: bool, top_k: int) -> None:
+    jsonl = jsonl or (out is not None and out.suffix.lower() == ".jsonl")
+    with open_output(out, table_encoding(jsonl or not source.table)) as stream:
+        if jsonl:
+            write = json_writer(stream, top_k)
+        elif source.table:
+            write = csv_writer(stream, top_k)
+        else:
+            write = line_writer(stream, classifier.labels, top_k)
+        for chunk in _chunks(source):
+            write_answers(classifier, chunk, write)
+            stream.flush()
 
 
 def _check_use(texts: tuple[str, ...], selftest: bool) -> None:

@@ -6,15 +6,18 @@ import csv
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from runtime.errors import DataError
 from runtime.files import atomic_path
 from runtime.prediction import Prediction
+
+if TYPE_CHECKING:
+    from runtime.classifier import Classifier
 
 _SHOWN_TEXT = 80
 _ANSWER_COLUMNS = ("label", "score", "accepted", "reason")
@@ -57,6 +60,14 @@ def table_encoding(jsonl: bool) -> str:
     """Return the encoding of a table of answers."""
     # With a byte order mark Excel shows a CSV file as what it is; other programs skip the mark.
     return "utf-8" if jsonl else "utf-8-sig"
+
+
+def write_answers(classifier: Classifier, chunk: Sequence[Item], write: Write) -> list[Prediction]:
+    """Classify some texts, write their answers in order, and return these."""
+    predictions = classifier.classify_many([item.text for item in chunk])
+    for item, prediction in zip(chunk, predictions, strict=True):
+        write(item, prediction)
+    return predictions
 
 
 def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:

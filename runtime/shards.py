@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import DataError, GMError
 from runtime.files import atomic_path, write_json
-from runtime.output import Item, csv_writer, json_writer, new_file, table_encoding
+from runtime.output import Item, csv_writer, json_writer, new_file, table_encoding, write_answers
 from runtime.tables import column, read_table
 
 if TYPE_CHECKING:
@@ -175,10 +175,8 @@ def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Pa
     with new_file(temporary, table_encoding(job.jsonl)) as stream:
         write = (json_writer if job.jsonl else csv_writer)(stream, job.top_k)
         while chunk := list(islice(items, CHUNK)):
-            predictions = classifier.classify_many([item.text for item in chunk])
-            for item, prediction in zip(chunk, predictions, strict=True):
-                write(item, prediction)
-                rejected += not prediction.accepted
+            predictions = write_answers(classifier, chunk, write)
+            rejected += sum(not prediction.accepted for prediction in predictions)
             rows += len(chunk)
         stream.flush()
         os.fsync(stream.fileno())
