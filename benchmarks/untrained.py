@@ -29,13 +29,13 @@ def write_untrained(folder: Path, texts: list[str]) -> RunFolder:
     run, recipe = RunFolder(folder), Recipe()
     names = [f"class {i:02}" for i in range(_CLASSES)]
     tokenizer = _tokenizer(texts, recipe.student.max_len)
-    student = Student(recipe.student, tokenizer.size, len(names), recipe.student.max_len).eval()
+    student = Student(recipe.student, tokenizer.size, len(names)).eval()
     logits = student_logits(student, tokenizer, texts)
     answers = [names[winner] for winner in logits.argmax(1)]
     run.save_recipe(recipe)
     run.save_labels(names)
     tokenizer.save(folder / "tokenizer.json")
-    run.save_student(student, tokenizer.size, len(names), recipe.student.max_len)
+    run.save_student(student, tokenizer.size, len(names))
     for split in ("dev", "test"):
         run.save_predictions(split, prediction_rows(texts, answers, logits, names))
     run.save_environment({"seed": _SEED, "device": "cpu", "data_fingerprint": "untrained"})

@@ -22,8 +22,11 @@ class Network(Protocol):
     def encode(self, inputs: Any) -> Tensor:  # noqa: ANN401 - ids for one network, graphs for the other
         """Return representations ``[B, d]``."""
 
+    def answers(self, representation: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits ``[B, C]`` of each part that answers, and learns, alone."""
+
     def classify(self, representation: Tensor) -> Tensor:
-        """Return logits ``[B, C]``."""
+        """Return logits ``[B, C]``: what the parts say together."""
 
 
 class Trainee:
@@ -99,7 +102,7 @@ class Learner(Trainee):
     """One of the two networks that learn from labels and from each other.
 
     Args:
-        module: the network; it has ``encode`` and ``classify``.
+        module: the network; a :class:`Network`.
         projection: from its own representation to that of the other network.
         inputs: picks from a batch what the network reads.
         lr: peak learning rate.

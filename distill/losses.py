@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -11,6 +13,11 @@ from distill.recipe import GateMixupConfig
 
 # A character that attends to another with less than this may as well not.
 _SMALLEST = 1e-6
+
+
+def mean_loss(answers: Sequence[Tensor], loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the mean of ``loss`` over the logits ``[B, C]`` of each part of a network that answers alone."""
+    return torch.stack([loss(logits) for logits in answers]).mean()
 
 
 class MutualLoss(NamedTuple):

@@ -46,14 +46,14 @@ class DataConfig(Section):
 class StudentConfig(Section):
     """The Transformer that goes to the plant floor."""
 
-    # One wide block, not two of 512: as accurate on three sets, a third faster in INT8, because what a block costs
-    # beside its products is paid once, and INT8 gains most on large ones.
+    # One block, not two: as accurate on three sets, a third faster in INT8, because what a block costs beside its
+    # products is paid once.
     layers: Positive = Field(1, description="Transformer blocks.")
     width: Positive = Field(128, description="Width of embeddings and hidden states.")
     heads: Positive = Field(2, description="Attention heads; they divide the width.")
     feed_forward: Positive = Field(1024, description="Width inside the feed-forward layers.")
     ngram_buckets: int = Field(
-        16_384, ge=0, le=32_768, description="Buckets of hashed character bigrams, a power of two; 0: no n-grams."
+        16_384, ge=0, le=32_768, description="Buckets of hashed characters and bigrams, a power of two; 0: none."
     )
     ngram_width: Positive = Field(64, description="Width of the embeddings of n-grams.")
     dropout: DropoutRate = Field(0.1, description="Dropout on embeddings, attention, residual branches and the heads.")

@@ -102,7 +102,7 @@ class RunFolder:
         stored = _read_json(config_path, dict)
         try:
             config = StudentConfig.model_validate(stored["student"])
-            model = Student(config, stored["vocabulary"], stored["classes"], stored["max_len"])
+            model = Student(config, stored["vocabulary"], stored["classes"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise _broken(config_path, "it does not describe a student") from error
         _load_weights(model, self.path / "student" / "model.safetensors")
@@ -129,13 +129,12 @@ class RunFolder:
         """Write the class names in the order of the logits."""
         write_json(self.path / "labels.json", list(labels))
 
-    def save_student(self, student: Student, vocabulary: int, classes: int, max_len: int) -> None:
+    def save_student(self, student: Student, vocabulary: int, classes: int) -> None:
         """Write weights and sizes of the student."""
         config = {
             "student": student.config.model_dump(),
             "vocabulary": vocabulary,
             "classes": classes,
-            "max_len": max_len,
         }
         write_json(self.path / "student" / "config.json", config)
         _save_weights(student, self.path / "student" / "model.safetensors")

@@ -1,4 +1,4 @@
-"""The cascade of a bundle: a head trained in seconds, and the score from which it may answer alone.
+"""The cascade of a bundle: the student's n-grams on their own, and the score from which they may answer alone.
 
 The threshold costs no accuracy on the development set: at it, and at the next higher ones, head and model together
 have at least as many right answers as the model alone. All else that a bundle says about scores is fitted
@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from distill.metrics import accuracy, macro_f1
 from export.confidence import fit_decisions, fit_temperature
-from export.head import choose_buckets, train_table
+from export.graph import ngram_logits
 from export.parity import ClassIds, LabelledTexts, Logits
-from export.source import Source, read_training
+from export.source import Source
 from runtime.backends import Backend
 from runtime.cascade import CASCADE, TABLE, CascadeEntry, Halves, Head, table_bytes
 from runtime.confidence import softmax
+from runtime.errors import ConfigError
 
 _THRESHOLDS = tuple(percent / 100 for percent in range(100))
 _ALSO_FREE = 20
@@ -66,7 +67,7 @@ class FittedCascade:
 def fit_cascade(
     source: Source, backend: Backend, temperature: float, max_unknown: float, precision: float
 ) -> FittedCascade | None:
-    """Train a head on the run's data and fit the cascade of it and the model.
+    """Take the head from the student and fit the cascade of it and the model.
 
     Args:
         source: the run folder.
@@ -79,8 +80,10 @@ def fit_cascade(
         The cascade; ``None`` if the head may not answer a tenth of the development texts without loss.
 
     Raises:
-        DataError: the run's data cannot be read, or is not what the run was trained on.
+        ConfigError: the student has no n-grams.
     """
+    if not source.student.config.ngram_buckets:
+        raise ConfigError("--cascade: the student was trained without n-grams, which are what answers; leave it out")
     table = _fit_table(source, max_unknown)
     dev = _opinions(source, source.dev, table, backend, max_unknown)
     threshold = fit_sure(dev.head_scores(), dev.gain())
@@ -96,7 +99,7 @@ def fit_cascade(
     )
     test = _opinions(source, source.test, table, backend, max_unknown).answers(threshold, temperature)
     entry = CascadeEntry(
-        buckets=len(table) - source.tokenizer.size,
+        buckets=len(table),
         threshold=threshold,
         temperature=temperature,
         accepted_from=decisions.threshold,
@@ -162,13 +165,10 @@ def fit_sure(scores: Scores, gain: ClassIds) -> float | None:
 
 def _fit_table(source: Source, max_unknown: float) -> Halves:
     """Return the head's table, calibrated on the development set and rounded as in the bundle."""
-    training = read_training(source)
-    ids = [source.tokenizer.encode(text).ids for text in training.texts]
-    vocabulary, student = source.tokenizer.size, source.student_logits(training)
-    table = train_table(ids, training.labels, student, vocabulary, choose_buckets(vocabulary, len(source.names)))
+    table = ngram_logits(source.student)
     may = _may(source, source.dev, max_unknown)
     if may.any():
-        table /= fit_temperature(_head_logits(source, source.dev, table)[may], source.dev.labels[may])
+        table = table / fit_temperature(_head_logits(source, source.dev, table)[may], source.dev.labels[may])
     return table.astype(np.float16)
 
 
@@ -183,7 +183,7 @@ def _may(source: Source, data: LabelledTexts, max_unknown: float) -> Flags:
 
 
 def _head_logits(source: Source, data: LabelledTexts, table: Halves | Logits) -> Logits:
-    head = Head(table, source.tokenizer.size)
+    head = Head(table)
     return np.array([head.logits(source.tokenizer.encode(text).ids) for text in data.texts])
 
 

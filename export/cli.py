@@ -90,7 +90,7 @@ def cli() -> None:
 )
 @click.option("--max-f1-drop", type=_SHARE, default=0.005, show_default=True, help="Largest loss of macro-F1.")
 @click.option(
-    "--cascade", is_flag=True, help="Add a head that answers the texts it is sure of, in a fraction of the time."
+    "--cascade", is_flag=True, help="Let n-grams alone answer the texts they are sure of, in a fraction of the time."
 )
 @click.option("--sign", type=_KEY, metavar="KEY", help="Sign the bundle with this private key; see gm-export keygen.")
 def run(

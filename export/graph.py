@@ -33,7 +33,6 @@ IR_VERSION = 8
 """Old enough for every onnxruntime that the runtime allows."""
 CONTRIB = "com.microsoft"
 _OUTPUT = "logits"
-_END = np.iinfo(np.int64).max
 
 Floats = npt.NDArray[np.float32]
 
@@ -58,12 +57,14 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The layers of one Transformer block; the columns of ``qkv`` are query | key | value."""
+    """The layers of one Transformer block; the columns of ``qkv`` are query | key | value.
 
-    attention_norm: Norm
+    The ``norm`` of the first block is part of the embeddings.
+    """
+
+    norm: Norm
     qkv: Linear
     attention_out: Linear
-    feed_forward_norm: Norm
     feed_forward_in: Linear
     feed_forward_out: Linear
 
@@ -72,37 +73,37 @@ class Block:
 class Network:
     """All that the graph needs to know of a student.
 
+    What comes before the first product depends on the character alone, so it is a table (compare Graef 2024,
+    "Transformer tricks: Precomputing the first layer", arXiv:2402.13388).
+
     Attributes:
-        characters: embedding table ``[vocabulary, d]``.
-        positions: embedding table ``[max_len, d]``.
+        characters: embedding table ``[vocabulary, d]``, normalised.
         blocks: in order.
-        norm: the final one, before the mean over the text.
-        head: from ``d`` to the classes; its part of the logits.
+        head: from the mean over the text to the classes; its part of the logits.
         heads: attention heads; they divide ``d``.
-        ngrams: the part of the logits of each row of :func:`runtime.cascade.table_rows`, ``[vocabulary + buckets, C]``;
-            ``None`` for a student without n-grams.
+        ngrams: the part of the logits of each row of :func:`runtime.cascade.table_rows`, ``[buckets, C]``, the bias of
+            ``head`` included, which then has none; ``None`` for a student without n-grams.
     """
 
     characters: Floats
-    positions: Floats
     blocks: tuple[Block, ...]
-    norm: Norm
     head: Linear
     heads: int
     ngrams: Floats | None
 
     @classmethod
     def of(cls, student: Student) -> Network:
-        """Return the weights of ``student``, which stay its own memory."""
+        """Return the weights of ``student``, in part its own memory."""
         modules = dict(student.named_modules())
+        head, ngrams = _linear(modules, "head"), None
+        if student.config.ngram_buckets:
+            head, ngrams = _in_halves(head, ngram_logits(student))
         return cls(
-            characters=_array(student.characters.weight),
-            positions=_array(student.positions.weight),
+            characters=_normalised(student, modules["blocks.0.norm"]),
             blocks=tuple(_block(modules, f"blocks.{index}.") for index in range(student.config.layers)),
-            norm=_norm(modules, "norm"),
-            head=_halved(_linear(modules, "head")) if student.config.ngram_buckets else _linear(modules, "head"),
+            head=head,
             heads=student.config.heads,
-            ngrams=_ngrams(student) if student.config.ngram_buckets else None,
+            ngrams=ngrams,
         )
 
     def quantisable(self) -> tuple[str, ...]:
@@ -132,18 +133,9 @@ class FloatEmitter:
         """Add the bias; an empty name, which stands for an input left out, for a layer without one."""
         return "" if layer.bias is None else self.constant(f"{layer.name}.bias", layer.bias)
 
-    def table(self, name: str, values: Floats) -> str:
-        """Add a small embedding table."""
-        return self.constant(name, values)
-
     def embed(self, network: Network) -> str:
-        """Look up characters, and add as many positions as there are: ``[B, L, d]``."""
-        characters = self.look_up("characters", network.characters, "ids")
-        length = self.node("Shape", ["ids"], "length", start=1, end=2)
-        zero = self.constant("zero", np.zeros(1, np.int64))
-        table = self.table("positions", network.positions)
-        positions = self.node("Slice", [table, zero, length, zero], "positions.used")
-        return self.node("Add", [characters, positions], "hidden")
+        """Look up the normalised embeddings of the characters: ``[B, L, d]``."""
+        return self.look_up("characters", network.characters, "ids")
 
     def normalise(self, hidden: str, norm: Norm) -> str:
         """Divide by the root mean square over the last axis, and scale.
@@ -181,32 +173,30 @@ class FloatEmitter:
         ]
         return self.node("Attention", inputs, qkv.name, CONTRIB, num_heads=heads)
 
-    def pool(self, hidden: str, head: Linear, name: str) -> str:
-        """Average over the text and apply the head, which stays in float: ``[B, C]``."""
-        mean = self.node("ReduceMean", [hidden], "mean", axes=[1], keepdims=0)
-        inputs = [mean, self.constant("head.weight", head.weight), self.bias(head)]
-        return self.node("Gemm", inputs, name)
+    def mean(self, hidden: str, name: str) -> str:
+        """Average over the text: ``[B, n]`` of ``[B, L, n]``."""
+        return self.node("ReduceMean", [hidden], name, axes=[1], keepdims=0)
 
-    def average_ngrams(self, table: Floats, vocabulary: int) -> str:
+    def classify(self, mean: str, head: Linear, ngrams: str, name: str) -> str:
+        """Apply ``head``, which stays in float, to ``[B, d]``; add the logits ``[B, C]`` of n-grams, or its bias."""
+        return self.node("Gemm", [mean, self.constant("head.weight", head.weight), ngrams or self.bias(head)], name)
+
+    def average_ngrams(self, table: Floats) -> str:
         """Average the rows of the characters and bigrams of a text: ``[B, C]``."""
-        buckets = len(table) - vocabulary
+        # A negative width cuts off: one node moves every id to the place before it and fills the last with PAD_ID.
+        one_back = self.constant("following.pads", np.array([0, -1, 0, 1]))
+        following = self.node("Pad", ["ids", one_back], "following")
         # Less a multiple of the buckets, which changes no remainder, the factor keeps the product within 32 bits.
-        factor = self.constant("bigrams.factor", np.int32(BIGRAM_FACTOR % buckets))
-        mixed = self.node("Mul", [self._part("bigrams.left", 0, -1), factor], "bigrams.mixed")
-        summed = self.node("Add", [mixed, self._part("bigrams.right", 1, _END)], "bigrams.summed")
-        bucket = self.node("Mod", [summed, self.constant("bigrams.buckets", np.int32(buckets))], "bigrams.bucket")
-        rows = self.node("Add", [bucket, self.constant("bigrams.first", np.int32(vocabulary))], "bigrams.rows")
-        ngrams = self.node("Concat", ["ids", rows], "ngrams.rows", axis=1)
-        return self.node("ReduceMean", [self.look_up("ngrams", table, ngrams)], "ngrams.logits", axes=[1], keepdims=0)
+        factor = self.constant("bigrams.factor", np.int32(BIGRAM_FACTOR % len(table)))
+        mixed = self.node("Mul", ["ids", factor], "bigrams.mixed")
+        bigrams = self.node("Add", [mixed, following], "bigrams")
+        both = self.node("Concat", ["ids", bigrams], "ngrams.hashed", axis=1)
+        rows = self.node("Mod", [both, self.constant("ngrams.buckets", np.int32(len(table)))], "ngrams.rows")
+        return self.mean(self.look_up("ngrams", table, rows), "ngrams.logits")
 
     def look_up(self, name: str, table: Floats, rows: str) -> str:
         """Take rows of a large table, of which a text needs a few."""
         return self.node("Gather", [self.constant(f"{name}.table", table), rows], name)
-
-    def _part(self, name: str, start: int, end: int) -> str:
-        """Leave out the first or the last id of every text."""
-        bounds = [self.constant(f"{name}.{what}", np.array([at])) for what, at in (("start", start), ("end", end))]
-        return self.node("Slice", ["ids", *bounds, self.constant(f"{name}.axis", np.array([1]))], name)
 
 
 class StandardEmitter(FloatEmitter):
@@ -252,24 +242,19 @@ def build(network: Network, emitter: FloatEmitter) -> bytes:
     Input ``ids``, int32 ``[batch, length]``; output ``logits``, float32 ``[batch, classes]``.
     """
     hidden = emitter.embed(network)
-    for block in network.blocks:
+    for index, block in enumerate(network.blocks):
+        if index:
+            hidden = emitter.normalise(hidden, block.norm)
         hidden = _emit_block(hidden, block, network.heads, emitter)
-    hidden = emitter.normalise(hidden, network.norm)
-    if network.ngrams is None:
-        emitter.pool(hidden, network.head, _OUTPUT)
-    else:
-        ngrams = emitter.average_ngrams(network.ngrams, len(network.characters))
-        emitter.node("Add", [emitter.pool(hidden, network.head, "transformer.logits"), ngrams], _OUTPUT)
+    ngrams = "" if network.ngrams is None else emitter.average_ngrams(network.ngrams)
+    emitter.classify(emitter.mean(hidden, "mean"), network.head, ngrams, _OUTPUT)
     return _model(emitter, network.head.weight.shape[1])
 
 
 def _emit_block(hidden: str, block: Block, heads: int, emitter: FloatEmitter) -> str:
-    normalised = emitter.normalise(hidden, block.attention_norm)
-    context = emitter.attention(normalised, block.qkv, heads)
-    attended = emitter.linear(context, block.attention_out)
+    attended = emitter.linear(emitter.attention(hidden, block.qkv, heads), block.attention_out)
     hidden = emitter.node("Add", [hidden, attended], f"{block.attention_out.name}.added")
-    normalised = emitter.normalise(hidden, block.feed_forward_norm)
-    fed = emitter.feed_forward(normalised, block.feed_forward_in, block.feed_forward_out)
+    fed = emitter.feed_forward(hidden, block.feed_forward_in, block.feed_forward_out)
     return emitter.node("Add", [hidden, fed], f"{block.feed_forward_out.name}.added")
 
 
@@ -285,12 +270,18 @@ def _model(emitter: FloatEmitter, classes: int) -> bytes:
     return content
 
 
+def ngram_logits(student: Student) -> Floats:
+    """Return the logits ``[buckets, C]`` that each row of the n-grams stands for: all after their mean is linear."""
+    with torch.no_grad():
+        logits: Tensor = student.ngram_head(student.ngrams.rows.weight)
+    return _array(logits)
+
+
 def _block(modules: dict[str, nn.Module], prefix: str) -> Block:
     return Block(
-        attention_norm=_norm(modules, f"{prefix}attention_norm"),
+        norm=_norm(modules, f"{prefix}norm"),
         qkv=_linear(modules, f"{prefix}qkv"),
         attention_out=_linear(modules, f"{prefix}attention_out"),
-        feed_forward_norm=_norm(modules, f"{prefix}feed_forward_norm"),
         feed_forward_in=_linear(modules, f"{prefix}feed_forward_in"),
         feed_forward_out=_linear(modules, f"{prefix}feed_forward_out"),
     )
@@ -303,16 +294,20 @@ def _linear(modules: dict[str, nn.Module], name: str) -> Linear:
     return Linear(name, _array(module.weight).T, bias)
 
 
-def _halved(layer: Linear) -> Linear:
+def _in_halves(head: Linear, ngrams: Floats) -> tuple[Linear, Floats]:
+    """Return head and n-grams whose logits add up to the mean of both.
+
+    The bias of the head goes to the n-grams: the mean of rows that all carry it carries it too.
+    """
     half = np.float32(0.5)
-    return Linear(layer.name, half * layer.weight, None if layer.bias is None else half * layer.bias)
+    bias = np.float32(0) if head.bias is None else head.bias
+    return Linear(head.name, half * head.weight, None), half * (ngrams + bias)
 
 
-def _ngrams(student: Student) -> Floats:
-    """Return half the logits that each row of the n-grams stands for: all after their mean is linear."""
+def _normalised(student: Student, norm: nn.Module) -> Floats:
     with torch.no_grad():
-        table: Tensor = student.ngram_head(student.ngrams.rows.weight) / 2
-    return _array(table)
+        normalised: Tensor = norm(student.characters.weight)
+    return _array(normalised)
 
 
 def _norm(modules: dict[str, nn.Module], name: str) -> Norm:

@@ -22,7 +22,7 @@ class Options:
         precision: share of accepted development texts that must be right; 0 accepts every text.
         limits: of parity.
         sign: private key to sign the bundle with.
-        cascade: train a head that answers alone where it is sure, if that costs no accuracy.
+        cascade: let the n-grams answer alone where they are sure, if that costs no accuracy.
     """
 
     int8: bool = True

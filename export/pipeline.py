@@ -148,7 +148,7 @@ def _confidence(source: Source, variant: Variant, precision: float) -> Confidenc
 def _cascade(
     source: Source, variant: Variant, confidence: Confidence, options: Options, report: Callable[[str], None]
 ) -> FittedCascade | None:
-    report("training the head of the cascade")
+    report("fitting the cascade")
     found = fit_cascade(source, variant.backend, confidence.temperature, confidence.max_unknown, options.precision)
     if found is None:
         report("no cascade: the head cannot answer a tenth of the development texts without losing right answers")

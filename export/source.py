@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.corpus import read_corpus
 from distill.models.student import Student
 from distill.predict import student_logits
 from distill.run_folder import RunFolder
@@ -72,32 +71,11 @@ def read_source(path: Path) -> Source:
     run.recipe()
     names, tokenizer, student = run.labels(), run.tokenizer(), run.student()
     dev, test = (_labelled(run, split, names) for split in ("dev", "test"))
-    sizes = student.head.out_features, student.characters.num_embeddings, student.positions.num_embeddings
+    sizes = student.head.out_features, student.characters.num_embeddings, student.config.max_len
     if sizes != (len(names), tokenizer.size, tokenizer.max_len):
         raise DataError(f"{path}: student, labels.json and tokenizer.json are not of one run; train again")
     reference = student_logits(student, tokenizer, test.texts)
     return Source(run, student, tokenizer, names, dev, test, reference)
-
-
-def read_training(source: Source) -> LabelledTexts:
-    """Read the training texts of the run once more, where the recipe says they are.
-
-    Raises:
-        DataError: they are not there any more, or not as they were when the run was made.
-    """
-    advice = "put the data back as it was when the run was made, train again, or export without --cascade"
-    recipe, path = source.run.recipe(), source.run.path
-    try:
-        corpus = read_corpus(recipe.data, recipe.training.seed)
-    except DataError as error:
-        raise DataError(
-            f"{path}: a cascade learns from the run's data, which cannot be read ({error}); {advice}"
-        ) from error
-    if corpus.fingerprint != source.run.environment().get("data_fingerprint"):
-        place = recipe.data.path or "the example set"
-        raise DataError(f"{path}: {place} is not the data that the run was trained on, or has changed since; {advice}")
-    labels = np.array([source.names.index(example.label) for example in corpus.train], dtype=np.int64)
-    return LabelledTexts(tuple(example.text for example in corpus.train), labels, source.names)
 
 
 def _labelled(run: RunFolder, split: str, names: tuple[str, ...]) -> LabelledTexts:

@@ -1,9 +1,9 @@
 """The cascade: a head of embeddings that answers the texts it is sure of, before the model is asked.
 
-It is the linear classifier over characters and hashed character bigrams of Joulin et al. 2017, "Bag of Tricks for
-Efficient Text Classification". All after the mean of the embeddings is linear there, so that embeddings, weights,
-bias and temperature are one table with a row of logits for each character and each bucket of bigrams: the logits of a
-text are the mean of its rows. ``docs/cascade.md`` defines it for other languages.
+It is the student's n-grams on their own: the linear classifier over characters and hashed character bigrams of Joulin
+et al. 2017, "Bag of Tricks for Efficient Text Classification". All after the mean of the embeddings is linear there, so
+that embeddings, weights, bias and temperature are one table of logits: those of a text are the mean of the rows of its
+characters and bigrams. ``docs/cascade.md`` defines it for other languages.
 
 It is two files of the bundle and no key of the manifest: a release that does not know it reads the bundle all the
 same, and answers by the model, whose thresholds and promises the bundle states as if there were no cascade.
@@ -21,11 +21,11 @@ import numpy.typing as npt
 from runtime.bundle import Bundle
 from runtime.errors import BundleError, VersionError
 from runtime.reference import Reference
-from runtime.tokenizer import Ids
+from runtime.tokenizer import PAD_ID, Ids
 
 CASCADE = "cascade.json"
 TABLE = "cascade.f16"
-KIND = "character_bigrams"
+KIND = "characters_and_bigrams"
 BIGRAM_FACTOR = 40503
 """Odd, and 2^16 divided by the golden ratio: neighbouring ids fall far apart (Knuth, volume 3, section 6.4)."""
 
@@ -38,40 +38,39 @@ Logits = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 
 
-def table_rows(ids: list[int], vocabulary: int, buckets: int) -> list[int]:
+def table_rows(ids: list[int], buckets: int) -> list[int]:
     """Return the rows of the table that a text adds up: its characters', then its bigrams'.
 
-    The row of a bigram ``a b`` is ``vocabulary + (a * 40503 + b) mod buckets``; ids are below 2^16 and buckets a power
-    of two, so unsigned 32-bit arithmetic is exact.
+    The row of a character ``a`` is ``a mod buckets``, that of a bigram ``a b`` is ``(a * 40503 + b) mod buckets``; the
+    last character forms one with :data:`PAD_ID <runtime.tokenizer.PAD_ID>`. Ids are below 2^16 and buckets a power of
+    two, so unsigned 32-bit arithmetic is exact.
 
     Args:
         ids: of the characters, at least one.
-        vocabulary: number of ids.
-        buckets: of bigrams, a power of two.
+        buckets: of the table, a power of two.
     """
     # Plain Python: on texts of twenty characters half as long as with arrays, right after a model has run.
     mask = buckets - 1
-    return ids + [vocabulary + (a * BIGRAM_FACTOR + b & mask) for a, b in pairwise(ids)]
+    bigrams = [a * BIGRAM_FACTOR + b & mask for a, b in pairwise([*ids, PAD_ID])]
+    return [a & mask for a in ids] + bigrams
 
 
 class Head:
     """Logits of a text as the mean of rows of a table; calibrated: their softmax is the score.
 
     Args:
-        table: ``[vocabulary + buckets, C]``, finite. Half floats cost two microseconds a text and save as much memory
-            as the table has bytes.
-        vocabulary: number of ids of the tokeniser.
+        table: ``[buckets, C]``, finite. Half floats cost two microseconds a text and save as much memory as the table
+            has bytes.
     """
 
-    def __init__(self, table: Halves | Logits, vocabulary: int) -> None:
-        self._take = table.take
-        self._vocabulary, self._buckets = vocabulary, len(table) - vocabulary
-        longest = min(_SHORT, (_MOST_PRODUCT // table.shape[1] + 1) // 2)
-        self._weights = [np.full(2 * n - 1, 1 / (2 * n - 1), np.float32) for n in range(1, longest + 1)]
+    def __init__(self, table: Halves | Logits) -> None:
+        self._take, self._buckets = table.take, len(table)
+        longest = min(_SHORT, _MOST_PRODUCT // table.shape[1] // 2)
+        self._weights = [np.full(2 * n, 1 / (2 * n), np.float32) for n in range(1, longest + 1)]
 
     def logits(self, ids: Ids) -> Logits:
         """Return the logits ``[C]`` of the ids of one text, ``[length]`` with a length of at least 1."""
-        taken = self._take(table_rows(ids.tolist(), self._vocabulary, self._buckets), 0)
+        taken = self._take(table_rows(ids.tolist(), self._buckets), 0)
         rows: Logits = taken.astype(np.float32)
         if len(ids) <= len(self._weights):
             # Six microseconds faster than adding up along an axis and dividing, right after a model has run.
@@ -86,7 +85,7 @@ class CascadeEntry:
     """What a bundle says about its cascade.
 
     Attributes:
-        buckets: of bigrams, a power of two, 1 to 65,536.
+        buckets: rows of the table, a power of two, 1 to 65,536.
         threshold: lowest score at which the answer of the head is final, 0 to 1.
         temperature: of the model on texts that the head leaves to it, in place of the manifest's, 0.001 to 1000.
         accepted_from: the default threshold of acceptance, in place of the manifest's: 0 to 1.
@@ -141,16 +140,12 @@ class Cascade:
     entry: CascadeEntry
 
 
-def read_cascade(bundle: Bundle, vocabulary: int) -> Cascade | None:
+def read_cascade(bundle: Bundle) -> Cascade | None:
     """Return the cascade of a bundle; ``None`` where it has none.
-
-    Args:
-        bundle: the bundle.
-        vocabulary: number of ids of its tokeniser.
 
     Raises:
         VersionError: it is of a kind that this release does not know.
-        BundleError: it is not valid, or does not fit the manifest or the tokeniser.
+        BundleError: it is not valid, or does not fit the manifest.
     """
     if CASCADE not in bundle.manifest.files:
         return None
@@ -158,7 +153,7 @@ def read_cascade(bundle: Bundle, vocabulary: int) -> Cascade | None:
     entry = CascadeEntry.from_bytes(bundle.read(CASCADE), where)
     if len(entry.reference.labels) != classes:
         raise _refusal(where, f"has {len(entry.reference.labels)} labels, the manifest {classes}")
-    return Cascade(Head(_read_table(bundle, (vocabulary + entry.buckets, classes)), vocabulary), entry)
+    return Cascade(Head(_read_table(bundle, (entry.buckets, classes))), entry)
 
 
 def table_bytes(table: Halves | Logits) -> bytes:

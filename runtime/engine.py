@@ -52,7 +52,7 @@ class Engine:
         thresholds = manifest.thresholds
         # The model comes last: nothing of it is parsed if anything else is wrong.
         tokenizer = bundle.tokenizer()
-        found = read_cascade(bundle, tokenizer.size) if cascade else None
+        found = read_cascade(bundle) if cascade else None
         self._head = found.head.logits if found else None
         self._temperature = manifest.temperature
         if found:

@@ -87,6 +87,10 @@ class GNNTeacher(nn.Module):
         logits: Tensor = self.head(self._drop(representation))
         return logits
 
+    def answers(self, representation: Tensor) -> tuple[Tensor, ...]:
+        """Return the one answer: :meth:`classify`."""
+        return (self.classify(representation),)
+
     def forward(self, graphs: Batch) -> Tensor:
         """Return logits ``[B, C]`` of B graphs."""
         return self.classify(self.encode(graphs))

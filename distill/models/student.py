@@ -1,4 +1,4 @@
-"""The student: a small pre-norm Transformer over character ids, and beside it the mean of n-gram embeddings."""
+"""The student: a small Transformer over the characters of a text, and beside it the mean of n-gram embeddings."""
 
 from __future__ import annotations
 
@@ -19,30 +19,29 @@ _NGRAM_RATE = 5.0
 
 
 class StudentBlock(nn.Module):
-    """Pre-norm self-attention and feed-forward, each added to its input.
+    """Normalisation, then self-attention and feed-forward, each added to its input.
 
     The query, key and value projections are one matrix, ordered query | key | value: the layout that
     onnxruntime's attention operators expect. Normalisation is by the root mean square (Zhang and Sennrich 2019,
-    "Root Mean Square Layer Normalization"), and the layer into the feed-forward has no bias: each spares the
-    exported graph work (``benchmarks/README.md``) and costs no accuracy that could be measured.
+    "Root Mean Square Layer Normalization"), once a block, and the layer into the feed-forward has no bias: each spares
+    the exported graph work (``benchmarks/README.md``) and costs no accuracy that could be measured.
     """
 
     def __init__(self, config: StudentConfig) -> None:
         super().__init__()
         self.heads = config.heads
         self.dropout = config.dropout
-        self.attention_norm = nn.RMSNorm(config.width, eps=_EPSILON)
+        self.norm = nn.RMSNorm(config.width, eps=_EPSILON)
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.attention_out = nn.Linear(config.width, config.width)
-        self.feed_forward_norm = nn.RMSNorm(config.width, eps=_EPSILON)
         self.feed_forward_in = nn.Linear(config.width, config.feed_forward, bias=False)
         self.feed_forward_out = nn.Linear(config.feed_forward, config.width)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Return the next hidden states ``[B, L, d]``; ``mask`` is ``[B, L]``, true where there is text."""
-        hidden = hidden + self._drop(self._attend(self.attention_norm(hidden), mask))
-        inner = functional.relu(self.feed_forward_in(self.feed_forward_norm(hidden)))
-        return hidden + self._drop(self.feed_forward_out(inner))
+        hidden = self._drop(self.norm(hidden))
+        hidden = hidden + self._drop(self._attend(hidden, mask))
+        return hidden + self._drop(self.feed_forward_out(functional.relu(self.feed_forward_in(hidden))))
 
     def _attend(self, hidden: Tensor, mask: Tensor) -> Tensor:
         batch, length, width = hidden.shape
@@ -69,31 +68,35 @@ class NGrams(nn.Module):
     :func:`runtime.cascade.table_rows`.
 
     Args:
-        vocabulary: number of ids of the tokeniser.
         buckets: of bigrams, a power of two.
         width: of the embeddings.
     """
 
-    def __init__(self, vocabulary: int, buckets: int, width: int) -> None:
+    def __init__(self, buckets: int, width: int) -> None:
         super().__init__()
-        self.vocabulary = vocabulary
         self.buckets = buckets
-        self.rows = nn.Embedding(vocabulary + buckets, width)
+        self.rows = nn.Embedding(buckets, width)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return means ``[B, width]`` of ids ``[B, L]``; ``mask`` is true where there is text."""
-        bigrams = self.vocabulary + (ids[:, :-1] * BIGRAM_FACTOR + ids[:, 1:]) % self.buckets
-        there = torch.cat([mask, mask[:, 1:]], 1).unsqueeze(-1).to(self.rows.weight.dtype)
-        mean: Tensor = (self.rows(torch.cat([ids, bigrams], 1)) * there).sum(1) / there.sum(1)
+        # What follows the last character is padding, in a full row as well.
+        following = functional.pad(ids[:, 1:], (0, 1), value=PAD_ID)
+        rows = torch.cat([ids, ids * BIGRAM_FACTOR + following], 1) % self.buckets
+        there = torch.cat([mask, mask], 1).unsqueeze(-1).to(self.rows.weight.dtype)
+        mean: Tensor = (self.rows(rows) * there).sum(1) / there.sum(1)
         return mean
 
 
 class Student(nn.Module):
-    """Character embeddings and positions → blocks → mean over the text → linear head; n-grams → linear head.
+    """Character embeddings → blocks → mean over the text → linear head; beside them n-grams → linear head.
 
-    The logits are the mean of those of the Transformer and of the n-grams. In training each text goes to one of the
-    two, by lot, so that each learns to answer alone and the mean is that of an ensemble. N-grams alone are about as
-    good as the Transformer, and err on other texts.
+    The logits are the mean of those of the Transformer and of the n-grams. The two share no weight and each learns as
+    if it were alone (``answers``), so that the mean is that of an ensemble. N-grams are about as good as the
+    Transformer, and err on other texts.
+
+    The Transformer sees a text as a set of characters: order is what the bigrams know. Positions gained nothing on
+    three sets, and without them all that comes before the first product depends on the character alone: the exported
+    graph looks it up.
 
     ``encode`` gives the representation R_S that mutual distillation compares and mixes: the mean of the Transformer's
     states, then that of the n-grams. ``classify`` turns a representation into logits; ``forward`` is their composition.
@@ -102,21 +105,18 @@ class Student(nn.Module):
         config: sizes and dropout.
         vocabulary: number of ids of the tokeniser.
         classes: number of labels.
-        max_len: longest id sequence.
     """
 
-    def __init__(self, config: StudentConfig, vocabulary: int, classes: int, max_len: int) -> None:
+    def __init__(self, config: StudentConfig, vocabulary: int, classes: int) -> None:
         super().__init__()
         self.config = config
         self.characters = nn.Embedding(vocabulary, config.width, padding_idx=PAD_ID)
-        self.positions = nn.Embedding(max_len, config.width)
         self.blocks = nn.ModuleList(StudentBlock(config) for _ in range(config.layers))
-        self.norm = nn.RMSNorm(config.width, eps=_EPSILON)
         self.head = nn.Linear(config.width, classes)
         self.apply(_initialise)
         self.representation_width = config.width
         if config.ngram_buckets:
-            self.ngrams = NGrams(vocabulary, config.ngram_buckets, config.ngram_width)
+            self.ngrams = NGrams(config.ngram_buckets, config.ngram_width)
             self.ngram_head = nn.Linear(config.ngram_width, classes)
             self.representation_width += config.ngram_width
             nn.init.uniform_(self.ngrams.rows.weight, -1 / config.ngram_width, 1 / config.ngram_width)
@@ -126,25 +126,24 @@ class Student(nn.Module):
     def encode(self, ids: Tensor) -> Tensor:
         """Return representations ``[B, r]`` of ids ``[B, L]``, rows padded at the end with ``PAD_ID``."""
         mask = ids != PAD_ID
-        hidden = self.characters(ids) + self.positions.weight[: ids.shape[1]]
-        hidden = functional.dropout(hidden, self.config.dropout, self.training)
+        hidden: Tensor = self.characters(ids)
         for block in self.blocks:
             hidden = block(hidden, mask)
         weights = mask.unsqueeze(-1).to(hidden.dtype)
-        mean: Tensor = (self.norm(hidden) * weights).sum(1) / weights.sum(1)
+        mean: Tensor = (hidden * weights).sum(1) / weights.sum(1)
         return torch.cat([mean, self.ngrams(ids, mask)], 1) if self.config.ngram_buckets else mean
 
-    def classify(self, representation: Tensor) -> Tensor:
-        """Return logits ``[B, C]`` of representations ``[B, r]``."""
+    def answers(self, representation: Tensor) -> tuple[Tensor, ...]:
+        """Return logits ``[B, C]`` of the Transformer, and of the n-grams where there are any."""
         dropped = functional.dropout(representation, self.config.dropout, self.training)
-        logits: Tensor = self.head(dropped[:, : self.config.width])
+        by_transformer: Tensor = self.head(dropped[:, : self.config.width])
         if not self.config.ngram_buckets:
-            return logits
-        share: Tensor | float = 0.5
-        if self.training:
-            share = torch.randint(2, (len(logits), 1), device=logits.device).to(logits.dtype)
-        logits = share * logits + (1 - share) * self.ngram_head(dropped[:, self.config.width :])
-        return logits
+            return (by_transformer,)
+        return by_transformer, self.ngram_head(dropped[:, self.config.width :])
+
+    def classify(self, representation: Tensor) -> Tensor:
+        """Return logits ``[B, C]`` of representations ``[B, r]``: the mean of the answers."""
+        return torch.stack(self.answers(representation)).mean(0)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return logits ``[B, C]`` of ids ``[B, L]``."""

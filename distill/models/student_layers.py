@@ -54,7 +54,7 @@ def _attention_map(block: StudentBlock, hidden: Tensor, mask: Tensor) -> Tensor:
     """Compute again what the fused attention does not give out: softmax(QKᵀ/√d), the mean over the heads."""
     batch, length, width = hidden.shape
     weight, bias = block.qkv.weight[: 2 * width], block.qkv.bias[: 2 * width]
-    both = nn.functional.linear(block.attention_norm(hidden), weight, bias)
+    both = nn.functional.linear(block.norm(hidden), weight, bias)
     query, key = both.view(batch, length, 2, block.heads, width // block.heads).permute(2, 0, 3, 1, 4)
     scores = (query @ key.transpose(-1, -2) / math.sqrt(width // block.heads)).float()
     attention: Tensor = scores.masked_fill(~mask[:, None, None, :], -math.inf).softmax(-1).mean(1)

@@ -22,7 +22,7 @@ from distill.gate_mixup import lesson
 from distill.graph import GraphBuilder
 from distill.journal import Journal
 from distill.learner import Learner
-from distill.losses import distillation_loss, label_loss, mutual_loss, representation_loss
+from distill.losses import distillation_loss, label_loss, mean_loss, mutual_loss, representation_loss
 from distill.models.gnn_teacher import GNNTeacher
 from distill.models.student import Student
 from distill.predict import prediction_rows
@@ -91,7 +91,7 @@ class GateMixup:
         self.dev_set = self._encode(self.corpus.dev)
 
         settings, classes = recipe.training, len(self.corpus.labels)
-        student = Student(recipe.student, self.tokenizer.size, classes, recipe.student.max_len)
+        student = Student(recipe.student, self.tokenizer.size, classes)
         teacher = GNNTeacher(recipe.teacher, self.builder.size, classes)
         to_teacher = nn.Linear(student.representation_width, teacher.width)
         to_student = nn.Linear(teacher.width, student.representation_width)
@@ -206,8 +206,8 @@ class GateMixup:
         """Take one step of ``learning`` towards the labels; return the loss."""
         learning.module.train()
         with mixed_precision(self.device):
-            logits = learning.network.classify(learning.network.encode(self._read(learning, batch)))
-            loss = label_loss(logits, batch.labels, self.recipe.training.label_smoothing)
+            own = learning.network.encode(self._read(learning, batch))
+            loss = self._label_loss(learning.network.answers(own), batch)
         learning.step(loss)
         return loss
 
@@ -221,15 +221,20 @@ class GateMixup:
                 representation = teaching.network.encode(teaching.inputs(batch))
                 taught = lesson(teaching.network, representation, batch.labels, config, ablate)
             own = learning.network.encode(self._read(learning, batch))
-            logits = learning.network.classify(own)
-            labels = label_loss(logits, batch.labels, self.recipe.training.label_smoothing)
-            distillation = distillation_loss(logits, taught.logits, config.temperature)
+            answers = learning.network.answers(own)
+            distillation = mean_loss(
+                answers, lambda logits: distillation_loss(logits, taught.logits, config.temperature)
+            )
             if ablate.kl:
                 distillation = torch.zeros_like(distillation)
             distance = representation_loss(learning.projection(own), taught.representation)
-            loss = mutual_loss(labels, distillation, distance, config)
+            loss = mutual_loss(self._label_loss(answers, batch), distillation, distance, config)
         learning.step(loss.total)
         return {**loss._asdict(), "pass_rate": taught.passed.float().mean()}
+
+    def _label_loss(self, answers: Sequence[Tensor], batch: Batch) -> Tensor:
+        smoothing = self.recipe.training.label_smoothing
+        return mean_loss(answers, lambda logits: label_loss(logits, batch.labels, smoothing))
 
     def _read(self, learner: Learner, batch: Batch) -> Any:  # noqa: ANN401 - ids or graphs
         """Return what a learning network reads: the student does not see every character."""
@@ -271,7 +276,7 @@ class GateMixup:
         run.save_labels(names)
         self.tokenizer.save(run.path / "tokenizer.json")
         student = cast(Student, self.student.module)
-        run.save_student(student, self.tokenizer.size, len(names), recipe.student.max_len)
+        run.save_student(student, self.tokenizer.size, len(names))
         run.save_teacher(self.teacher.module, recipe.teacher, self.builder.size, len(names))
         self.builder.save(run.nodes)
         for split, examples, encoded in (("dev", self.corpus.dev, self.dev_set), ("test", self.corpus.test, test_set)):

@@ -30,7 +30,14 @@ from distill.lm.carry_over import carry_over, character_vectors, fit
 from distill.lm.folder import FinetunedLM, read_finetuned
 from distill.lm.recipe import LayersConfig, LayersDataConfig, LayersRecipe
 from distill.lm.teacher_cache import Targets, cached, teacher_logits
-from distill.losses import attention_loss, distillation_loss, hidden_loss, label_loss, representation_loss
+from distill.losses import (
+    attention_loss,
+    distillation_loss,
+    hidden_loss,
+    label_loss,
+    mean_loss,
+    representation_loss,
+)
 from distill.models.student import Student, parameter_groups
 from distill.models.student_layers import StudentLayers, watch
 from distill.predict import prediction_rows, student_logits
@@ -146,7 +153,7 @@ class LayerDistillation:
         """Make the student and what leads from its states to the teacher's."""
         config, width = self.recipe.student, self.finetuned.teacher.width
         torch.manual_seed(self.recipe.training.seed)
-        student = Student(config, self.tokenizer.size, len(self.corpus.labels), config.max_len)
+        student = Student(config, self.tokenizer.size, len(self.corpus.labels))
         vectors = character_vectors(self.finetuned, self.tokenizer)
         if self.recipe.lm_layers.carry_embeddings:
             carry_over(student, vectors)
@@ -184,10 +191,11 @@ class LayerDistillation:
         labels = self.labels[list(rows)].to(self.device)
         with mixed_precision(self.device):
             with watch(self.student) as seen:
-                logits = self.student(hide_characters(ids, self.recipe.training.character_dropout))
+                own = self.student.encode(hide_characters(ids, self.recipe.training.character_dropout))
+            answers = self.student.answers(own)
             parts: dict[str, Callable[[], Tensor]] = {
-                "labels": lambda: self._label_loss(logits, labels),
-                "outputs": lambda: distillation_loss(logits, taught.logits, self.recipe.lm_layers.temperature),
+                "labels": lambda: mean_loss(answers, lambda logits: self._label_loss(logits, labels)),
+                "outputs": lambda: mean_loss(answers, lambda logits: self._output_loss(logits, taught)),
                 "hidden": lambda: self._hidden_loss(seen, taught),
                 "attention": lambda: _attention_loss(seen, taught),
                 "embeddings": lambda: self._embedding_loss(ids),
@@ -199,6 +207,9 @@ class LayerDistillation:
         if not labelled.any():  # a mean over nothing is not a number
             return logits[labelled].sum()
         return label_loss(logits[labelled], labels[labelled], self.recipe.training.label_smoothing)
+
+    def _output_loss(self, logits: Tensor, taught: Targets) -> Tensor:
+        return distillation_loss(logits, taught.logits, self.recipe.lm_layers.temperature)
 
     def _hidden_loss(self, seen: StudentLayers, taught: Targets) -> Tensor:
         """Return the mean over the blocks of the distance to their layer of the teacher."""
@@ -223,10 +234,10 @@ class LayerDistillation:
 
     def _save(self) -> None:
         """Write the student and what it needs; it holds its best weights."""
-        run, recipe, names = self.run, self.recipe, self.corpus.labels
+        run, names = self.run, self.corpus.labels
         run.save_labels(names)
         self.tokenizer.save(run.path / "tokenizer.json")
-        run.save_student(self.student, self.tokenizer.size, len(names), recipe.student.max_len)
+        run.save_student(self.student, self.tokenizer.size, len(names))
 
     def _environment(self) -> dict[str, Any]:
         about = environment(self.recipe.training.seed, self.device, self.corpus, self.journal.seconds)

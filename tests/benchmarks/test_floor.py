@@ -22,7 +22,7 @@ from tests.runtime.bundles import Model, edit_manifest, tokenizer, write_bundle
 def model() -> bytes:
     """An INT8 student of one block, 32 wide, 64 inside, in a vocabulary of 40."""
     torch.manual_seed(0)
-    student = Student(StudentConfig(layers=1, width=32, heads=2, feed_forward=64), 40, 3, 128)
+    student = Student(StudentConfig(layers=1, width=32, heads=2, feed_forward=64), 40, 3)
     layers = {name: layer for name, layer in student.named_modules() if isinstance(layer, nn.Linear)}
     inputs = {name: Inputs.of(torch.randn(100, layer.in_features)) for name, layer in layers.items()}
     return build(Network.of(student), Int8Emitter(inputs, scheme("generic")))

@@ -20,7 +20,7 @@ def student() -> Student:
     """An untrained student."""
     torch.manual_seed(0)
     config = StudentConfig(layers=1, width=8, heads=2, feed_forward=16, max_len=12)
-    return Student(config, TOKENIZER.size, 3, 12).eval()
+    return Student(config, TOKENIZER.size, 3).eval()
 
 
 def test_logits_do_not_depend_on_the_other_texts(student: Student) -> None:

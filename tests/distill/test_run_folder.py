@@ -32,8 +32,8 @@ def run(tmp_path: Path) -> RunFolder:
     folder.save_labels(LABELS)
     tokenizer.save(folder.path / "tokenizer.json")
     torch.manual_seed(0)
-    student = Student(SMALL, tokenizer.size, len(LABELS), SMALL.max_len)
-    folder.save_student(student, tokenizer.size, len(LABELS), SMALL.max_len)
+    student = Student(SMALL, tokenizer.size, len(LABELS))
+    folder.save_student(student, tokenizer.size, len(LABELS))
     folder.save_predictions("test", ROWS)
     folder.save_environment({"seed": 3})
     folder.save_metrics([{"event": "initial", "epoch": 1}, {"event": "final"}])
@@ -51,7 +51,7 @@ def test_everything_saved_comes_back(run: RunFolder) -> None:
 def test_student_comes_back_with_its_weights_ready_to_classify(run: RunFolder) -> None:
     ids = torch.from_numpy(run.tokenizer().encode("片碱").ids).unsqueeze(0)
     torch.manual_seed(0)
-    original = Student(SMALL, run.tokenizer().size, len(LABELS), SMALL.max_len).eval()
+    original = Student(SMALL, run.tokenizer().size, len(LABELS)).eval()
     student = run.student()
     assert not student.training
     assert torch.equal(student(ids), original(ids))

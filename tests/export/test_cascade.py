@@ -1,60 +1,36 @@
-"""A head trained on the run's data, and a threshold that costs nothing."""
+"""The student's n-grams as the head of a cascade, and a threshold that costs nothing."""
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
-from distill.corpus import read_corpus
-from distill.lm.recipe import LayersRecipe
 from distill.metrics import accuracy, macro_f1
-from distill.recipe import BaseRecipe, DataConfig, read_recipe
 from distill.run_folder import RunFolder
 from export.cascade import fit_sure
 from export.cli import cli
-from export.head import choose_buckets, train_table
+from export.graph import ngram_logits
 from export.options import Options
 from export.pipeline import Exported, export_run
-from export.source import read_source, read_training
+from export.source import read_source
 from runtime import Classifier
 from runtime.bundle import Bundle
 from runtime.cascade import CASCADE, TABLE, CascadeEntry, Head
-from runtime.errors import DataError
-from tests.export.conftest import NAMES, ROWS, SIZES, SPLITS
+from runtime.errors import ConfigError
+from tests.export.conftest import NAMES, SIZES, write_run
 
 
 @pytest.fixture(scope="module")
-def run(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the run folder and give it data that lies on the disk."""
-    folder = tmp_path_factory.mktemp("cascade")
-    data = folder / "data"
-    data.mkdir()
-    further = [(f"{text}{more}", label) for text, label in ROWS for more in ("。", " 新", " 25kg")]
-    for split, rows in {"train": further, "dev": SPLITS["dev"], "test": SPLITS["test"]}.items():
-        lines = "".join(f"{text}\t{label}\n" for text, label in rows)
-        (data / f"{split}.tsv").write_text(f"text\tlabel\n{lines}", encoding="utf-8")
-    copied = shutil.copytree(run_folder, folder / "run")
-    recipe = read_recipe(None, (*SIZES, f"data.path={json.dumps(str(data))}"))
-    _point_at(RunFolder(copied), recipe, recipe.data)
-    return copied
-
-
-def _point_at(run: RunFolder, recipe: BaseRecipe, data: DataConfig) -> None:
-    run.save_recipe(recipe)
-    run.save_environment({"data_fingerprint": read_corpus(data, 0).fingerprint})
-
-
-@pytest.fixture(scope="module")
-def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def exported(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """Export it with a cascade."""
-    return export_run(run, tmp_path_factory.mktemp("out") / "bundle", Options(cascade=True))
+    return export_run(run_folder, tmp_path_factory.mktemp("out") / "bundle", Options(cascade=True))
 
 
-def test_the_bundle_answers_as_was_measured(exported: Exported, run: Path) -> None:
-    source, metrics = read_source(run), exported.manifest.metrics["cascade"]
+def test_the_bundle_answers_as_was_measured(exported: Exported, run_folder: Path) -> None:
+    source, metrics = read_source(run_folder), exported.manifest.metrics["cascade"]
     for data in (source.dev, source.test):
         with Classifier(exported.path) as classifier:
             found = classifier.classify_many(data.texts)
@@ -66,8 +42,8 @@ def test_the_bundle_answers_as_was_measured(exported: Exported, run: Path) -> No
     assert metrics["answered_by_head"]["dev"] >= 0.1
 
 
-def test_no_right_answer_is_lost_on_the_development_set(exported: Exported, run: Path) -> None:
-    source = read_source(run)
+def test_no_right_answer_is_lost_on_the_development_set(exported: Exported, run_folder: Path) -> None:
+    source = read_source(run_folder)
     right = []
     for cascade in (True, False):
         with Classifier(exported.path, cascade=cascade) as classifier:
@@ -77,10 +53,10 @@ def test_no_right_answer_is_lost_on_the_development_set(exported: Exported, run:
 
 
 def test_what_the_manifest_says_of_the_model_does_not_depend_on_the_cascade(
-    exported: Exported, run: Path, tmp_path: Path
+    exported: Exported, run_folder: Path, tmp_path: Path
 ) -> None:
     """A reader that passes the cascade over is right: promises, thresholds and temperature are the model's."""
-    plain = export_run(run, tmp_path / "bundle", Options())
+    plain = export_run(run_folder, tmp_path / "bundle", Options())
     with_cascade, without = exported.manifest, plain.manifest
     assert set(with_cascade.files) - set(without.files) == {CASCADE, TABLE}
     assert {name: with_cascade.files[name] for name in without.files} == without.files
@@ -89,9 +65,9 @@ def test_what_the_manifest_says_of_the_model_does_not_depend_on_the_cascade(
     assert plain.cascade is None
 
 
-def test_the_reference_of_the_cascade_is_of_head_and_model_together(exported: Exported, run: Path) -> None:
+def test_the_reference_of_the_cascade_is_of_head_and_model_together(exported: Exported, run_folder: Path) -> None:
     entry = CascadeEntry.from_bytes(Bundle.open(exported.path).read(CASCADE), CASCADE)
-    source = read_source(run)
+    source = read_source(run_folder)
     with Classifier(exported.path) as classifier:
         found = classifier.classify_many(source.dev.texts)
     shares = [np.mean([prediction.label == name for prediction in found]) for name in NAMES]
@@ -101,57 +77,48 @@ def test_the_reference_of_the_cascade_is_of_head_and_model_together(exported: Ex
     assert entry.reference.scores == pytest.approx(counted, abs=2 / len(found))
 
 
-def test_two_exports_have_the_same_head(exported: Exported, run: Path, tmp_path: Path) -> None:
-    again = export_run(run, tmp_path / "again", Options(cascade=True))
+def test_two_exports_have_the_same_head(exported: Exported, run_folder: Path, tmp_path: Path) -> None:
+    again = export_run(run_folder, tmp_path / "again", Options(cascade=True))
     assert again.manifest.files == exported.manifest.files
 
 
-def test_the_command_says_how_much_the_head_answers(run: Path, tmp_path: Path) -> None:
-    done = CliRunner().invoke(cli, ["--int8", str(run), "--cascade", "--out", str(tmp_path / "bundle")])
+def test_the_command_says_how_much_the_head_answers(run_folder: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["--int8", str(run_folder), "--cascade", "--out", str(tmp_path / "bundle")])
     assert done.exit_code == 0, done.stderr
-    assert "training the head of the cascade" in done.stderr
+    assert "fitting the cascade" in done.stderr
     assert "its head answers alone, " in done.stdout
 
 
-def test_a_run_of_the_other_recipe_has_its_data_read_alike(run: Path, tmp_path: Path) -> None:
-    copied = RunFolder(shutil.copytree(run, tmp_path / "run"))
-    plain = copied.recipe()
-    layers = LayersRecipe.model_validate({"recipe": "lm_layers", "data": plain.data.model_dump()})
-    _point_at(copied, layers, plain.data)
-    assert read_training(read_source(copied.path)).texts == read_training(read_source(run)).texts
+def test_the_head_is_the_ngrams_of_the_student(run_folder: Path) -> None:
+    source = read_source(run_folder)
+    head = Head(ngram_logits(source.student))
+    for ids in source.dev_ids()[:20]:
+        with torch.inference_mode():
+            _, by_ngrams = source.student.answers(source.student.encode(torch.from_numpy(ids).long()[None]))
+        assert head.logits(ids) == pytest.approx(by_ngrams[0].numpy(), abs=1e-5)
 
 
-def test_data_that_has_changed_is_one_line(run: Path, tmp_path: Path) -> None:
-    copied = RunFolder(shutil.copytree(run, tmp_path / "run"))
-    copied.save_environment({"data_fingerprint": "0" * 64})
-    with pytest.raises(DataError, match=r"is not the data that the run was trained on.*without --cascade$") as caught:
-        export_run(copied.path, tmp_path / "bundle", Options(cascade=True))
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "bundle").exists()
-
-
-def test_data_that_is_gone_is_one_line(run: Path, tmp_path: Path) -> None:
-    copied = RunFolder(shutil.copytree(run, tmp_path / "run"))
-    copied.save_recipe(read_recipe(None, (*SIZES, "data.path=nowhere.tsv")))
-    with pytest.raises(DataError, match=r"nowhere\.tsv.*without --cascade$"):
-        export_run(copied.path, tmp_path / "bundle", Options(cascade=True))
-
-
-def test_a_head_that_costs_right_answers_is_left_out(run: Path, tmp_path: Path) -> None:
-    """It learns from texts that share no character with those it is tried on."""
-    folder, copied = tmp_path / "data", RunFolder(shutil.copytree(run, tmp_path / "run"))
-    folder.mkdir()
-    for split, texts in {"train": ("uvw", "xyz", "rst"), "dev": ("u",), "test": ("x",)}.items():
-        lines = "".join(f"{text}\t{label}\n" for text, label in zip(texts, NAMES, strict=False))
-        (folder / f"{split}.tsv").write_text(f"text\tlabel\n{lines}", encoding="utf-8")
-    recipe = read_recipe(None, (*SIZES, f"data.path={json.dumps(str(folder))}"))
-    _point_at(copied, recipe, recipe.data)
+def test_a_head_that_costs_right_answers_is_left_out(run_folder: Path, tmp_path: Path) -> None:
+    """Its n-grams say the opposite of what they have learnt, and louder than the Transformer can put right."""
+    copied = RunFolder(shutil.copytree(run_folder, tmp_path / "run"))
+    student = copied.student()
+    with torch.no_grad():
+        student.ngram_head.weight.mul_(-1.0)
+        student.head.weight.mul_(100.0)
+    copied.save_student(student, student.characters.num_embeddings, len(NAMES))
     said: list[str] = []
     plain = export_run(copied.path, tmp_path / "bundle", Options(cascade=True), said.append)
     assert said[-1].startswith("no cascade: ")
     assert plain.cascade is None
     assert CASCADE not in plain.manifest.files
     assert "cascade" not in plain.manifest.metrics
+
+
+def test_a_student_without_ngrams_has_no_head(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", *SIZES, "student.ngram_buckets=0")
+    with pytest.raises(ConfigError, match=r"--cascade: the student was trained without n-grams.*; leave it out$"):
+        export_run(run.path, tmp_path / "bundle", Options(cascade=True))
+    assert not (tmp_path / "bundle").exists()
 
 
 @pytest.mark.parametrize(
@@ -181,19 +148,3 @@ def test_a_head_that_may_answer_less_than_a_tenth_is_not_worth_it() -> None:
     assert fit_sure(scores, gain) is None
     scores[:1], gain[:1] = 0.9, 0
     assert fit_sure(scores, gain) == 0.31
-
-
-@pytest.mark.parametrize(
-    ("vocabulary", "classes", "buckets"), [(2000, 16, 1 << 16), (2000, 30, 1 << 15), (5000, 500, 1 << 10)]
-)
-def test_a_table_is_as_large_as_memory_allows(vocabulary: int, classes: int, buckets: int) -> None:
-    assert choose_buckets(vocabulary, classes) == buckets
-
-
-def test_a_head_learns_what_only_the_order_of_characters_tells() -> None:
-    ids = [np.array(text, np.int32) for text in ([2, 3, 4], [4, 3, 2], [3, 4, 2], [2, 4, 3])]
-    labels = np.array([0, 1, 0, 1])
-    table = train_table(ids, labels, np.eye(2, dtype=np.float32)[labels], 5, 64)
-    head = Head(table, 5)
-    assert [int(head.logits(text).argmax()) for text in ids] == labels.tolist()
-    assert np.ptp(table[0]) == pytest.approx(np.ptp(table[1]))  # neither occurs, both hold the bias alone

@@ -115,9 +115,9 @@ def test_a_refused_model_leaves_the_bundle_in_service_alone(run_folder: Path, tm
 
 
 def test_a_sensitive_layer_stays_in_float_where_int8_alone_is_refused(tmp_path: Path) -> None:
-    brittle = write_brittle_run(tmp_path / "run", "blocks.1.feed_forward_out").path
+    brittle = write_brittle_run(tmp_path / "run", "blocks.0.feed_forward_out").path
     exported = export_run(brittle, tmp_path / "bundle", Options())
-    assert exported.comparisons[0].variant == "ONNX INT8, but blocks.1.feed_forward_out"
+    assert exported.comparisons[0].variant == "ONNX INT8, but blocks.0.feed_forward_out"
     assert exported.comparisons[0].agreement >= 0.995
     allowed = export_run(brittle, tmp_path / "bundle", Options(limits=Limits(0.0, 1.0)))
     assert allowed.comparisons[0].variant == "ONNX INT8"

@@ -173,7 +173,7 @@ def _write_golden(path: Path, characters: CharTokenizer, network: Model, labels:
 def add_cascade(folder: Path, table: npt.NDArray[np.float32] | None = None, **keys: object) -> npt.NDArray[np.float16]:
     """Give a bundle a cascade with 16 buckets, whose values ``keys`` replaces, and return its table of logits."""
     if table is None:
-        table = np.random.default_rng(3).normal(size=(tokenizer().size + 16, len(LABELS))).astype(np.float32) * 3
+        table = np.random.default_rng(3).normal(size=(16, len(LABELS))).astype(np.float32) * 3
     entry = CascadeEntry(buckets=16, threshold=0.5, temperature=2.0, accepted_from=0.6, reference=SEEN)
     (folder / TABLE).write_bytes(table_bytes(table))
     (folder / CASCADE).write_text(json.dumps(json.loads(entry.to_bytes()) | keys))

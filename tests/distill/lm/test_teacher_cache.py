@@ -127,7 +127,7 @@ def test_vectors_of_characters_are_those_of_their_tokens(finetuned: FinetunedLM)
 
 def small_student(width: int, characters: int) -> Student:
     torch.manual_seed(0)
-    return Student(StudentConfig(layers=1, width=width, heads=1, feed_forward=8, max_len=4), characters + 2, 2, 4)
+    return Student(StudentConfig(layers=1, width=width, heads=1, feed_forward=8, max_len=4), characters + 2, 2)
 
 
 def test_principal_components_keep_distances_and_size() -> None:

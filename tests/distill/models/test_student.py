@@ -18,7 +18,7 @@ def student(seed: int = 0, **keys: object) -> Student:
     torch.manual_seed(seed)
     transformer = {"layers": 2, "width": 16, "heads": 2, "feed_forward": 32, "max_len": MAX_LEN}
     sizes = {**transformer, "ngram_buckets": 64, "ngram_width": 8, **keys}
-    return Student(StudentConfig.model_validate(sizes), VOCABULARY, CLASSES, MAX_LEN)
+    return Student(StudentConfig.model_validate(sizes), VOCABULARY, CLASSES)
 
 
 def text(length: int, seed: int = 0) -> Tensor:
@@ -40,7 +40,7 @@ def test_shapes(length: int, buckets: int, width: int) -> None:
 
 def test_ngrams_are_the_mean_of_the_rows_that_a_bundle_takes() -> None:
     network, row = student().eval(), text(7)
-    rows = table_rows(row.tolist(), VOCABULARY, 64)
+    rows = table_rows(row.tolist(), 64)
     expected = network.ngrams.rows.weight[rows].mean(0)
     torch.testing.assert_close(network.encode(row[None])[0, 16:], expected)
 
@@ -52,15 +52,23 @@ def test_logits_are_the_mean_of_two_answers() -> None:
     torch.testing.assert_close(network(ids), (alone[0] + alone[1]) / 2)
 
 
-def test_in_training_one_of_the_two_answers_each_text() -> None:
-    network, ids = student(dropout=0.0).train(), padded(*(text(5, seed) for seed in range(40)))
-    representation = network.encode(ids)
-    by_transformer, by_ngrams = network.head(representation[:, :16]), network.ngram_head(representation[:, 16:])
-    logits = network.classify(representation)
-    first, second = (torch.isclose(logits, alone).all(1) for alone in (by_transformer, by_ngrams))
-    assert (first ^ second).all()
-    assert first.any()
-    assert second.any()
+def test_transformer_and_ngrams_share_no_weight() -> None:
+    """So each learns from its own answer as if it were alone."""
+    network, ids = student(), padded(text(5), text(9))
+    trained = []
+    for part in (0, 1):
+        network.zero_grad()
+        network.answers(network.encode(ids))[part].square().sum().backward()  # type: ignore[no-untyped-call]
+        trained.append({name for name, p in network.named_parameters() if p.grad is not None and p.grad.any()})
+    assert trained[0] & trained[1] == set()
+    assert trained[0] | trained[1] == {name for name, _ in network.named_parameters()}
+    assert len(student(ngram_buckets=0).answers(torch.zeros(1, 16))) == 1
+
+
+def test_the_last_character_forms_a_bigram_with_the_end() -> None:
+    network = student().eval()
+    same = [network.ngrams(ids, ids != PAD_ID)[0] for ids in (text(4)[None], padded(text(4), text(MAX_LEN))[:1])]
+    torch.testing.assert_close(*same)
 
 
 def test_buckets_are_a_power_of_two() -> None:
@@ -82,10 +90,10 @@ def test_padding_changes_nothing() -> None:
 
 def test_a_batch_of_equal_lengths_needs_no_mask() -> None:
     network, ids = student().eval(), torch.stack([text(6, seed) for seed in range(3)])
-    hidden = network.characters(ids) + network.positions.weight[:6]
+    hidden = network.characters(ids)
     for block in network.blocks:
         hidden = block(hidden, torch.ones(3, 6, dtype=torch.bool))
-    torch.testing.assert_close(network.encode(ids)[:, :16], network.norm(hidden).mean(1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(network.encode(ids)[:, :16], hidden.mean(1), atol=1e-5, rtol=0)
 
 
 def test_a_text_of_head_and_tail_fits() -> None:
@@ -103,14 +111,12 @@ def test_the_order_of_characters_matters() -> None:
 
 def test_every_used_parameter_gets_a_gradient_and_padding_none() -> None:
     network = student()
-    # So many that the lot sends some to either head.
     network(padded(*(text(length, length) for length in range(1, MAX_LEN + 1)))).square().sum().backward()
     without = {name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()}
     assert not without
-    for table in (network.characters, network.ngrams.rows):
-        gradient = table.weight.grad
-        assert gradient is not None
-        assert not gradient[PAD_ID].any()
+    gradient = network.characters.weight.grad
+    assert gradient is not None
+    assert not gradient[PAD_ID].any()
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
@@ -134,11 +140,6 @@ def test_overfits_a_few_texts() -> None:
         functional.cross_entropy(network(ids), labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert torch.equal(network.eval()(ids).argmax(1), labels)
-
-
-def test_a_text_longer_than_the_positions_is_refused() -> None:
-    with pytest.raises(RuntimeError, match="size"):
-        student()(text(MAX_LEN + 1)[None])
 
 
 def test_heads_must_divide_the_width() -> None:

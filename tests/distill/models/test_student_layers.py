@@ -17,7 +17,7 @@ ONE_HEAD = StudentConfig(layers=2, width=8, heads=1, feed_forward=16, dropout=0.
 def student() -> Student:
     """A student of two blocks of one head."""
     torch.manual_seed(0)
-    return Student(ONE_HEAD, 9, 3, 8).eval()
+    return Student(ONE_HEAD, 9, 3).eval()
 
 
 @torch.no_grad()
@@ -25,7 +25,7 @@ def test_states_after_each_block(student: Student) -> None:
     with watch(student) as seen:
         representation = student.encode(IDS)
     mask = (IDS != 0)[:, :, None].float()
-    mean = (student.norm(seen.hidden[1]) * mask).sum(1) / mask.sum(1)
+    mean = (seen.hidden[1] * mask).sum(1) / mask.sum(1)
     torch.testing.assert_close(mean, representation[:, : student.config.width])
     assert [hidden.shape for hidden in seen.hidden] == [(2, 4, 8)] * 2
 
@@ -38,8 +38,7 @@ def test_attention_maps_are_those_that_the_block_used(student: Student) -> None:
     block = student.blocks[0]
     assert isinstance(block, StudentBlock)
     mask = IDS != 0
-    embedded = student.characters(IDS) + student.positions.weight[:4]
-    normalised = block.attention_norm(embedded)
+    normalised = block.norm(student.characters(IDS))
     value = block.qkv(normalised)[..., 16:]
     expected = block._attend(normalised, mask)
     torch.testing.assert_close(block.attention_out(seen.attention[0] @ value), expected)
@@ -57,7 +56,7 @@ def test_padding_is_attended_to_by_none(student: Student) -> None:
 @torch.no_grad()
 def test_several_heads_give_their_mean() -> None:
     torch.manual_seed(0)
-    student = Student(ONE_HEAD.model_copy(update={"heads": 4}), 9, 3, 8).eval()
+    student = Student(ONE_HEAD.model_copy(update={"heads": 4}), 9, 3).eval()
     with watch(student) as seen:
         student.encode(IDS)
     torch.testing.assert_close(seen.attention[1].sum(-1), torch.ones(2, 4))

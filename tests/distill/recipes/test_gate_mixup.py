@@ -87,7 +87,7 @@ def test_environment_says_what_the_run_ran_on(finished: RunFolder) -> None:
 
 
 def test_tiny_run_learns_its_data(data: Path, tmp_path: Path) -> None:
-    final = train(tiny_recipe(data, "training.initial_epochs=30"), tmp_path / "run", "cpu")
+    final = train(tiny_recipe(data, "training.initial_epochs=30", "training.rounds=8"), tmp_path / "run", "cpu")
     assert final["test"]["student"]["accuracy"] > 0.5  # chance is a third
     assert final["test"]["teacher"]["accuracy"] > 0.5  # chance is a third
 
@@ -213,7 +213,7 @@ NOTHING_RANDOM = (
 
 
 def test_losses_of_four_steps_of_each_phase(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pinned: a change of these numbers is a change of the method. Only which head learns a text is drawn."""
+    """Pinned: a change of these numbers is a change of the method."""
     losses: list[float] = []
     step = Learner.step
 
@@ -231,7 +231,7 @@ def test_losses_of_four_steps_of_each_phase(data: Path, tmp_path: Path, monkeypa
     assert len(losses) == 16
 
 
-STUDENT_ON_LABELS = [1.43301, 1.03183, 0.93918, 1.12259]
-TEACHER_ON_LABELS = [1.12509, 1.08591, 0.94994, 1.0651]
-STAGE_ONE = [0.61876, 0.59077, 0.55363, 0.51191]
-STAGE_TWO = [0.55504, 0.41373, 0.55713, 0.46454]
+STUDENT_ON_LABELS = [1.41981, 0.9946, 1.06294, 1.10355]
+TEACHER_ON_LABELS = [1.13503, 1.00131, 1.04527, 1.07572]
+STAGE_ONE = [0.62423, 0.54654, 0.54658, 0.38728]
+STAGE_TWO = [0.59369, 0.48428, 0.48599, 0.4533]
