@@ -64,7 +64,6 @@ class Block:
 
     norm: Norm
     qkv: Linear
-    attention_out: Linear
     feed_forward_in: Linear
     feed_forward_out: Linear
 
@@ -108,7 +107,7 @@ class Network:
 
     def quantisable(self) -> tuple[str, ...]:
         """Return the names of the linear layers in the blocks, in order."""
-        layers = ((b.qkv, b.attention_out, b.feed_forward_in, b.feed_forward_out) for b in self.blocks)
+        layers = ((b.qkv, b.feed_forward_in, b.feed_forward_out) for b in self.blocks)
         return tuple(layer.name for block in layers for layer in block)
 
 
@@ -252,8 +251,7 @@ def build(network: Network, emitter: FloatEmitter) -> bytes:
 
 
 def _emit_block(hidden: str, block: Block, heads: int, emitter: FloatEmitter) -> str:
-    attended = emitter.linear(emitter.attention(hidden, block.qkv, heads), block.attention_out)
-    hidden = emitter.node("Add", [hidden, attended], f"{block.attention_out.name}.added")
+    hidden = emitter.node("Add", [hidden, emitter.attention(hidden, block.qkv, heads)], f"{block.qkv.name}.added")
     fed = emitter.feed_forward(hidden, block.feed_forward_in, block.feed_forward_out)
     return emitter.node("Add", [hidden, fed], f"{block.feed_forward_out.name}.added")
 
@@ -281,7 +279,6 @@ def _block(modules: dict[str, nn.Module], prefix: str) -> Block:
     return Block(
         norm=_norm(modules, f"{prefix}norm"),
         qkv=_linear(modules, f"{prefix}qkv"),
-        attention_out=_linear(modules, f"{prefix}attention_out"),
         feed_forward_in=_linear(modules, f"{prefix}feed_forward_in"),
         feed_forward_out=_linear(modules, f"{prefix}feed_forward_out"),
     )

@@ -23,8 +23,9 @@ class StudentBlock(nn.Module):
 
     The query, key and value projections are one matrix, ordered query | key | value: the layout that
     onnxruntime's attention operators expect. Normalisation is by the root mean square (Zhang and Sennrich 2019,
-    "Root Mean Square Layer Normalization"), once a block, and the layer into the feed-forward has no bias: each spares
-    the exported graph work (``benchmarks/README.md``) and costs no accuracy that could be measured.
+    "Root Mean Square Layer Normalization"), once a block; what attention gives is added without a projection (compare
+    He and Hofmann 2024, "Simplifying Transformer Blocks", arXiv:2311.01906); the layer into the feed-forward has no
+    bias. Each spares the exported graph work (``benchmarks/README.md``) and costs no accuracy that could be measured.
     """
 
     def __init__(self, config: StudentConfig) -> None:
@@ -33,7 +34,6 @@ class StudentBlock(nn.Module):
         self.dropout = config.dropout
         self.norm = nn.RMSNorm(config.width, eps=_EPSILON)
         self.qkv = nn.Linear(config.width, 3 * config.width)
-        self.attention_out = nn.Linear(config.width, config.width)
         self.feed_forward_in = nn.Linear(config.width, config.feed_forward, bias=False)
         self.feed_forward_out = nn.Linear(config.feed_forward, config.width)
 
@@ -54,8 +54,7 @@ class StudentBlock(nn.Module):
             attn_mask=mask[:, None, None, :],
             dropout_p=self.dropout if self.training else 0.0,
         )
-        output: Tensor = self.attention_out(context.transpose(1, 2).reshape(batch, length, width))
-        return output
+        return context.transpose(1, 2).reshape(batch, length, width)
 
     def _drop(self, hidden: Tensor) -> Tensor:
         return functional.dropout(hidden, self.dropout, self.training)
