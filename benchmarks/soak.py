@@ -1,7 +1,8 @@
 """A classifier under load: many threads, reloads in between, corrupt bundles among them; then rest.
 
-``python -m benchmarks.soak BUNDLE OTHER [--threads 16] [--calls 100000] [--reloads 50] [--idle 60] [--out FILE.json]``;
-OTHER is any second bundle, to reload in turn with BUNDLE. A sound run ends with 0, any fault with 1.
+``python -m benchmarks.soak BUNDLE OTHER [--threads 16] [--calls 100000] [--memory-calls 100000] [--reloads 50]
+[--idle 60] [--out FILE.json]``; OTHER is any second bundle, to reload in turn with BUNDLE. A sound run ends with 0,
+any fault with 1.
 """
 
 from __future__ import annotations
@@ -41,7 +42,13 @@ _MOST_IDLE_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident memory of this process in MB (10^6 bytes), and how many calls lie between the two."""
+    """Resident memory of this process in MB (10^6 bytes), which holds the benchmark and its libraries too.
+
+    Attributes:
+        calls: that lie between the two.
+        warm: after the first 10,000 calls, from which growth counts.
+        end: after all calls.
+    """
 
     calls: int
     warm: float
@@ -95,14 +102,28 @@ class OneCpu:
 @click.argument("other", type=click.Path(path_type=Path))
 @click.option("--threads", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option("--calls", default=100_000, show_default=True, type=click.IntRange(min=1), help="Of each thread.")
+@click.option(
+    "--memory-calls",
+    type=click.IntRange(min=1),
+    help="Of one thread alone, over which memory may not grow.  [default: as --calls]",
+)
 @click.option("--reloads", default=50, show_default=True, type=click.IntRange(min=1))
 @click.option("--idle", default=60.0, show_default=True, type=click.FloatRange(min=0.0), help="Seconds of rest.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the figures.")
-def main(bundle: Path, other: Path, threads: int, calls: int, reloads: int, idle: float, out: Path | None) -> None:
+def main(
+    bundle: Path,
+    other: Path,
+    threads: int,
+    calls: int,
+    memory_calls: int | None,
+    reloads: int,
+    idle: float,
+    out: Path | None,
+) -> None:
     """Print what BUNDLE does under load, and whether anything went wrong."""
     texts = example_rows()[0][:_TEXTS]
     with Classifier(bundle) as classifier, corrupt_copies(bundle) as corrupt:
-        memory = hold_memory(classifier, texts, calls)
+        memory = hold_memory(classifier, texts, memory_calls or calls)
         # The load's own memory is that of several bundles at a time: it is measured apart.
         load = hold_load(classifier, (bundle, other), corrupt, texts, threads=threads, calls=calls, reloads=reloads)
         rest = hold_still(idle)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import soak
 from benchmarks.soak import (
     Idle,
     Load,
@@ -14,6 +15,7 @@ from benchmarks.soak import (
     corrupt_copies,
     find_faults,
     hold_load,
+    hold_memory,
     hold_still,
     main,
     on_one_cpu,
@@ -59,6 +61,12 @@ def test_every_corrupt_copy_is_refused_and_the_bundle_left_alone(bundle: Path) -
     assert Classifier(bundle).classify(TEXTS[0]).label
 
 
+def test_memory_is_that_after_the_first_calls_and_after_all(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Classifier(bundle) as classifier:
+        monkeypatch.setattr(soak, "resident_mb", lambda: float(classifier.stats().texts))
+        assert hold_memory(classifier, TEXTS, 25) == Memory(25, 10_000.0, 10_025.0)
+
+
 def test_rest_costs_next_to_nothing() -> None:
     assert hold_still(0.2).cpu < 0.1
 
@@ -90,11 +98,15 @@ def test_one_cpu_gets_one_thread_and_no_complaint(bundle: Path) -> None:
     assert on_one_cpu(bundle) == OneCpu(1, "")
 
 
-def test_the_command_writes_what_it_found(bundle: Path, other: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("options", "memory_calls"), [([], 50), (["--memory-calls", "70"], 70)])
+def test_the_command_writes_what_it_found(
+    options: list[str], memory_calls: int, bundle: Path, other: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "soak.json"
     arguments = [bundle, other, "--threads", 2, "--calls", 50, "--reloads", 3, "--idle", 0, "--out", out]
-    main([*map(str, arguments)], standalone_mode=False)
+    main([*map(str, arguments), *options], standalone_mode=False)
     found = json.loads(out.read_text())
     assert found["faults"] == []
     assert found["load"]["calls"] == 100
+    assert found["memory"]["calls"] == memory_calls
     assert {"machine", "memory", "idle", "one_cpu"} <= set(found)
