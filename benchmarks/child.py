@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +17,24 @@ def serve(contender: Contender, first: str) -> None:
     for line in sys.stdin:
         contender.label(line.rstrip("\n"))
     print(peak_rss(), flush=True)
+
+
+def hold(contender: Contender, first: int, further: int) -> None:
+    """Label the lines of standard input in turn; print the resident memory in bytes after ``first`` and ``further``."""
+    texts = cycle(line.rstrip("\n") for line in sys.stdin.readlines())
+    for calls in (first, further):
+        for text in islice(texts, calls):
+            contender.label(text)
+        print(resident(), flush=True)
+
+
+def resident() -> int:
+    """Return the resident set of this process in bytes; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as status:
+            return int(status.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def peak_rss() -> int:

@@ -42,7 +42,7 @@ _MOST_IDLE_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident memory of this process in MB (10^6 bytes), which holds the benchmark and its libraries too.
+    """Resident memory in MB (10^6 bytes) of a process that does nothing but classify; 0 where the system does not tell.
 
     Attributes:
         calls: that lie between the two.
@@ -123,8 +123,8 @@ def main(
     """Print what BUNDLE does under load, and whether anything went wrong."""
     texts = example_rows()[0][:_TEXTS]
     with Classifier(bundle) as classifier, corrupt_copies(bundle) as corrupt:
-        memory = hold_memory(classifier, texts, memory_calls or calls)
-        # The load's own memory is that of several bundles at a time: it is measured apart.
+        # The load's own memory is that of several bundles at a time, and of the benchmark: it is measured apart.
+        memory = hold_memory(bundle, texts, memory_calls or calls)
         load = hold_load(classifier, (bundle, other), corrupt, texts, threads=threads, calls=calls, reloads=reloads)
         rest = hold_still(idle)
     one_cpu = on_one_cpu(bundle) if sys.platform == "linux" else None
@@ -157,14 +157,16 @@ def corrupt_copies(bundle: Path) -> Iterator[list[Path]]:
         yield [flipped, cut, bare]
 
 
-def hold_memory(classifier: Classifier, texts: Sequence[str], calls: int) -> Memory:
-    """Call from one thread, 10,000 times and then ``calls`` times; see what memory that takes."""
-    for text in islice(cycle(texts), _WARM_CALLS):
-        classifier.classify(text)
-    warm = resident_mb()
-    for text in islice(cycle(texts), calls):
-        classifier.classify(text)
-    return Memory(calls, warm, resident_mb())
+def hold_memory(bundle: Path, texts: Sequence[str], calls: int) -> Memory:
+    """Call in a fresh process, 10,000 times and then ``calls`` times; see what memory that takes."""
+    code = f"""
+from benchmarks.child import hold
+from benchmarks.ours import Runtime
+hold(Runtime({str(bundle.resolve())!r}, "auto"), {_WARM_CALLS}, {calls})
+"""
+    done = _run(code, "\n".join(texts))
+    warm, end = (round(int(line) / 1e6, 2) for line in done.stdout.split())
+    return Memory(calls, warm, end)
 
 
 def hold_load(
@@ -221,9 +223,7 @@ classifier = Classifier({str(bundle.resolve())!r}, threads=4)
 for _ in range(2000): classifier.classify("乙醇")
 print(len(os.listdir("/proc/self/task")))
 """
-    # Libraries under numpy bring threads of their own, which the runtime neither uses nor can stop.
-    environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = _run(code, "")
     return OneCpu(int(done.stdout), done.stderr)
 
 
@@ -241,13 +241,14 @@ def find_faults(memory: Memory, load: Load, idle: Idle, one_cpu: OneCpu | None) 
     return [fault for fault, found in faults.items() if found]
 
 
-def resident_mb() -> float:
-    """Return the resident memory of this process in MB (10^6 bytes); 0 where the system does not tell."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as status:
-            return round(int(status.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6, 2)
-    except OSError:
-        return 0.0
+def _run(code: str, given: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a fresh process, which may import the benchmarks."""
+    # Libraries under numpy bring threads of their own, which the runtime neither uses nor can stop.
+    environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, input=given, env=environment, capture_output=True, text=True, encoding="utf-8", check=True
+    )
 
 
 def _count_wrong(classifier: Classifier, texts: Sequence[str], calls: int, allowed: Answers) -> int:

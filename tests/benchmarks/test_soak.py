@@ -1,11 +1,13 @@
 """The soak in small, and that it notices what it is there to notice."""
 
+import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from benchmarks import soak
+from benchmarks import child
 from benchmarks.soak import (
     Idle,
     Load,
@@ -61,10 +63,37 @@ def test_every_corrupt_copy_is_refused_and_the_bundle_left_alone(bundle: Path) -
     assert Classifier(bundle).classify(TEXTS[0]).label
 
 
-def test_memory_is_that_after_the_first_calls_and_after_all(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Classifier(bundle) as classifier:
-        monkeypatch.setattr(soak, "resident_mb", lambda: float(classifier.stats().texts))
-        assert hold_memory(classifier, TEXTS, 25) == Memory(25, 10_000.0, 10_025.0)
+class Hoarder:
+    """Labels texts and forgets none."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def label(self, text: str) -> str:
+        """Keep the text."""
+        self.texts.append(text)
+        return "label"
+
+    def labels(self, texts: Sequence[str]) -> list[str]:
+        """Keep the texts."""
+        return [self.label(text) for text in texts]
+
+
+def test_memory_is_that_after_the_first_calls_and_after_all(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hoarder = Hoarder()
+    monkeypatch.setattr(child, "resident", lambda: len(hoarder.texts))
+    monkeypatch.setattr("sys.stdin", io.StringIO("甲\n乙\n丙\n"))
+    child.hold(hoarder, 4, 3)
+    assert capsys.readouterr().out.split() == ["4", "7"]
+    assert hoarder.texts == ["甲", "乙", "丙", "甲", "乙", "丙", "甲"]
+
+
+def test_memory_is_that_of_a_process_that_only_classifies(bundle: Path) -> None:
+    found = hold_memory(bundle, TEXTS, 25)
+    assert found.calls == 25
+    assert 20 < found.warm <= found.end + 1 < 100
 
 
 def test_rest_costs_next_to_nothing() -> None:
