@@ -271,7 +271,7 @@ def _model(emitter: FloatEmitter, classes: int) -> bytes:
 def ngram_logits(student: Student) -> Floats:
     """Return the logits ``[buckets, C]`` that each row of the n-grams stands for: all after their mean is linear."""
     with torch.no_grad():
-        logits: Tensor = student.ngram_head(student.ngrams.rows.weight)
+        logits: Tensor = student.ngrams.head(student.ngrams.rows.weight)
     return _array(logits)
 
 

@@ -61,20 +61,25 @@ class StudentBlock(nn.Module):
 
 
 class NGrams(nn.Module):
-    """The mean of the embeddings of a text's characters and hashed character bigrams.
+    """The mean of the embeddings of a text's characters and hashed character bigrams, and a linear head for it.
 
     Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification". Rows are those of
     :func:`runtime.cascade.table_rows`.
 
     Args:
-        buckets: of bigrams, a power of two.
+        buckets: rows, a power of two.
         width: of the embeddings.
+        classes: number of labels.
     """
 
-    def __init__(self, buckets: int, width: int) -> None:
+    def __init__(self, buckets: int, width: int, classes: int) -> None:
         super().__init__()
         self.buckets = buckets
         self.rows = nn.Embedding(buckets, width)
+        self.head = nn.Linear(width, classes)
+        nn.init.uniform_(self.rows.weight, -1 / width, 1 / width)
+        nn.init.normal_(self.head.weight, std=width**-0.5)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return means ``[B, width]`` of ids ``[B, L]``; ``mask`` is true where there is text."""
@@ -115,12 +120,8 @@ class Student(nn.Module):
         self.apply(_initialise)
         self.representation_width = config.width
         if config.ngram_buckets:
-            self.ngrams = NGrams(config.ngram_buckets, config.ngram_width)
-            self.ngram_head = nn.Linear(config.ngram_width, classes)
+            self.ngrams = NGrams(config.ngram_buckets, config.ngram_width, classes)
             self.representation_width += config.ngram_width
-            nn.init.uniform_(self.ngrams.rows.weight, -1 / config.ngram_width, 1 / config.ngram_width)
-            nn.init.normal_(self.ngram_head.weight, std=config.ngram_width**-0.5)
-            nn.init.zeros_(self.ngram_head.bias)
 
     def encode(self, ids: Tensor) -> Tensor:
         """Return representations ``[B, r]`` of ids ``[B, L]``, rows padded at the end with ``PAD_ID``."""
@@ -138,7 +139,7 @@ class Student(nn.Module):
         by_transformer: Tensor = self.head(dropped[:, : self.config.width])
         if not self.config.ngram_buckets:
             return (by_transformer,)
-        return by_transformer, self.ngram_head(dropped[:, self.config.width :])
+        return by_transformer, self.ngrams.head(dropped[:, self.config.width :])
 
     def classify(self, representation: Tensor) -> Tensor:
         """Return logits ``[B, C]`` of representations ``[B, r]``: the mean of the answers."""
@@ -151,8 +152,8 @@ class Student(nn.Module):
 
 def parameter_groups(module: nn.Module, lr: float) -> list[dict[str, Any]]:
     """Return the parameters of a network with their learning rates: ``lr``, and five times as much for n-grams."""
-    fast = [parameter for name, parameter in module.named_parameters() if name.startswith("ngram")]
-    rest = [parameter for name, parameter in module.named_parameters() if not name.startswith("ngram")]
+    fast = [parameter for part in module.modules() if isinstance(part, NGrams) for parameter in part.parameters()]
+    rest = [parameter for parameter in module.parameters() if all(parameter is not one for one in fast)]
     groups: list[dict[str, Any]] = [{"params": rest, "lr": lr}]
     return [*groups, {"params": fast, "lr": _NGRAM_RATE * lr}] if fast else groups
 

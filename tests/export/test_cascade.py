@@ -103,7 +103,7 @@ def test_a_head_that_costs_right_answers_is_left_out(run_folder: Path, tmp_path:
     copied = RunFolder(shutil.copytree(run_folder, tmp_path / "run"))
     student = copied.student()
     with torch.no_grad():
-        student.ngram_head.weight.mul_(-1.0)
+        student.ngrams.head.weight.mul_(-1.0)
         student.head.weight.mul_(100.0)
     copied.save_student(student, student.characters.num_embeddings, len(NAMES))
     said: list[str] = []

@@ -74,7 +74,7 @@ def test_the_range_of_activations_holds_zero_exactly(values: list[float]) -> Non
 
 def test_calibration_sees_every_linear_layer_and_leaves_no_hook(source: Source) -> None:
     inputs = calibrate(source.student, source.dev_ids())
-    assert set(inputs) == {*Network.of(source.student).quantisable(), "head", "ngram_head"}
+    assert set(inputs) == {*Network.of(source.student).quantisable(), "head", "ngrams.head"}
     assert inputs["blocks.0.feed_forward_out"].low == 0.0  # behind a ReLU: quantising is the rectifier
     assert not any(module._forward_pre_hooks for module in source.student.modules())
 

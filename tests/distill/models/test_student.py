@@ -48,7 +48,7 @@ def test_ngrams_are_the_mean_of_the_rows_that_a_bundle_takes() -> None:
 def test_logits_are_the_mean_of_two_answers() -> None:
     network, ids = student().eval(), padded(text(5), text(9))
     representation = network.encode(ids)
-    alone = network.head(representation[:, :16]), network.ngram_head(representation[:, 16:])
+    alone = network.head(representation[:, :16]), network.ngrams.head(representation[:, 16:])
     torch.testing.assert_close(network(ids), (alone[0] + alone[1]) / 2)
 
 
@@ -151,8 +151,6 @@ def test_ngrams_learn_five_times_as_fast_as_the_rest() -> None:
     network = student()
     rest, fast = parameter_groups(network, 0.25)
     assert (rest["lr"], fast["lr"]) == (0.25, 1.25)
-    assert {id(p) for p in fast["params"]} == {
-        id(p) for part in (network.ngrams, network.ngram_head) for p in part.parameters()
-    }
+    assert {id(p) for p in fast["params"]} == {id(p) for p in network.ngrams.parameters()}
     assert len(rest["params"]) + len(fast["params"]) == len(list(network.parameters()))
     assert len(parameter_groups(student(ngram_buckets=0), 0.25)) == 1
