@@ -79,8 +79,8 @@ def command(bundle: Path | None, run: Path | None, untrained: bool, clock: str, 
     """Measure latency, throughput, cold start, memory and size: ours and the peers', in turns.
 
     Weights do not change how long a layer takes: --untrained needs no training, and its figures are those of
-    a trained student of which the export keeps no layer in float. It has no cascade, which --run trains on the
-    data of the run; a bundle that has one is measured with it and, in the other rows, without.
+    a trained student of which the export keeps no layer in float. It has no cascade, which random weights cannot
+    have; --run exports one, and a bundle that has one is measured with it and, in the other rows, without.
     Without --quick the results go to benchmarks/results, or to --out.
     """
     surround()

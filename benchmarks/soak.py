@@ -162,7 +162,7 @@ def hold_memory(bundle: Path, texts: Sequence[str], calls: int) -> Memory:
     code = f"""
 from benchmarks.child import hold
 from benchmarks.ours import Runtime
-hold(Runtime({str(bundle.resolve())!r}, "auto"), {_WARM_CALLS}, {calls})
+hold(Runtime({str(bundle.resolve())!r}, "auto", "cascade"), {_WARM_CALLS}, {calls})
 """
     done = _run(code, "\n".join(texts))
     warm, end = (round(int(line) / 1e6, 2) for line in done.stdout.split())

@@ -15,11 +15,6 @@ from distill.recipe import GateMixupConfig
 _SMALLEST = 1e-6
 
 
-def mean_loss(answers: Sequence[Tensor], loss: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return the mean of ``loss`` over the logits ``[B, C]`` of each part of a network that answers alone."""
-    return torch.stack([loss(logits) for logits in answers]).mean()
-
-
 class MutualLoss(NamedTuple):
     """The weighted sum and its parts, each a scalar; ``total`` is what a step minimises."""
 
@@ -48,6 +43,11 @@ def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Ten
     target = functional.log_softmax(taught.detach() / temperature, dim=1)
     output = functional.log_softmax(logits / temperature, dim=1)
     return temperature**2 * functional.kl_div(output, target, reduction="batchmean", log_target=True)
+
+
+def mean_loss(answers: Sequence[Tensor], loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the mean of ``loss`` over the logits ``[B, C]`` of each part of a network that answers alone."""
+    return torch.stack([loss(logits) for logits in answers]).mean()
 
 
 def representation_loss(projected: Tensor, taught: Tensor) -> Tensor:

@@ -56,7 +56,9 @@ class StudentConfig(Section):
         16_384, ge=0, le=32_768, description="Buckets of hashed characters and bigrams, a power of two; 0: none."
     )
     ngram_width: Positive = Field(64, description="Width of the embeddings of n-grams.")
-    dropout: DropoutRate = Field(0.1, description="Dropout on embeddings, attention, residual branches and the heads.")
+    dropout: DropoutRate = Field(
+        0.1, description="Dropout on what a block takes in, attention, residual branches and the heads."
+    )
     max_len: int = Field(128, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
 
     @model_validator(mode="after")

@@ -21,7 +21,6 @@ from export.source import Source
 from runtime.backends import Backend
 from runtime.cascade import CASCADE, TABLE, CascadeEntry, Halves, Head, table_bytes
 from runtime.confidence import softmax
-from runtime.errors import ConfigError
 
 _THRESHOLDS = tuple(percent / 100 for percent in range(100))
 _ALSO_FREE = 20
@@ -70,7 +69,7 @@ def fit_cascade(
     """Take the head from the student and fit the cascade of it and the model.
 
     Args:
-        source: the run folder.
+        source: the run folder of a student with n-grams.
         backend: the model that serves.
         temperature: of the model on all development texts.
         max_unknown: see :class:`runtime.manifest.Manifest`.
@@ -78,12 +77,7 @@ def fit_cascade(
 
     Returns:
         The cascade; ``None`` if the head may not answer a tenth of the development texts without loss.
-
-    Raises:
-        ConfigError: the student has no n-grams.
     """
-    if not source.student.config.ngram_buckets:
-        raise ConfigError("--cascade: the student was trained without n-grams, which are what answers; leave it out")
     table = _fit_table(source, max_unknown)
     dev = _opinions(source, source.dev, table, backend, max_unknown)
     threshold = fit_sure(dev.head_scores(), dev.gain())

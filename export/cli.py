@@ -110,8 +110,8 @@ def run(
     """Export the student of RUN as a bundle, after measuring that it still decides the same.
 
     RUN is the folder that 'gm-distill run' wrote. 'gm-export verify BUNDLE' checks a bundle later, on any machine.
-    --cascade reads the data of the run again. Where the head cannot answer a tenth of the development texts without
-    losing right answers, a line says so and the bundle is written without it.
+    --cascade needs a student with n-grams, the default. Where these cannot answer a tenth of the development texts
+    without losing right answers, a line says so and the bundle is written without a cascade.
 
     \b
     Examples:

@@ -7,10 +7,9 @@ and differ only in how a linear layer and the attention are spelled:
 * :class:`StandardEmitter`: fp32, operators of the ONNX standard only, which OpenVINO and NNCF read;
 * :class:`export.quantize.Int8Emitter`: INT8.
 
-The graph has no mask, no padding and no token types: a call takes texts of equal length. Every node costs
-about a third of a microsecond whatever it computes, so there are few. Two fused operators are left out on
-purpose, because both were slower here than what they replace: SkipLayerNormalization by a fifth of the whole
-graph, EmbedLayerNormalization by a twentieth.
+The graph has no mask, no padding, no positions and no token types: a call takes texts of equal length. Every
+node costs some time whatever it computes, so there are few: the first normalisation is part of the table of
+embeddings, and all of the n-grams after their mean part of theirs.
 """
 
 from __future__ import annotations
@@ -164,7 +163,7 @@ class FloatEmitter:
         return self.linear(self.node("Relu", [self.linear(hidden, inner)], f"{outer.name}.input"), outer)
 
     def attention(self, hidden: str, qkv: Linear, heads: int) -> str:
-        """Let every position attend to all: ``[B, L, d]``."""
+        """Let every character attend to all: ``[B, L, d]``."""
         inputs = [
             hidden,
             self.constant(f"{qkv.name}.weight", qkv.weight),
@@ -180,18 +179,19 @@ class FloatEmitter:
         """Apply ``head``, which stays in float, to ``[B, d]``; add the logits ``[B, C]`` of n-grams, or its bias."""
         return self.node("Gemm", [mean, self.constant("head.weight", head.weight), ngrams or self.bias(head)], name)
 
-    def average_ngrams(self, table: Floats) -> str:
+    def average_ngrams(self, table: Floats, vocabulary: int) -> str:
         """Average the rows of the characters and bigrams of a text: ``[B, C]``."""
         # A negative width cuts off: one node moves every id to the place before it and fills the last with PAD_ID.
         one_back = self.constant("following.pads", np.array([0, -1, 0, 1]))
         following = self.node("Pad", ["ids", one_back], "following")
-        # Less a multiple of the buckets, which changes no remainder, the factor keeps the product within 32 bits.
-        factor = self.constant("bigrams.factor", np.int32(BIGRAM_FACTOR % len(table)))
-        mixed = self.node("Mul", ["ids", factor], "bigrams.mixed")
-        bigrams = self.node("Add", [mixed, following], "bigrams")
-        both = self.node("Concat", ["ids", bigrams], "ngrams.hashed", axis=1)
-        rows = self.node("Mod", [both, self.constant("ngrams.buckets", np.int32(len(table)))], "ngrams.rows")
-        return self.mean(self.look_up("ngrams", table, rows), "ngrams.logits")
+        # Looked up: OpenVINO multiplies and takes remainders of integers in single precision, exact below 2^24 alone.
+        left = (np.arange(vocabulary) * BIGRAM_FACTOR % len(table)).astype(np.int32)
+        first = self.node("Gather", [self.constant("bigrams.left", left), "ids"], "bigrams.first")
+        bigrams = self.node("Add", [first, following], "bigrams")
+        rows = self.node("Concat", ["ids", bigrams], "ngrams.rows", axis=1)
+        # The table goes on, from its start, as far as a sum or an id may reach: that spares the remainder.
+        reached = table[np.arange(len(table) + vocabulary - 1) % len(table)]
+        return self.mean(self.look_up("ngrams", reached, rows), "ngrams.logits")
 
     def look_up(self, name: str, table: Floats, rows: str) -> str:
         """Take rows of a large table, of which a text needs a few."""
@@ -211,7 +211,7 @@ class StandardEmitter(FloatEmitter):
         return self.node("Div", [scaled, self.root_mean_square(hidden, norm)], norm.name)
 
     def attention(self, hidden: str, qkv: Linear, heads: int) -> str:
-        """Let every position attend to all: ``[B, L, d]``."""
+        """Let every character attend to all: ``[B, L, d]``."""
         name, width = qkv.name, qkv.weight.shape[0]
         query, key, value = self._parts(self.linear(hidden, qkv), name, heads, width // heads)
         scale = self.constant(f"{name}.scale", np.float32((width // heads) ** -0.5))
@@ -245,7 +245,7 @@ def build(network: Network, emitter: FloatEmitter) -> bytes:
         if index:
             hidden = emitter.normalise(hidden, block.norm)
         hidden = _emit_block(hidden, block, network.heads, emitter)
-    ngrams = "" if network.ngrams is None else emitter.average_ngrams(network.ngrams)
+    ngrams = "" if network.ngrams is None else emitter.average_ngrams(network.ngrams, len(network.characters))
     emitter.classify(emitter.mean(hidden, "mean"), network.head, ngrams, _OUTPUT)
     return _model(emitter, network.head.weight.shape[1])
 
@@ -297,8 +297,8 @@ def _in_halves(head: Linear, ngrams: Floats) -> tuple[Linear, Floats]:
     The bias of the head goes to the n-grams: the mean of rows that all carry it carries it too.
     """
     half = np.float32(0.5)
-    bias = np.float32(0) if head.bias is None else head.bias
-    return Linear(head.name, half * head.weight, None), half * (ngrams + bias)
+    assert head.bias is not None
+    return Linear(head.name, half * head.weight, None), half * (ngrams + head.bias)
 
 
 def _normalised(student: Student, norm: nn.Module) -> Floats:

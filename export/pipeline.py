@@ -18,6 +18,7 @@ from export.parity import Comparison, check
 from export.signing import read_private_key, signed
 from export.source import Source, read_source
 from export.variants import Variant, build_variants
+from runtime.errors import ConfigError
 from runtime.manifest import GOLDEN, Manifest, Thresholds, TokenizerEntry
 from runtime.reference import REFERENCE, Reference
 from runtime.selftest import TOLERANCE
@@ -56,13 +57,16 @@ def export_run(
 
     Raises:
         DataError: the run folder is not complete, or the bundle cannot be written.
-        ConfigError: a package is missing, ``target`` is something else than a bundle, or the key is none.
+        ConfigError: a package is missing, ``target`` is something else than a bundle, the key is none, or a cascade
+            is asked of a student without n-grams.
         ParityError: a model decides otherwise than the student; nothing is written.
         BackendError: an engine cannot load the model.
     """
     check_target(target)
     key = read_private_key(options.sign) if options.sign else None
     source = read_source(run)
+    if options.cascade and not source.student.config.ngram_buckets:
+        raise ConfigError(f"{run}: --cascade needs a student with n-grams, which are what answers; export without it")
     report(f"building the models of {run}, measuring them on {len(source.test.texts)} test texts")
     variants = build_variants(source, options)
     comparisons = [source.compare(variant.name, variant.backend) for variant in variants]

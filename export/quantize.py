@@ -8,10 +8,10 @@ Fixed, because a scale taken from the running batch gives a text other logits in
 here), and costs a pass over the data.
 
 The embeddings of characters are stored as the uint8 that the first block multiplies, with a scale for each column,
-which its weight takes up: a tenth off the error of the logits against one scale for the table.
-The logits of n-grams are stored as fp16, which changed no label of 4,698, and are widened row by row, which takes no
-longer than once for all and keeps half of them out of memory. Normalisation, softmax, residual sums and the head stay
-in float.
+which its weight takes up: a tenth off the error of the logits against one scale for the table. Where that layer stays
+in float, they are fp16. The logits of n-grams are fp16, which changed no label of 4,698, and are widened row by row,
+which takes no longer than once for all and keeps half of them out of memory. Normalisation, softmax, residual sums and
+the head stay in float.
 
 What was tried and left out. Changed nothing: clipping weights where the squared error is least, folding the scale
 of a normalisation into the layer behind it. Gained a twelfth at most, and lost on rare texts when overdone:
@@ -147,7 +147,7 @@ def calibrate(student: Student, texts: Sequence[Ids]) -> dict[str, Inputs]:
 
 
 class Int8Emitter(FloatEmitter):
-    """Writes the linear layers of the blocks and the projections of the attention in INT8.
+    """Writes the layers of the blocks, and the embeddings that the first of them multiplies, in INT8.
 
     Args:
         inputs: of each layer, by its name.
@@ -164,9 +164,9 @@ class Int8Emitter(FloatEmitter):
 
     def embed(self, network: Network) -> str:
         """Look up the integers that the first block multiplies; what is added to its result is made from them."""
-        table = network.characters
         if network.blocks[0].qkv.name in self._keep_float:
             return super().embed(network)
+        table = network.characters
         peak = np.abs(table).max(0)
         steps = np.where(peak > 0, peak / (_MIDDLE - 1), 1.0).astype(np.float32)
         integers = (np.rint(table / steps) + _MIDDLE).astype(np.uint8)

@@ -1,6 +1,6 @@
-"""The cascade: a head of embeddings that answers the texts it is sure of, before the model is asked.
+"""The cascade: the student's n-grams answer the texts they are sure of, before the model is asked.
 
-It is the student's n-grams on their own: the linear classifier over characters and hashed character bigrams of Joulin
+They are the linear classifier over characters and hashed character bigrams of Joulin
 et al. 2017, "Bag of Tricks for Efficient Text Classification". All after the mean of the embeddings is linear there, so
 that embeddings, weights, bias and temperature are one table of logits: those of a text are the mean of the rows of its
 characters and bigrams. ``docs/cascade.md`` defines it for other languages.
@@ -123,7 +123,9 @@ class CascadeEntry:
         try:
             stored = json.loads(content)
             if stored["kind"] != KIND:
-                raise VersionError(f"{where}: kind {stored['kind']!r:.40} is newer than this release; upgrade gm-edge")
+                raise VersionError(
+                    f"{where}: kind {stored['kind']!r:.40} is not known here; upgrade gm-edge, or export again"
+                )
             reference = Reference.from_bytes(json.dumps(stored["reference"]).encode("ascii"), where)
             return cls(
                 stored["buckets"], stored["threshold"], stored["temperature"], stored["accepted_from"], reference

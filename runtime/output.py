@@ -130,7 +130,7 @@ def _next_best(prediction: Prediction, top_k: int) -> dict[str, str | float | bo
     answer: dict[str, str | float | bool] = {}
     behind = _behind_best(prediction, top_k)
     for rank in range(2, top_k + 1):
-        label, score = behind[rank - 2] if rank <= len(behind) + 1 else ("", 0.0)
+        label, score = behind[rank - 2] if rank - 2 < len(behind) else ("", 0.0)
         answer |= {f"label_{rank}": label, f"score_{rank}": round(score, 6)}
     return answer
 

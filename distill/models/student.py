@@ -19,7 +19,7 @@ _NGRAM_RATE = 5.0
 
 
 class StudentBlock(nn.Module):
-    """Normalisation, then self-attention and feed-forward, each added to its input.
+    """Normalisation of the states, which no path leads around, then self-attention and feed-forward, each added.
 
     The query, key and value projections are one matrix, ordered query | key | value: the layout that
     onnxruntime's attention operators expect. Normalisation is by the root mean square (Zhang and Sennrich 2019,
@@ -94,9 +94,9 @@ class NGrams(nn.Module):
 class Student(nn.Module):
     """Character embeddings → blocks → mean over the text → linear head; beside them n-grams → linear head.
 
-    The logits are the mean of those of the Transformer and of the n-grams. The two share no weight and each learns as
-    if it were alone (``answers``), so that the mean is that of an ensemble. N-grams are about as good as the
-    Transformer, and err on other texts.
+    The logits are the mean of those of the Transformer and of the n-grams. The two share no weight, and each learns
+    labels and outputs as if it were alone (``answers``), so that the mean is that of an ensemble. N-grams are about as
+    good as the Transformer, and err on other texts.
 
     The Transformer sees a text as a set of characters: order is what the bigrams know. Positions gained nothing on
     three sets, and without them all that comes before the first product depends on the character alone: the exported

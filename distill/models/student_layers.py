@@ -33,7 +33,12 @@ class StudentLayers:
 def watch(student: Student) -> Iterator[StudentLayers]:
     """Yield what is filled in by the one ``encode`` that follows inside the ``with``."""
     seen = StudentLayers()
-    hooks = [block.register_forward_hook(_record(seen)) for block in student.blocks]
+    hooks = []
+    for block in student.blocks:
+        assert isinstance(block, StudentBlock)
+        projected: list[Tensor] = []
+        hooks.append(block.qkv.register_forward_hook(_keep(projected)))
+        hooks.append(block.register_forward_hook(_record(seen, projected)))
     try:
         yield seen
     finally:
@@ -41,21 +46,32 @@ def watch(student: Student) -> Iterator[StudentLayers]:
             hook.remove()
 
 
-def _record(seen: StudentLayers) -> Any:  # noqa: ANN401 - the type of a hook is private to torch
+def _keep(projected: list[Tensor]) -> Any:  # noqa: ANN401 - the type of a hook is private to torch
+    def keep(_layer: nn.Linear, _inputs: tuple[Tensor], output: Tensor) -> None:
+        projected.append(output)
+
+    return keep
+
+
+def _record(seen: StudentLayers, projected: list[Tensor]) -> Any:  # noqa: ANN401 - likewise
     def record(block: StudentBlock, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        hidden, mask = inputs
         seen.hidden.append(output)
-        seen.attention.append(_attention_map(block, hidden, mask))
+        seen.attention.append(_attention_map(projected.pop(), inputs[1], block.heads))
 
     return record
 
 
-def _attention_map(block: StudentBlock, hidden: Tensor, mask: Tensor) -> Tensor:
-    """Compute again what the fused attention does not give out: softmax(QKᵀ/√d), the mean over the heads."""
-    batch, length, width = hidden.shape
-    weight, bias = block.qkv.weight[: 2 * width], block.qkv.bias[: 2 * width]
-    both = nn.functional.linear(block.norm(hidden), weight, bias)
-    query, key = both.view(batch, length, 2, block.heads, width // block.heads).permute(2, 0, 3, 1, 4)
-    scores = (query @ key.transpose(-1, -2) / math.sqrt(width // block.heads)).float()
+def _attention_map(projected: Tensor, mask: Tensor, heads: int) -> Tensor:
+    """Return what the fused attention does not give out: softmax(QKᵀ/√d), the mean over the heads.
+
+    Args:
+        projected: query | key | value, ``[B, L, 3d]``, as the block saw them, dropout included.
+        mask: ``[B, L]``, true where there is text.
+        heads: of the attention.
+    """
+    batch, length, three_widths = projected.shape
+    width = three_widths // 3
+    query, key = projected[..., : 2 * width].view(batch, length, 2, heads, width // heads).permute(2, 0, 3, 1, 4)
+    scores = (query @ key.transpose(-1, -2) / math.sqrt(width // heads)).float()
     attention: Tensor = scores.masked_fill(~mask[:, None, None, :], -math.inf).softmax(-1).mean(1)
     return attention

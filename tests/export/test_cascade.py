@@ -99,7 +99,7 @@ def test_the_head_is_the_ngrams_of_the_student(run_folder: Path) -> None:
 
 
 def test_a_head_that_costs_right_answers_is_left_out(run_folder: Path, tmp_path: Path) -> None:
-    """Its n-grams say the opposite of what they have learnt, and louder than the Transformer can put right."""
+    """Its n-grams say the opposite of what they have learnt, and the Transformer is loud enough to be right."""
     copied = RunFolder(shutil.copytree(run_folder, tmp_path / "run"))
     student = copied.student()
     with torch.no_grad():
@@ -116,7 +116,7 @@ def test_a_head_that_costs_right_answers_is_left_out(run_folder: Path, tmp_path:
 
 def test_a_student_without_ngrams_has_no_head(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", *SIZES, "student.ngram_buckets=0")
-    with pytest.raises(ConfigError, match=r"--cascade: the student was trained without n-grams.*; leave it out$"):
+    with pytest.raises(ConfigError, match=r"--cascade needs a student with n-grams.*; export without it$"):
         export_run(run.path, tmp_path / "bundle", Options(cascade=True))
     assert not (tmp_path / "bundle").exists()
 

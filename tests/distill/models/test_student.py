@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
-from distill.models.student import Student, parameter_groups
+from distill.models.student import NGrams, Student, parameter_groups
 from distill.recipe import StudentConfig
 from runtime.cascade import table_rows
 from runtime.tokenizer import PAD_ID, CharTokenizer
@@ -43,6 +43,13 @@ def test_ngrams_are_the_mean_of_the_rows_that_a_bundle_takes() -> None:
     rows = table_rows(row.tolist(), 64)
     expected = network.ngrams.rows.weight[rows].mean(0)
     torch.testing.assert_close(network.encode(row[None])[0, 16:], expected)
+
+
+def test_the_hash_of_the_largest_ids_is_that_of_a_bundle() -> None:
+    ids = torch.tensor([[65535, 65535, 60000, 1]])
+    ngrams = NGrams(1 << 15, 8, 2)
+    expected = ngrams.rows.weight[table_rows(ids[0].tolist(), 1 << 15)].mean(0)
+    torch.testing.assert_close(ngrams(ids, ids != PAD_ID)[0], expected)
 
 
 def test_logits_are_the_mean_of_two_answers() -> None:
@@ -107,6 +114,11 @@ def test_a_text_of_head_and_tail_fits() -> None:
 def test_the_order_of_characters_matters() -> None:
     network, row = student().eval(), text(6)
     assert not torch.allclose(network(row[None]), network(row.flip(0)[None]), atol=1e-3)
+
+
+def test_the_transformer_alone_sees_a_set() -> None:
+    network, row = student(ngram_buckets=0).eval(), text(6)
+    torch.testing.assert_close(network(row[None]), network(row.flip(0)[None]))
 
 
 def test_every_used_parameter_gets_a_gradient_and_padding_none() -> None:

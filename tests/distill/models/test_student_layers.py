@@ -45,6 +45,20 @@ def test_attention_maps_are_those_that_the_block_used(student: Student) -> None:
 
 
 @torch.no_grad()
+def test_attention_maps_are_of_what_dropout_left() -> None:
+    torch.manual_seed(0)
+    student = Student(ONE_HEAD.model_copy(update={"dropout": 0.5}), 9, 3).train()
+    projected: list[torch.Tensor] = []
+    block = student.blocks[0]
+    assert isinstance(block, StudentBlock)
+    block.qkv.register_forward_hook(lambda _layer, _inputs, output: projected.append(output))
+    with watch(student) as seen:
+        student.encode(IDS)
+    query, key = projected[0][0, :, :8], projected[0][0, :, 8:16]
+    torch.testing.assert_close(seen.attention[0][0], (query @ key.T / 8**0.5).softmax(-1))
+
+
+@torch.no_grad()
 def test_padding_is_attended_to_by_none(student: Student) -> None:
     with watch(student) as seen:
         student.encode(IDS)
