@@ -9,7 +9,6 @@ optimum's INT8 pipeline: it labels the first texts of the same table, the time t
 from __future__ import annotations
 
 import csv
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from benchmarks import lineup
 from benchmarks.contenders import Absent, Entry
 from benchmarks.machine import machine_facts
 from benchmarks.peer_models import Task
-from benchmarks.processes import ROOT, last_line, trial
+from benchmarks.processes import environment, last_line, trial
 from benchmarks.surroundings import surround
 from benchmarks.texts import example_rows
 from benchmarks.timing import throughput
@@ -160,12 +159,10 @@ def classify_table(bundle: Path, source: Path, answers: Path, count: int) -> Bul
         GMError: it ended with an error, whose line the message repeats.
     """
     command = [sys.executable, "-c", _COMMAND, str(bundle), str(source), "--out", str(answers)]
-    # `benchmarks` is no part of the installed distribution: the process finds it by path.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
     with tempfile.TemporaryFile() as log:
         start = perf_counter()
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment, check=False
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment(), check=False
         )
         wall = perf_counter() - start
         if done.returncode != 0:
@@ -201,9 +198,7 @@ def measure_peer(entry: Entry, bundle: Bundle, texts: Sequence[str], folder: Pat
 
     A last chunk of fewer than 2,000 texts is not timed, unless it is the only one.
     """
-    characters = "".join(bundle.tokenizer().characters)
-    sources, labels = example_rows()
-    Task(bundle.manifest.labels, characters, bundle.manifest.max_len, tuple(sources), tuple(labels)).save(folder)
+    Task.of(bundle, *example_rows()).save(folder)
     ready, missing = lineup.ready([entry], folder)
     able, broken = trial(ready, texts[0])
     if not able:

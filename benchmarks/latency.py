@@ -109,8 +109,7 @@ def measure(bundle: Bundle, peers: Sequence[Entry], folder: Path, plan: Plan) ->
     facts = machine.machine_facts()
     sources, labels = example_rows()
     titles = make_texts(sources, spread(TITLE_LENGTHS, max(plan.calls + 1, plan.bulk)))
-    characters, max_len = "".join(bundle.tokenizer().characters), bundle.manifest.max_len
-    Task(bundle.manifest.labels, characters, max_len, tuple(sources), tuple(labels)).save(folder)
+    Task.of(bundle, sources, labels).save(folder)
     entries, absent = _line_up(bundle, peers, folder, titles[0])
     _say(f"cold starts, {plan.processes} each")
     cold = cold_starts(entries, titles[: plan.calls + 1], plan.processes)

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from benchmarks.machine import cpu_flags
 from benchmarks.peers import NO_BREAK_SPACE, quiet_jieba
 from benchmarks.surroundings import surround
 from distill.recipe import StudentConfig
+from runtime.bundle import Bundle
 from runtime.errors import BackendError
 from runtime.files import write_json, write_text
 
@@ -43,6 +44,12 @@ class Task:
     max_len: int
     texts: tuple[str, ...]
     text_labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, bundle: Bundle, texts: Sequence[str], text_labels: Sequence[str]) -> Task:
+        """Return what the peers of ``bundle`` are made for, and texts with their labels to train on."""
+        manifest, characters = bundle.manifest, "".join(bundle.tokenizer().characters)
+        return cls(manifest.labels, characters, manifest.max_len, tuple(texts), tuple(text_labels))
 
     def save(self, folder: Path) -> None:
         """Write ``task.json``."""

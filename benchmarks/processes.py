@@ -85,7 +85,7 @@ def run_fresh(entry: Entry, texts: Sequence[str]) -> FreshProcess:
         command = [sys.executable, "-c", entry.cold_start(texts[0])]
         start = perf_counter()
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=_environment(), encoding="utf-8"
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment(), encoding="utf-8"
         ) as process:
             stdin, stdout = _pipes(process)
             first = stdout.readline()
@@ -94,6 +94,12 @@ def run_fresh(entry: Entry, texts: Sequence[str]) -> FreshProcess:
         if process.returncode != 0:
             raise BackendError(f"{entry.name} does not run in a process of its own: {last_line(log)}")
         return FreshProcess(seconds, int(rest))
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a fresh Python process that imports the benchmarks and speaks UTF-8."""
+    # `benchmarks` is no part of the installed distribution: the child finds it by path.
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
 
 
 def last_line(log: IO[bytes]) -> str:
@@ -113,8 +119,3 @@ def _feed(stdin: IO[str], stdout: IO[str], texts: Sequence[str]) -> str:
     stdin.writelines(text + "\n" for text in texts)
     stdin.close()
     return stdout.read().strip()
-
-
-def _environment() -> dict[str, str]:
-    # `benchmarks` is no part of the installed distribution: the child finds it by path.
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}

@@ -7,7 +7,6 @@ any fault with 1.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -22,8 +21,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks.installed import ROOT
 from benchmarks.machine import machine_facts
+from benchmarks.processes import environment
 from benchmarks.surroundings import ONE_THREAD
 from benchmarks.texts import example_rows
 from runtime import BundleError, Classifier, Prediction
@@ -244,10 +243,10 @@ def find_faults(memory: Memory, load: Load, idle: Idle, one_cpu: OneCpu | None) 
 def _run(code: str, given: str) -> subprocess.CompletedProcess[str]:
     """Run Python code in a fresh process, which may import the benchmarks."""
     # Libraries under numpy bring threads of their own, which the runtime neither uses nor can stop.
-    environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    one_thread = {**environment(), **ONE_THREAD}
     command = [sys.executable, "-c", code]
     return subprocess.run(
-        command, input=given, env=environment, capture_output=True, text=True, encoding="utf-8", check=True
+        command, input=given, env=one_thread, capture_output=True, text=True, encoding="utf-8", check=True
     )
 
 

@@ -35,7 +35,7 @@ def write_untrained(folder: Path, texts: list[str]) -> RunFolder:
     run.save_recipe(recipe)
     run.save_labels(names)
     tokenizer.save(folder / "tokenizer.json")
-    run.save_student(student, tokenizer.size, len(names))
+    run.save_student(student)
     for split in ("dev", "test"):
         run.save_predictions(split, prediction_rows(texts, answers, logits, names))
     run.save_environment({"seed": _SEED, "device": "cpu", "data_fingerprint": "untrained"})

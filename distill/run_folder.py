@@ -129,12 +129,12 @@ class RunFolder:
         """Write the class names in the order of the logits."""
         write_json(self.path / "labels.json", list(labels))
 
-    def save_student(self, student: Student, vocabulary: int, classes: int) -> None:
+    def save_student(self, student: Student) -> None:
         """Write weights and sizes of the student."""
         config = {
             "student": student.config.model_dump(),
-            "vocabulary": vocabulary,
-            "classes": classes,
+            "vocabulary": student.characters.num_embeddings,
+            "classes": student.head.out_features,
         }
         write_json(self.path / "student" / "config.json", config)
         _save_weights(student, self.path / "student" / "model.safetensors")

@@ -275,8 +275,7 @@ class GateMixup:
         run, recipe, names = self.run, self.recipe, self.corpus.labels
         run.save_labels(names)
         self.tokenizer.save(run.path / "tokenizer.json")
-        student = cast(Student, self.student.module)
-        run.save_student(student, self.tokenizer.size, len(names))
+        run.save_student(cast(Student, self.student.module))
         run.save_teacher(self.teacher.module, recipe.teacher, self.builder.size, len(names))
         self.builder.save(run.nodes)
         for split, examples, encoded in (("dev", self.corpus.dev, self.dev_set), ("test", self.corpus.test, test_set)):

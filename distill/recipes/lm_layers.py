@@ -234,10 +234,9 @@ class LayerDistillation:
 
     def _save(self) -> None:
         """Write the student and what it needs; it holds its best weights."""
-        run, names = self.run, self.corpus.labels
-        run.save_labels(names)
-        self.tokenizer.save(run.path / "tokenizer.json")
-        run.save_student(self.student, self.tokenizer.size, len(names))
+        self.run.save_labels(self.corpus.labels)
+        self.tokenizer.save(self.run.path / "tokenizer.json")
+        self.run.save_student(self.student)
 
     def _environment(self) -> dict[str, Any]:
         about = environment(self.recipe.training.seed, self.device, self.corpus, self.journal.seconds)

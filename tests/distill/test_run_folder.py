@@ -33,7 +33,7 @@ def run(tmp_path: Path) -> RunFolder:
     tokenizer.save(folder.path / "tokenizer.json")
     torch.manual_seed(0)
     student = Student(SMALL, tokenizer.size, len(LABELS))
-    folder.save_student(student, tokenizer.size, len(LABELS))
+    folder.save_student(student)
     folder.save_predictions("test", ROWS)
     folder.save_environment({"seed": 3})
     folder.save_metrics([{"event": "initial", "epoch": 1}, {"event": "final"}])

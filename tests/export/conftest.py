@@ -98,7 +98,7 @@ def _write(
     run.save_recipe(recipe)
     run.save_labels(NAMES)
     tokenizer.save(run.path / "tokenizer.json")
-    run.save_student(student, tokenizer.size, len(NAMES))
+    run.save_student(student)
     for split in ("dev", "test"):
         texts, labels = zip(*splits[split], strict=True)
         run.save_predictions(split, prediction_rows(texts, labels, student_logits(student, tokenizer, texts), NAMES))
