@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runtime.digest import sha256
 from runtime.errors import BundleError, IntegrityError, SignatureError, VersionError
 from runtime.manifest import MANIFEST, SIGNATURE, UNLISTED, FileEntry, Manifest
 from runtime.signature import SIGNATURE_BYTES, check_signature
@@ -76,7 +76,7 @@ class Bundle:
                 raise _damaged(self.path, name, "has changed")
             with storage.open(name) as stream:
                 content = stream.read(entry.size)
-        if hashlib.sha256(content).hexdigest() != entry.sha256:
+        if sha256(content).hexdigest() != entry.sha256:
             raise _damaged(self.path, name, "has changed")
         return content
 
@@ -130,7 +130,7 @@ def _check_names(path: Path, present: set[str], listed: set[str]) -> None:
 def _check_file(path: Path, storage: Storage, name: str, entry: FileEntry, size: int) -> None:
     if size != entry.size:
         raise _damaged(path, name, f"has {size} bytes instead of {entry.size}")
-    digest = hashlib.sha256()
+    digest = sha256()
     with storage.open(name) as stream:
         # Not to the end, which a file that grows meanwhile may never have.
         for start in range(0, size, _CHUNK):

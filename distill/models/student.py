@@ -21,27 +21,37 @@ _NGRAM_RATE = 5.0
 class StudentBlock(nn.Module):
     """Normalisation of the states, which no path leads around, then self-attention and feed-forward, each added.
 
+    But for the last feed-forward, which takes the place of the states: what is averaged over the text is linear in what
+    its rectifier lets through, so that an exported graph takes that mean first and multiplies one vector.
+
     The query, key and value projections are one matrix, ordered query | key | value: the layout that
     onnxruntime's attention operators expect. Normalisation is by the root mean square (Zhang and Sennrich 2019,
     "Root Mean Square Layer Normalization"), once a block; what attention gives is added without a projection (compare
     He and Hofmann 2024, "Simplifying Transformer Blocks", arXiv:2311.01906); the layer into the feed-forward has no
     bias. Each spares the exported graph work (``benchmarks/README.md``) and costs no accuracy that could be measured.
+
+    Args:
+        config: sizes and dropout.
+        last: whether it is the student's last block.
     """
 
-    def __init__(self, config: StudentConfig) -> None:
+    def __init__(self, config: StudentConfig, *, last: bool) -> None:
         super().__init__()
+        self.last = last
         self.heads = config.heads
         self.dropout = config.dropout
         self.norm = nn.RMSNorm(config.width, eps=_EPSILON)
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.feed_forward_in = nn.Linear(config.width, config.feed_forward, bias=False)
-        self.feed_forward_out = nn.Linear(config.feed_forward, config.width)
+        # After the last one comes the head, whose bias is enough.
+        self.feed_forward_out = nn.Linear(config.feed_forward, config.width, bias=not last)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Return the next hidden states ``[B, L, d]``; ``mask`` is ``[B, L]``, true where there is text."""
         hidden = self._drop(self.norm(hidden))
         hidden = hidden + self._drop(self._attend(hidden, mask))
-        return hidden + self._drop(self.feed_forward_out(functional.relu(self.feed_forward_in(hidden))))
+        fed = self._drop(self.feed_forward_out(functional.relu(self.feed_forward_in(hidden))))
+        return fed if self.last else hidden + fed
 
     def _attend(self, hidden: Tensor, mask: Tensor) -> Tensor:
         batch, length, width = hidden.shape
@@ -115,7 +125,9 @@ class Student(nn.Module):
         super().__init__()
         self.config = config
         self.characters = nn.Embedding(vocabulary, config.width, padding_idx=PAD_ID)
-        self.blocks = nn.ModuleList(StudentBlock(config) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(
+            StudentBlock(config, last=depth == config.layers) for depth in range(1, config.layers + 1)
+        )
         self.head = nn.Linear(config.width, classes)
         self.apply(_initialise)
         self.representation_width = config.width

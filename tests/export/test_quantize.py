@@ -8,7 +8,7 @@ import torch
 from distill.models.student import Student
 from distill.recipe import StudentConfig
 from export.graph import FloatEmitter, Network, build
-from export.quantize import TARGETS, Inputs, Int8Emitter, Scheme, calibrate, quantise_weight, scheme
+from export.quantize import TARGETS, Inputs, Int8Emitter, Scheme, calibrate, mean_name, quantise_weight, scheme
 from export.source import Source
 from runtime.backends.onnx import OnnxBackend
 
@@ -74,8 +74,10 @@ def test_the_range_of_activations_holds_zero_exactly(values: list[float]) -> Non
 
 def test_calibration_sees_every_linear_layer_and_leaves_no_hook(source: Source) -> None:
     inputs = calibrate(source.student, source.dev_ids())
-    assert set(inputs) == {*Network.of(source.student).quantisable(), "head", "ngrams.head"}
-    assert inputs["blocks.0.feed_forward_out"].low == 0.0  # behind a ReLU: quantising is the rectifier
+    last = "blocks.1.feed_forward_out"
+    assert set(inputs) == {*Network.of(source.student).quantisable(), last, mean_name(last), "head", "ngrams.head"}
+    assert inputs[last].low == 0.0  # behind a ReLU: quantising is the rectifier
+    assert 0.0 < inputs[mean_name(last)].high < inputs[last].high
     assert not any(module._forward_pre_hooks for module in source.student.modules())
 
 
@@ -102,16 +104,17 @@ def test_layers_kept_in_float_leave_only_the_error_of_the_others(source: Source)
         backend = OnnxBackend(_int8(source, REDUCED, keep_float), 1, "model")
         return float(np.abs(source.backend_logits(backend, source.test.texts) - expected).max())
 
-    assert error(layers) < 0.01 < error(())
-    assert error(layers[:4]) < error(())
+    assert error(layers) < 0.002 * np.abs(expected).max() < error(())
+    assert error(layers[:3]) < error(())
 
 
 def test_the_int8_graph_is_the_fp32_graph_with_other_operators(source: Source) -> None:
     operators = [node.op_type for node in onnx.load_from_string(_int8(source)).graph.node]
     layers = source.student.config.layers
     assert operators.count("QAttention") == layers
-    assert operators.count("MatMulIntegerToFloat") == layers
     assert operators.count("QLinearMatMul") == layers
+    assert operators.count("MatMulIntegerToFloat") == layers - 1
+    assert operators.count("QLinearGlobalAveragePool") == 1  # in place of the last layer, text by text
     assert not {"MatMul", "Relu", "DynamicQuantizeLinear", "SkipLayerNormalization"} & set(operators)
     fp32 = onnx.load_from_string(build(Network.of(source.student), FloatEmitter()))
     assert operators.count("Sqrt") == [node.op_type for node in fp32.graph.node].count("Sqrt") == layers - 1

@@ -1,0 +1,30 @@
+"""SHA-256 without OpenSSL."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.digest import sha256
+
+
+@pytest.mark.parametrize("content", [b"", b"a", bytes(range(256)) * 1000])
+def test_it_is_sha_256(content: bytes) -> None:
+    assert sha256(content).hexdigest() == hashlib.sha256(content).hexdigest()
+
+
+def test_serving_loads_no_openssl(bundle: Path) -> None:
+    code = f"import sys; from runtime import Classifier; Classifier({str(bundle)!r}).classify('酸')"
+    check = "; print([name for name in ('_hashlib', '_ssl') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_python_without_its_own_code_takes_openssl() -> None:
+    code = "import sys; sys.modules['_sha2'] = sys.modules['_sha256'] = None; from runtime.digest import sha256 as s"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "; print(s.__module__, s.__name__)"], capture_output=True, text=True
+    )
+    assert done.stdout == "_hashlib openssl_sha256\n", done.stderr
