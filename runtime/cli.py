@@ -97,6 +97,12 @@ def _writable_format(_context: click.Context, _parameter: click.Parameter, path:
     type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
     help="Accept only what keeps the share of wrong labels below this, with 95 % confidence.",
 )
+@click.option(
+    "--cascade/--no-cascade",
+    default=True,
+    show_default=True,
+    help="Let the cascade of a BUNDLE that has one answer the texts it is sure of, or the model all.",
+)
 @click.option("--selftest", is_flag=True, help="Replay the bundle's golden texts on this device, instead of TEXT.")
 def classify(
     bundle: Path,
@@ -113,6 +119,7 @@ def classify(
     workers: int | None,
     public_key: Path | None,
     max_error: float | None,
+    cascade: bool,
     selftest: bool,
 ) -> None:
     """Classify texts with the model in BUNDLE, a folder or a .gmb file.
@@ -140,7 +147,7 @@ def classify(
     # Imported here: --help and wrong use are answered without onnxruntime.
     from runtime.classifier import Classifier
 
-    with Classifier(bundle, backend, threads, public_key, max_error) as classifier:
+    with Classifier(bundle, backend, threads, public_key, max_error, cascade=cascade) as classifier:
         if selftest:
             _report_selftest(classifier, jsonl)
             return
@@ -148,7 +155,8 @@ def classify(
             from runtime.folder import classify_folder, manifest_sha256
 
             places = Path(os.path.abspath(folder)), Path(os.path.abspath(out))
-            job = Job(*places, manifest_sha256(bundle), backend, max_error, text_column, encoding, top_k, jsonl)
+            sha256 = manifest_sha256(bundle)
+            job = Job(*places, sha256, backend, max_error, cascade, text_column, encoding, top_k, jsonl)
             classify_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
         _answer_all(classifier, _source(texts, text_column, encoding), out, jsonl, top_k)

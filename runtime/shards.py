@@ -43,7 +43,7 @@ class Job:
         folder: absolute path of the shards.
         out: absolute path of the answers.
         bundle: SHA-256 of the manifest of the bundle, which holds that of every file in it.
-        backend, max_error: as given to :class:`runtime.classifier.Classifier`.
+        backend, max_error, cascade: as given to :class:`runtime.classifier.Classifier`.
         column: of the text.
         encoding: of text files; empty: as :func:`runtime.tables.read_table` finds it.
         top_k: best labels to write.
@@ -55,6 +55,7 @@ class Job:
     bundle: str
     backend: str = "auto"
     max_error: float | None = None
+    cascade: bool = True
     column: str = "text"
     encoding: str = ""
     top_k: int = 1
@@ -84,7 +85,7 @@ class Job:
     @property
     def options(self) -> dict[str, object]:
         """What changes the answers to the same rows."""
-        names = ("bundle", "backend", "max_error", "column", "encoding", "top_k")
+        names = ("bundle", "backend", "max_error", "cascade", "column", "encoding", "top_k")
         return {name: getattr(self, name) for name in names}
 
 

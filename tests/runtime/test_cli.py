@@ -14,7 +14,7 @@ import pytest
 
 from runtime import Classifier
 from runtime.output import Item, csv_writer, line_writer
-from tests.runtime.bundles import TEXTS
+from tests.runtime.bundles import TEXTS, add_cascade
 
 
 def _start(arguments: tuple[str | Path, ...]) -> subprocess.Popen[bytes]:
@@ -92,6 +92,14 @@ def test_json_lines_hold_the_text_and_the_answer(shared_bundle: Path, classifier
 def test_engine_and_threads_change_no_label(shared_bundle: Path, classifier: Classifier, arguments: list[str]) -> None:
     labels = [answer["label"] for answer in _answers(shared_bundle, *TEXTS, *arguments)]
     assert labels == [prediction.label for prediction in classifier.classify_many(TEXTS)]
+
+
+def test_the_model_answers_all_where_the_cascade_is_off(bundle: Path) -> None:
+    with Classifier(bundle) as classifier:
+        alone = [round(prediction.score, 6) for prediction in classifier.classify_many(TEXTS)]
+    add_cascade(bundle, threshold=0.0)  # from now on its head answers everything
+    assert [answer["score"] for answer in _answers(bundle, *TEXTS)] != alone
+    assert [answer["score"] for answer in _answers(bundle, *TEXTS, "--no-cascade")] == alone
 
 
 def test_a_promise_refuses_what_would_break_it(shared_bundle: Path, classifier: Classifier) -> None:

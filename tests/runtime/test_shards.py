@@ -95,6 +95,7 @@ def test_a_shard_that_changed_is_done_again_though_its_size_did_not(classifier: 
 def test_another_bundle_or_other_options_do_it_again(classifier: Classifier, one: Job) -> None:
     classify_shard(classifier, one, "part-0.csv")
     assert not classify_shard(classifier, replace(one, bundle="0" * 64), "part-0.csv").resumed
+    assert not classify_shard(classifier, replace(one, cascade=False), "part-0.csv").resumed
     assert not classify_shard(classifier, replace(one, top_k=2), "part-0.csv").resumed
     assert "label_2" in answers(one.target("part-0.csv"))[0]
 
