@@ -16,7 +16,7 @@ from runtime.cascade import read_cascade
 from runtime.confidence import accepts, best
 from runtime.errors import BundleError, ConfigError
 from runtime.manifest import Thresholds
-from runtime.prediction import Prediction, Reason
+from runtime.prediction import Prediction, Reason, sealed
 from runtime.reference import Reference, read_reference
 from runtime.tokenizer import CharTokenizer, Encoding
 
@@ -72,12 +72,12 @@ class Engine:
     def classify(self, text: str) -> Prediction:
         """Return the prediction of one text."""
         encoding = self._encode(text)
-        return self._without_model(encoding) or self._by_model(encoding)
+        return self._without_model(encoding) or self._judge(encoding, self._run(encoding))
 
     def classify_by_model(self, text: str) -> Prediction:
         """Return the prediction of one text without asking the cascade's head, which would hide a broken model."""
         encoding = self._encode(text)
-        return self._by_model(encoding) if len(encoding.ids) else self._empty
+        return self._judge(encoding, self._run(encoding)) if len(encoding.ids) else self._empty
 
     def classify_many(self, texts: Sequence[str]) -> list[Prediction]:
         """Return the predictions of ``texts``, in their order; a call of the model has texts of one length only."""
@@ -91,7 +91,7 @@ class Engine:
         for rows in _batches(waiting, encodings, self.backend.batch_tokens):
             logits = self.backend.run(np.stack([encodings[row].ids for row in rows]))
             for row, row_logits in zip(rows, logits, strict=True):
-                predictions[row] = self._judge_model(encodings[row], row_logits)
+                predictions[row] = self._judge(encodings[row], row_logits)
         return cast(list[Prediction], predictions)
 
     def _without_model(self, encoding: Encoding) -> Prediction | None:
@@ -107,10 +107,11 @@ class Engine:
         index, score = best(logits, 1.0)
         return self._predict(encoding, logits, index, score, 1.0, True) if accepts(score, self._sure) else None
 
-    def _by_model(self, encoding: Encoding) -> Prediction:
-        return self._judge_model(encoding, self.backend.run(encoding.ids[np.newaxis])[0])
+    def _run(self, encoding: Encoding) -> Logits:
+        logits: Logits = self.backend.run(encoding.ids[np.newaxis])[0]
+        return logits
 
-    def _judge_model(self, encoding: Encoding, logits: Logits) -> Prediction:
+    def _judge(self, encoding: Encoding, logits: Logits) -> Prediction:
         index, score = best(logits, self._temperature)
         return self._predict(encoding, logits, index, score, self._temperature, False)
 
@@ -123,7 +124,7 @@ class Engine:
             accepted, reason = False, Reason.LOW_CONFIDENCE
         else:
             accepted, reason = True, Reason.TRUNCATED if encoding.truncated else Reason.OK
-        return Prediction(
+        return sealed(
             self.labels[index],
             score,
             _read_only(logits),

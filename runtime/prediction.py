@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -68,3 +69,42 @@ class Prediction:
         scores = softmax(self.logits, self._temperature)
         order = np.argsort(-self.logits, kind="stable")[:k]
         return [(self._labels[index], float(scores[index])) for index in order]
+
+
+class _Unsealed:
+    """The fields of a :class:`Prediction` while they are set."""
+
+    __slots__ = Prediction.__slots__
+
+    def __init__(
+        self,
+        label: str,
+        score: float,
+        logits: npt.NDArray[np.float32],
+        accepted: bool,
+        reason: Reason,
+        unknown: float,
+        labels: tuple[str, ...],
+        temperature: float,
+        by_head: bool,
+    ) -> None:
+        self.label = label
+        self.score = score
+        self.logits = logits
+        self.accepted = accepted
+        self.reason = reason
+        self.unknown = unknown
+        self._labels = labels
+        self._temperature = temperature
+        self.by_head = by_head
+
+
+def sealed(*fields: Any) -> Prediction:  # noqa: ANN401 - those of Prediction, of as many types
+    """Return ``Prediction(*fields)`` in a third of the time.
+
+    A frozen dataclass sets each field by a call of its own, three of the hundred microseconds of a text. Classes of the
+    same slots may take each other's place.
+    """
+    made: Any = _Unsealed(*fields)
+    made.__class__ = Prediction
+    return cast(Prediction, made)

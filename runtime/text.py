@@ -45,9 +45,12 @@ def normalise(text: str) -> str:
         text = text.translate(_CLEAN)
     if text.isascii():
         return " ".join(text.lower().split())
-    folded = unicodedata.normalize("NFKC", _without_long_runs(text)).lower()
-    # Lower-casing can undo NFKC (U+0130 gives a combining dot), so compose once more.
-    return " ".join(_without_long_runs(unicodedata.normalize("NFKC", folded)).split())
+    composed = unicodedata.normalize("NFKC", _without_long_runs(text))
+    folded = composed.lower()
+    if folded != composed:
+        # Lower-casing can undo NFKC (U+0130 gives a combining dot), so compose once more.
+        folded = unicodedata.normalize("NFKC", folded)
+    return " ".join(_without_long_runs(folded).split())
 
 
 def _without_long_runs(text: str) -> str:
