@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from runtime.cascade import read_cascade
 from runtime.confidence import accepts, best
 from runtime.errors import BundleError, ConfigError
 from runtime.manifest import Thresholds
-from runtime.prediction import Prediction, Reason, sealed
+from runtime.prediction import Prediction, Reason, Sealed
 from runtime.reference import Reference, read_reference
 from runtime.tokenizer import CharTokenizer, Encoding
 
@@ -72,12 +72,14 @@ class Engine:
     def classify(self, text: str) -> Prediction:
         """Return the prediction of one text."""
         encoding = self._encode(text)
-        return self._without_model(encoding) or self._judge(encoding, self._run(encoding))
+        return self._without_model(encoding) or self._judge(encoding, self.backend.run(encoding.ids[np.newaxis])[0])
 
     def classify_by_model(self, text: str) -> Prediction:
         """Return the prediction of one text without asking the cascade's head, which would hide a broken model."""
         encoding = self._encode(text)
-        return self._judge(encoding, self._run(encoding)) if len(encoding.ids) else self._empty
+        if not len(encoding.ids):
+            return self._empty
+        return self._judge(encoding, self.backend.run(encoding.ids[np.newaxis])[0])
 
     def classify_many(self, texts: Sequence[str]) -> list[Prediction]:
         """Return the predictions of ``texts``, in their order; a call of the model has texts of one length only."""
@@ -107,10 +109,6 @@ class Engine:
         index, score = best(logits, 1.0)
         return self._predict(encoding, logits, index, score, 1.0, True) if accepts(score, self._sure) else None
 
-    def _run(self, encoding: Encoding) -> Logits:
-        logits: Logits = self.backend.run(encoding.ids[np.newaxis])[0]
-        return logits
-
     def _judge(self, encoding: Encoding, logits: Logits) -> Prediction:
         index, score = best(logits, self._temperature)
         return self._predict(encoding, logits, index, score, self._temperature, False)
@@ -124,10 +122,11 @@ class Engine:
             accepted, reason = False, Reason.LOW_CONFIDENCE
         else:
             accepted, reason = True, Reason.TRUNCATED if encoding.truncated else Reason.OK
-        return sealed(
+        logits.setflags(write=False)
+        made: Any = Sealed(
             self.labels[index],
             score,
-            _read_only(logits),
+            logits,
             accepted,
             reason,
             encoding.unknown,
@@ -135,6 +134,7 @@ class Engine:
             temperature,
             by_head,
         )
+        return cast(Prediction, made)
 
 
 def _thresholds(

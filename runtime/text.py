@@ -45,16 +45,16 @@ def normalise(text: str) -> str:
         text = text.translate(_CLEAN)
     if text.isascii():
         return " ".join(text.lower().split())
-    composed = unicodedata.normalize("NFKC", _without_long_runs(text))
+    if len(text) > _MOST_MARKS:
+        text = _LONG_RUN.sub(_keep_first_marks, text)
+    composed = unicodedata.normalize("NFKC", text)
     folded = composed.lower()
     if folded != composed:
         # Lower-casing can undo NFKC (U+0130 gives a combining dot), so compose once more.
         folded = unicodedata.normalize("NFKC", folded)
-    return " ".join(_without_long_runs(folded).split())
-
-
-def _without_long_runs(text: str) -> str:
-    return text if len(text) <= _MOST_MARKS else _LONG_RUN.sub(_keep_first_marks, text)
+    if len(folded) > _MOST_MARKS:
+        folded = _LONG_RUN.sub(_keep_first_marks, folded)
+    return " ".join(folded.split())
 
 
 def _keep_first_marks(run: re.Match[str]) -> str:
