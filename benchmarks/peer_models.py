@@ -27,9 +27,9 @@ SHAPE = {
     "num_hidden_layers": _STUDENT.layers,
     "hidden_size": _STUDENT.width,
     "num_attention_heads": _STUDENT.heads,
-    "intermediate_size": _STUDENT.feed_forward,
+    "intermediate_size": 4 * _STUDENT.width,
 }
-"""Of the BERT peer: that of the student in the default recipe."""
+"""Of the BERT peer: depth, width and heads of the student in the default recipe; a feed-forward as BERT has it."""
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _FASTTEXT = {"thread": 1, "epoch": 25, "lr": 0.5, "dim": 64, "bucket": 200_000, "seed": 0, "verbose": 0}
 ROOT = Path(__file__).resolve().parent.parent

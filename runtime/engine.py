@@ -72,7 +72,14 @@ class Engine:
     def classify(self, text: str) -> Prediction:
         """Return the prediction of one text."""
         encoding = self._encode(text)
-        return self._without_model(encoding) or self._judge(encoding, self.backend.run(encoding.ids[np.newaxis])[0])
+        # With a head, or without a character. One text at a time, each function that is called shows.
+        if self._head is not None or not len(encoding.ids):
+            prediction = self._without_model(encoding)
+            if prediction is not None:
+                return prediction
+        logits = self.backend.run(encoding.ids[np.newaxis])[0]
+        index, score = best(logits, self._temperature)
+        return self._predict(encoding, logits, index, score, self._temperature, False)
 
     def classify_by_model(self, text: str) -> Prediction:
         """Return the prediction of one text without asking the cascade's head, which would hide a broken model."""

@@ -40,7 +40,8 @@ def normalise(text: str) -> str:
     128 combining marks in a row, the first 128 stay. Applying it twice gives the same text. Lone
     surrogates pass through, so that no ``str`` ever raises.
     """
-    if not text.isprintable():
+    printable = text.isprintable()
+    if not printable:
         # Dropped characters go first: between two combining marks they would keep those from composing.
         text = text.translate(_CLEAN)
     if text.isascii():
@@ -54,6 +55,8 @@ def normalise(text: str) -> str:
         folded = unicodedata.normalize("NFKC", folded)
     if len(folded) > _MOST_MARKS:
         folded = _LONG_RUN.sub(_keep_first_marks, folded)
+    if printable and " " not in folded:
+        return folded  # the only white space that is printable, or that NFKC makes of what is
     return " ".join(folded.split())
 
 

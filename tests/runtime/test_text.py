@@ -68,3 +68,10 @@ def test_ten_megabytes_pass() -> None:
 def test_combining_marks_are_never_word_characters_as_the_pattern_assumes() -> None:
     marks = (chr(code) for code in range(sys.maxunicode + 1) if unicodedata.combining(chr(code)))
     assert not [mark for mark in marks if re.match(r"[\w\s\x00-\x7f]", mark)]
+
+
+def test_no_printable_character_becomes_other_white_space_than_a_blank() -> None:
+    """On this rests that a printable text without a blank needs no folding of white space."""
+    printable = [character for character in map(chr, range(sys.maxunicode + 1)) if character.isprintable()]
+    composed = unicodedata.normalize("NFKC", "".join(printable).lower())
+    assert {character for character in composed if character.isspace()} == {" "}
