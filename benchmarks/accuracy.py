@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 
 from benchmarks.accuracy_report import markdown
 from benchmarks.classifiers import PEERS
-from benchmarks.methods import FULL, INT8, METHODS, scores_on_test, served, trained
+from benchmarks.methods import FULL, METHODS, scores_on_test, served, trained
 from benchmarks.scores import Score, Scores
 from benchmarks.textcnn import text_cnn
 from distill.corpus import Corpus, read_corpus
@@ -73,9 +73,8 @@ class Study:
         run = trained(row, self.path, self.seed, work, settings)
         for name, scored in scores_on_test(row, run).items():
             self._keep(name, scored, settings)
-        answers = served(run, self.corpus.test) if row == FULL else None
-        if answers:
-            self._keep(INT8, score(self.corpus, answers), settings)
+        for name, answers in served(run, self.corpus.test).items() if row == FULL else ():
+            self._keep(name, score(self.corpus, answers), settings)
 
     def _keep(self, row: str, scored: Mapping[str, float], settings: Sequence[str] = ()) -> None:
         if not self.scores.has(self.name, row, self.seed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.methods import FULL, INT8
+from benchmarks.methods import CASCADE, FULL, INT8
 from benchmarks.report import table
 from benchmarks.scores import METRICS, Scores
 
@@ -14,6 +14,8 @@ _HOW = (
 _COMPARED = [
     (INT8, _SVM),
     (INT8, FULL),
+    (CASCADE, INT8),
+    (CASCADE, "fastText, autotuned"),
     (FULL, "student alone, as many steps"),
     (FULL, "plain distillation"),
     (FULL, "one-way Gate-Mixup"),

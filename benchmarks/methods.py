@@ -14,12 +14,16 @@ from distill.run_folder import RunFolder
 from export.options import Options
 from export.pipeline import export_run
 from runtime import Classifier, ParityError
+from runtime.bundle import Bundle
+from runtime.cascade import CASCADE as CASCADE_FILE
 
 ALONE = ("gate_mixup.distill_weight=0", "gate_mixup.representation_weight=0")
 """Nothing of what the teacher says reaches the student: labels only, for as many steps."""
 
 FULL = "full method"
 INT8 = "full method, INT8 bundle"
+CASCADE = "the same with its cascade"
+"""The INT8 bundle again, whose n-grams answer alone what they are sure of."""
 METHODS: dict[str, tuple[str, ...]] = {
     "student alone, as many steps": (*ALONE, "ablate.stage_two=true", "ablate.gate=true"),
     "plain distillation": ("ablate.stage_two=true", "ablate.gate=true"),
@@ -60,17 +64,27 @@ def scores_on_test(row: str, run: RunFolder) -> dict[str, dict[str, float]]:
     return {name: final[part] for part, name in _PARTS.items()}
 
 
-def served(run: RunFolder, examples: Sequence[Example]) -> list[str] | None:
-    """Export ``run`` as INT8 and return what ``Classifier`` answers, accepted or not; ``None`` if export refuses."""
-    bundle = run.path / "bundle"
+def served(run: RunFolder, examples: Sequence[Example]) -> dict[str, list[str]]:
+    """Export ``run`` as INT8 and return by row what ``Classifier`` answers, accepted or not.
+
+    There is no row if export refuses, and none for a cascade that would have cost accuracy.
+    """
+    bundle, texts = run.path / "bundle", [example.text for example in examples]
     try:
         if not bundle.exists():
-            export_run(run.path, bundle, Options())
+            export_run(run.path, bundle, Options(cascade=run.student().config.ngram_buckets > 0))
     except ParityError as error:
         click.echo(f"... no bundle: {error}", err=True)
-        return None
-    with Classifier(bundle) as classifier:
-        return [prediction.label for prediction in classifier.classify_many([e.text for e in examples])]
+        return {}
+    answers = {INT8: _labels(bundle, texts, cascade=False)}
+    if CASCADE_FILE in Bundle.open(bundle).manifest.files:
+        answers[CASCADE] = _labels(bundle, texts, cascade=True)
+    return answers
+
+
+def _labels(bundle: Path, texts: Sequence[str], *, cascade: bool) -> list[str]:
+    with Classifier(bundle, cascade=cascade) as classifier:
+        return [prediction.label for prediction in classifier.classify_many(texts)]
 
 
 def _say(event: dict[str, object]) -> None:

@@ -36,7 +36,10 @@ def best(logits: Floats, temperature: float) -> tuple[int, float]:
     """
     values: list[float] = logits.tolist()
     largest = max(values)
-    total = sum([exp((value - largest) / temperature) for value in values])
+    # Not a comprehension, which is a function call more and costs two microseconds in that state.
+    total = 0.0
+    for value in values:
+        total += exp((value - largest) / temperature)
     # Not a number, if any logit is none or the largest is infinite.
     return values.index(largest), 1.0 / total if isfinite(total) else 0.0
 
