@@ -36,8 +36,8 @@ def test_its_weights_are_int8(source: Source, exported: CommandRun) -> None:
     constants = [layer.find("data") for layer in layers if layer.get("type") == "Const"]
     int8 = {data.get("shape") for data in constants if data is not None and data.get("element_type") == "i8"}
     network = Network.of(source.student)
-    layers = [layer for b in network.blocks for layer in (b.qkv, b.feed_forward_in, b.feed_forward_out)]
-    shapes = {layer.weight.shape for layer in layers if layer.name in network.quantisable()}
+    linear = [layer for b in network.blocks for layer in (b.qkv, b.feed_forward_in, b.feed_forward_out)]
+    shapes = {layer.weight.shape for layer in linear if layer.name in network.quantisable()}
     assert shapes <= {tuple(map(int, (shape or "").split(","))) for shape in int8}
 
 
