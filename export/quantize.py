@@ -142,14 +142,7 @@ def calibrate(student: Student, texts: Sequence[Ids]) -> dict[str, Inputs]:
     finally:
         for hook in hooks:
             hook.remove()
-    last = f"blocks.{student.config.layers - 1}.feed_forward_out"
-    means = torch.stack([text.mean(0) for text in rows[last]])
-    return {name: Inputs.of(torch.cat(found)) for name, found in rows.items()} | {mean_name(last): Inputs.of(means)}
-
-
-def mean_name(layer: str) -> str:
-    """Return the name of the mean over a text of what a layer takes in."""
-    return f"{layer}.mean"
+    return {name: Inputs.of(torch.cat(found)) for name, found in rows.items()}
 
 
 class Int8Emitter(FloatEmitter):
@@ -209,23 +202,23 @@ class Int8Emitter(FloatEmitter):
         """Apply the last feed-forward and ``head``.
 
         All behind the rectifier is linear: what the last layer multiplies is averaged first, in integers, and that
-        layer and the head are one matrix. The fp32 graph computes what the student does, step by step: where this one
-        is in doubt, that one can be trusted.
+        layer and the head are one matrix. The mean has the grid of what it is a mean of: a finer one, after the means
+        of development texts, would cut off those of very short texts. The fp32 graph computes what the student does,
+        step by step: where this one is in doubt, that one can be trusted.
         """
         inner, outer = last.feed_forward_in, last.feed_forward_out
         if inner.name in self._keep_float:
             return super().classify(hidden, last, head, ngrams, name)
         rectified, grid = self._rectified(hidden, inner, outer)
-        averaged = self._grid(mean_name(outer.name))
         mean = self.node(
             "QLinearGlobalAveragePool",
-            [rectified, *grid, *averaged],
+            [rectified, *grid, *grid],
             f"{outer.name}.integers",
             CONTRIB,
             channels_last=1,
         )
         flat = self.node("Flatten", [mean], f"{outer.name}.flat")
-        ready = self.node("DequantizeLinear", [flat, *averaged], mean_name(outer.name))
+        ready = self.node("DequantizeLinear", [flat, *grid], f"{outer.name}.mean")
         return self.project(ready, behind(outer, head), ngrams, name)
 
     def attention(self, hidden: str, qkv: Linear, heads: int) -> str:
