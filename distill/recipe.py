@@ -58,7 +58,7 @@ class StudentConfig(Section):
     )
     ngram_width: Positive = Field(64, description="Width of the embeddings of n-grams.")
     dropout: DropoutRate = Field(
-        0.1, description="Dropout on what a block takes in, attention, residual branches and the heads."
+        0.1, description="Dropout on what a block takes in, attention, feed-forward and the heads."
     )
     max_len: int = Field(128, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
 

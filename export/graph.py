@@ -191,6 +191,12 @@ class FloatEmitter:
         mean = self.mean(self.feed_forward(hidden, last.feed_forward_in, last.feed_forward_out), "mean")
         return self.project(mean, head, ngrams, name)
 
+    def classify_mean_first(self, hidden: str, last: Block, head: Linear, ngrams: str, name: str) -> str:
+        """Do as :meth:`classify`; all behind the rectifier is linear, so the mean may come first."""
+        inner, outer = last.feed_forward_in, last.feed_forward_out
+        rectified = self.node("Relu", [self.linear(hidden, inner)], f"{outer.name}.input")
+        return self.project(self.mean(rectified, "mean"), behind(outer, head), ngrams, name)
+
     def project(self, mean: str, head: Linear, ngrams: str, name: str) -> str:
         """Apply ``head`` to ``[B, n]``, and add the logits ``[B, C]`` of n-grams, or its bias."""
         return self.node("Gemm", [mean, self.constant("head.weight", head.weight), ngrams or self.bias(head)], name)
@@ -256,9 +262,7 @@ class StandardEmitter(FloatEmitter):
         Of a product and the mean behind it OpenVINO (2026.4) makes one kernel, which in a quantised model gives a text
         other logits in company than alone.
         """
-        inner, outer = last.feed_forward_in, last.feed_forward_out
-        rectified = self.node("Relu", [self.linear(hidden, inner)], f"{outer.name}.input")
-        return self.project(self.mean(rectified, "mean"), behind(outer, head), ngrams, name)
+        return self.classify_mean_first(hidden, last, head, ngrams, name)
 
     def project(self, mean: str, head: Linear, ngrams: str, name: str) -> str:
         """Apply ``head`` to ``[B, n]``, and add the logits ``[B, C]`` of n-grams, or its bias."""

@@ -208,7 +208,7 @@ class Int8Emitter(FloatEmitter):
         """
         inner, outer = last.feed_forward_in, last.feed_forward_out
         if inner.name in self._keep_float:
-            return super().classify(hidden, last, head, ngrams, name)
+            return self.classify_mean_first(hidden, last, head, ngrams, name)
         rectified, grid = self._rectified(hidden, inner, outer)
         mean = self.node(
             "QLinearGlobalAveragePool",

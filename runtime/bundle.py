@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.digest import sha256
+from runtime.digest import PIECE, sha256, sha256_of
 from runtime.errors import BundleError, IntegrityError, SignatureError, VersionError
 from runtime.manifest import MANIFEST, SIGNATURE, UNLISTED, FileEntry, Manifest
 from runtime.signature import SIGNATURE_BYTES, check_signature
@@ -14,7 +14,6 @@ from runtime.storage import Storage, open_storage
 from runtime.tokenizer import CharTokenizer
 
 _MANIFEST_LIMIT = 4 << 20
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Bundle:
                 raise _damaged(self.path, name, "has changed")
             with storage.open(name) as stream:
                 content = stream.read(entry.size)
-        if sha256(content).hexdigest() != entry.sha256:
+        if sha256_of(content) != entry.sha256:
             raise _damaged(self.path, name, "has changed")
         return content
 
@@ -133,8 +132,8 @@ def _check_file(path: Path, storage: Storage, name: str, entry: FileEntry, size:
     digest = sha256()
     with storage.open(name) as stream:
         # Not to the end, which a file that grows meanwhile may never have.
-        for start in range(0, size, _CHUNK):
-            digest.update(stream.read(min(_CHUNK, size - start)))
+        for start in range(0, size, PIECE):
+            digest.update(stream.read(min(PIECE, size - start)))
     if digest.hexdigest() != entry.sha256:
         raise _damaged(path, name, "has another SHA-256 than the manifest says")
 

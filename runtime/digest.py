@@ -16,4 +16,15 @@ else:
         except ImportError:
             from hashlib import sha256
 
-__all__ = ["sha256"]
+__all__ = ["PIECE", "sha256", "sha256_of"]
+
+PIECE = 1 << 16
+"""Bytes to sum at a time: while Python's own code sums, no other thread runs, here for a third of a millisecond."""
+
+
+def sha256_of(content: bytes) -> str:
+    """Return the SHA-256 of ``content`` in hexadecimal, piece by piece."""
+    digest, view = sha256(), memoryview(content)
+    for start in range(0, len(view), PIECE):
+        digest.update(view[start : start + PIECE])
+    return digest.hexdigest()

@@ -6,7 +6,6 @@ cluster (:class:`runtime.ray_engine.OnRay`). Either calls :func:`runtime.shards.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ import click
 
 from runtime import errors
 from runtime.bundle import Bundle
+from runtime.digest import sha256_of
 from runtime.errors import DataError, GMError
 from runtime.shards import RECEIPTS, Job, Outcome, try_shard
 from runtime.tables import SUFFIXES
@@ -53,7 +53,7 @@ def manifest_sha256(bundle: str | os.PathLike[str]) -> str:
     Raises:
         BundleError: it is no valid bundle.
     """
-    return hashlib.sha256(Bundle.open(bundle).manifest_bytes).hexdigest()
+    return sha256_of(Bundle.open(bundle).manifest_bytes)
 
 
 def find_shards(folder: Path) -> Shards:

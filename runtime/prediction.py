@@ -73,8 +73,8 @@ class Prediction:
 class Sealed:
     """``Sealed(*fields)`` is ``Prediction(*fields)``, made in a third of the time.
 
-    A frozen dataclass sets each field by a call of its own, three of a text's seventy microseconds. This class sets
-    them plainly, and then makes way: an instance may change its class for one of the same slots.
+    A frozen dataclass sets each field by a call of its own, some microseconds in all right after a model has run. This
+    class sets them plainly, and then makes way: an instance may change its class for one of the same slots.
     """
 
     __slots__ = Prediction.__slots__

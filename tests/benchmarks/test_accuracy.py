@@ -8,11 +8,12 @@ from click.testing import CliRunner
 from benchmarks.accuracy import command, score
 from benchmarks.accuracy_report import markdown
 from benchmarks.classifiers import PEERS, character_svm, fasttext, majority, word_svm
-from benchmarks.methods import FULL, INT8, METHODS
+from benchmarks.methods import CASCADE, FULL, INT8, METHODS, served
 from benchmarks.scores import Score, Scores
 from benchmarks.textcnn import text_cnn
 from distill.corpus import Corpus, Example
 from distill.recipe import read_recipe
+from tests.export.conftest import NAMES, ROWS, write_run
 from tests.threads import one_thread
 
 __all__ = ["one_thread"]
@@ -89,6 +90,14 @@ def test_the_report_has_every_row_and_difference(tmp_path: Path) -> None:
 def test_every_method_is_a_valid_recipe(row: str) -> None:
     takes_something_away = read_recipe(None, METHODS[row]) != read_recipe(None)
     assert takes_something_away == (row != FULL)
+
+
+def test_a_bundle_with_a_cascade_has_a_row_with_it_and_one_without(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    examples = [Example(text, label) for text, label in ROWS[:9]]
+    found = served(run, examples)
+    assert set(found) == {INT8, CASCADE} if (run.path / "bundle" / "cascade.json").exists() else {INT8}
+    assert all(set(labels) <= set(NAMES) and len(labels) == 9 for labels in found.values())
 
 
 def test_a_study_trains_exports_and_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -122,6 +122,13 @@ def test_layers_kept_in_float_leave_only_the_error_of_the_others(source: Source)
     assert error(layers[:3]) < error(())
 
 
+def test_nothing_is_in_integers_where_every_layer_is_kept_in_float(source: Source) -> None:
+    model = onnx.load_from_string(_int8(source, keep_float=Network.of(source.student).quantisable()))
+    integer = {"QAttention", "MatMulIntegerToFloat", "QuantizeLinear", "DequantizeLinear"}
+    assert not integer & {node.op_type for node in model.graph.node}
+    assert not [node.op_type for node in model.graph.node if node.op_type.startswith("QLinear")]
+
+
 def test_the_int8_graph_is_the_fp32_graph_with_other_operators(source: Source) -> None:
     operators = [node.op_type for node in onnx.load_from_string(_int8(source)).graph.node]
     layers = source.student.config.layers

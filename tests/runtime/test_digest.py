@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from runtime.digest import sha256
+from runtime.digest import sha256, sha256_of
 
 
 @pytest.mark.parametrize("content", [b"", b"a", bytes(range(256)) * 1000])
 def test_it_is_sha_256(content: bytes) -> None:
-    assert sha256(content).hexdigest() == hashlib.sha256(content).hexdigest()
+    expected = hashlib.sha256(content).hexdigest()
+    assert sha256(content).hexdigest() == sha256_of(content) == expected
 
 
 def test_serving_loads_no_openssl(bundle: Path) -> None:
-    code = f"import sys; from runtime import Classifier; Classifier({str(bundle)!r}).classify('酸')"
+    code = f"import sys, runtime.cli; from runtime import Classifier; Classifier({str(bundle)!r}).classify('酸')"
     check = "; print([name for name in ('_hashlib', '_ssl') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 
 from runtime import Prediction, Reason
+from runtime.prediction import Sealed
 
 
 def _prediction(logits: list[float], temperature: float = 1.0) -> Prediction:
@@ -43,6 +45,17 @@ def test_top_of_none_is_refused() -> None:
 def test_a_prediction_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         _prediction([1.0]).label = "b"  # type: ignore[misc]
+
+
+def test_a_sealed_prediction_is_one_like_any_other() -> None:
+    fields = ("a", 0.5, np.array([1.0, 2.0], np.float32), True, Reason.OK, 0.25, ("a", "b"), 2.0, True)
+    made: Any = Sealed(*fields)
+    plain = Prediction(*fields)
+    assert type(made) is Prediction
+    assert all(getattr(made, name) is getattr(plain, name) for name in Prediction.__slots__)
+    assert (made, hash(made), repr(made)) == (plain, hash(plain), repr(plain))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.label = "b"  # type: ignore[misc]
 
 
 def test_predictions_compare_hash_and_pickle() -> None:

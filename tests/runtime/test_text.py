@@ -73,5 +73,6 @@ def test_combining_marks_are_never_word_characters_as_the_pattern_assumes() -> N
 def test_no_printable_character_becomes_other_white_space_than_a_blank() -> None:
     """On this rests that a printable text without a blank needs no folding of white space."""
     printable = [character for character in map(chr, range(sys.maxunicode + 1)) if character.isprintable()]
-    composed = unicodedata.normalize("NFKC", "".join(printable).lower())
-    assert {character for character in composed if character.isspace()} == {" "}
+    composed = "".join(unicodedata.normalize("NFKC", character) for character in printable)
+    folded = unicodedata.normalize("NFKC", composed.lower())
+    assert {character for character in folded if character.isspace()} == {" "}
