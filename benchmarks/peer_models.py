@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.installed import ROOT
 from benchmarks.machine import cpu_flags
 from benchmarks.peers import NO_BREAK_SPACE, quiet_jieba
 from benchmarks.surroundings import surround
@@ -32,7 +33,6 @@ SHAPE = {
 """Of the BERT peer: depth, width and heads of the student in the default recipe; a feed-forward as BERT has it."""
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _FASTTEXT = {"thread": 1, "epoch": 25, "lr": 0.5, "dim": 64, "bucket": 200_000, "seed": 0, "verbose": 0}
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)

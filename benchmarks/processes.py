@@ -9,15 +9,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import IO
 
 from benchmarks.contenders import Absent, Entry
+from benchmarks.installed import ROOT
 from benchmarks.timing import turns
 from runtime.errors import BackendError
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)

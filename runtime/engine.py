@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -65,9 +65,9 @@ class Engine:
         self._encode = tokenizer.encode
         self._max_unknown = manifest.max_unknown
         _check_fit(self.backend, tokenizer, bundle)
-        self._empty = Prediction(
-            "", 0.0, _read_only(np.empty(0, np.float32)), False, Reason.EMPTY, 0.0, (), self._temperature
-        )
+        no_logits = np.empty(0, np.float32)
+        no_logits.setflags(write=False)
+        self._empty = Prediction("", 0.0, no_logits, False, Reason.EMPTY, 0.0, (), self._temperature)
 
     def classify(self, text: str) -> Prediction:
         """Return the prediction of one text."""
@@ -130,7 +130,7 @@ class Engine:
         else:
             accepted, reason = True, Reason.TRUNCATED if encoding.truncated else Reason.OK
         logits.setflags(write=False)
-        made: Any = Sealed(
+        return Sealed(  # type: ignore[return-value]  # which makes itself a Prediction
             self.labels[index],
             score,
             logits,
@@ -141,7 +141,6 @@ class Engine:
             temperature,
             by_head,
         )
-        return cast(Prediction, made)
 
 
 def _thresholds(
@@ -164,11 +163,6 @@ def _batches(waiting: Sequence[int], encodings: Sequence[Encoding], batch_tokens
         rows = max(1, batch_tokens // length)
         for start in range(0, len(group), rows):
             yield group[start : start + rows]
-
-
-def _read_only(logits: Logits) -> Logits:
-    logits.setflags(write=False)
-    return logits
 
 
 def _check_fit(backend: Backend, tokenizer: CharTokenizer, bundle: Bundle) -> None:
