@@ -29,7 +29,8 @@ class Classifier:
     """Classifies texts with the model of a bundle.
 
     Any number of threads may share one. Pickling it passes on the path and the settings: the receiver opens
-    the bundle again, and so does a forked child, because an inference session does not survive a fork.
+    the bundle again, and so does a forked child, because an inference session does not survive a fork. Nor does
+    OpenVINO as a whole: onnxruntime takes its place in the child, and ``stats().fallback`` says so.
 
     Example:
         >>> with Classifier("bundle/") as classifier:  # doctest: +SKIP

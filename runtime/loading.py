@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from runtime.backends import LOST_IN_FORK, lost_in_fork
 from runtime.bundle import Bundle
 from runtime.engine import Engine
 from runtime.errors import BackendError, ConfigError
@@ -64,6 +65,8 @@ class Loader:
     def load(self, path: str | os.PathLike[str]) -> tuple[Engine, Health]:
         """Open a bundle and load its model, or its fp32 model where the other does not run or fails the self-test.
 
+        Where OpenVINO was lost in a fork, the bundle's model for onnxruntime takes its place, if it has one.
+
         Raises:
             BundleError: it is no valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
             BackendError: the model cannot be loaded, or no model of the bundle passes the self-test.
@@ -71,16 +74,18 @@ class Loader:
                 promise ``max_error``.
         """
         bundle = Bundle.open(path, self.public_key)
+        lost = lost_in_fork(self.backend) and "onnx" in bundle.manifest.backends
+        backend, reason = ("onnx", LOST_IN_FORK) if lost else (self.backend, "")
         if self.selftest == "off":
-            engine = self._engine(bundle, self.backend)
-            return engine, Health(engine.backend.name)
+            engine = self._engine(bundle, backend)
+            return engine, Health(engine.backend.name, fallback=reason)
         try:
-            engine = self._engine(bundle, self.backend)
+            engine = self._engine(bundle, backend)
             outcome = run_selftest(engine)
         except BackendError as error:
-            return self._fall_back(bundle, self.backend, str(error))
+            return self._fall_back(bundle, backend, str(error))
         if outcome.ok:
-            return engine, Health(engine.backend.name, outcome)
+            return engine, Health(engine.backend.name, outcome, reason)
         return self._fall_back(bundle, engine.backend.name, f"{engine.backend.name} self-test failed: {outcome.line}")
 
     def _engine(self, bundle: Bundle, backend: str) -> Engine:

@@ -12,9 +12,14 @@ from runtime.bundle import Bundle
 from runtime.errors import BackendError, ConfigError
 
 CHOICES = ("auto", "onnx", "openvino", "fp32")
+LOST_IN_FORK = "OpenVINO was started before this process was forked and does not survive that"
+"""Why an engine for which :func:`lost_in_fork` holds does not serve."""
 
 Ids = npt.NDArray[np.int32]
 Logits = npt.NDArray[np.float32]
+
+# The process that started OpenVINO; its scheduler (TBB) counts on that process's threads.
+_openvino_process: int | None = None
 
 
 class Backend(Protocol):
@@ -37,6 +42,16 @@ class Backend(Protocol):
         ...
 
 
+def lost_in_fork(choice: str) -> bool:
+    """Return whether an engine was started before this process was forked off, and can no longer run.
+
+    OpenVINO has one scheduler for the whole process. In a forked child it waits now and then, while a model is
+    compiled or when the child ends, for threads that only the parent has. onnxruntime's threads belong to a
+    session, and a new session has new ones.
+    """
+    return choice == "openvino" and _openvino_process not in (None, os.getpid())
+
+
 def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
     """Load the bundle's model into the chosen engine; ``auto`` means onnxruntime.
 
@@ -48,7 +63,7 @@ def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
     Raises:
         ConfigError: unknown engine, bad number of threads, or the engine's package is not installed.
         BundleError: the model is in another format, or reaches outside the bundle.
-        BackendError: the bundle has no model for the engine, or the engine cannot load it.
+        BackendError: the bundle has no model for the engine, the engine cannot load it, or was lost in a fork.
     """
     if choice not in CHOICES:
         raise ConfigError(f"unknown backend {choice!r}; use {', '.join(CHOICES)}")
@@ -67,8 +82,16 @@ def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
         from runtime.backends.onnx import OnnxBackend
 
         return OnnxBackend(bundle.read(file), threads, where, name)
+    return _open_openvino(bundle, file, threads, where)
+
+
+def _open_openvino(bundle: Bundle, file: str, threads: int, where: str) -> Backend:
+    global _openvino_process  # noqa: PLW0603 - as many schedulers as processes: one
+    if lost_in_fork("openvino"):
+        raise BackendError(f"{where}: {LOST_IN_FORK}; use another backend, or start processes by spawning")
     from runtime.backends.openvino import OpenVinoBackend
 
+    _openvino_process = os.getpid()
     return OpenVinoBackend(bundle.read(file), bundle.read(file.removesuffix(".xml") + ".bin"), threads, where)
 
 

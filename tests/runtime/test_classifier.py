@@ -312,6 +312,48 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert run_python(code).returncode == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_forked_after_openvino_started_is_served_by_onnxruntime_and_says_why(shared_bundle: Path) -> None:
+    # OpenVINO's scheduler waits in a child, once in some hundred runs and for ever, for threads of the parent.
+    code = f"""
+import os, sys
+from runtime import BackendError, Classifier
+from runtime.backends import open_backend
+from runtime.bundle import Bundle
+bundle = {str(shared_bundle)!r}
+classifier = Classifier(bundle, backend="openvino", selftest=sys.argv[1])
+child = os.fork()
+if child == 0:
+    stats = classifier.stats() if classifier.classify("乙醇") else None
+    served = stats.backend == "onnx" and "OpenVINO was started before" in stats.fallback
+    classifier.reload(bundle)
+    served = served and classifier.stats().backend == "onnx"
+    try:
+        open_backend(Bundle.open(bundle), "openvino", 1)
+    except BackendError as error:
+        sys.exit(0 if served and "or start processes by spawning" in str(error) else 1)
+    sys.exit(2)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+sys.exit(code if classifier.stats().backend == "openvino" else 3)
+"""
+    for selftest in ("off", "load"):
+        assert run_python(code.replace("sys.argv[1]", repr(selftest))).returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_forked_before_openvino_started_may_use_it(shared_bundle: Path) -> None:
+    code = f"""
+import os, sys
+from runtime import Classifier
+child = os.fork()
+if child == 0:
+    with Classifier({str(shared_bundle)!r}, backend="openvino") as classifier:
+        sys.exit(0 if classifier.classify("乙醇") and classifier.stats().backend == "openvino" else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert run_python(code).returncode == 0
+
+
 def test_reload_serves_the_new_bundle(bundle: Path, tmp_path: Path) -> None:
     classifier = Classifier(bundle)
     other = write_bundle(tmp_path / "other", seed=3, labels=("p", "q", "r", "s"))
