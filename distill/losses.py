@@ -33,7 +33,9 @@ def distillation_loss(logits: Tensor, taught: Tensor, temperature: float) -> Ten
     """Return T²·KL(softmax(taught/T) ‖ softmax(logits/T)), the mean over the batch.
 
     The factor T² keeps the gradient's size when the temperature changes (Hinton, Vinyals and Dean
-    2015, arXiv:1503.02531).
+    2015, arXiv:1503.02531). Plain logits are compared, with no shift for the sizes of the classes:
+    where both networks learn from the labels with one, what it takes from the logits is taken from
+    both (:mod:`distill.imbalance`).
 
     Args:
         logits: ``[B, C]`` of the network that learns.
@@ -91,7 +93,7 @@ def mutual_loss(labels: Tensor, distillation: Tensor, representation: Tensor, co
     """Return (1 - a)·labels + a·distillation + b·representation and its parts.
 
     Args:
-        labels: scalar, from :func:`label_loss`.
+        labels: scalar, from :func:`label_loss` or what :mod:`distill.imbalance` has in its place.
         distillation: scalar, from :func:`distillation_loss`.
         representation: scalar, from :func:`representation_loss`.
         config: a is ``distill_weight``, b is ``representation_weight``.

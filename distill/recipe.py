@@ -129,6 +129,21 @@ class TrainingConfig(Section):
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
 
 
+class ImbalanceConfig(Section):
+    """What the cross-entropy with the labels does for classes of few texts."""
+
+    class_weights: Literal["none", "sqrt", "balanced"] = Field(
+        "none",
+        description="Weight of a text by the number n of texts of its class: none: 1; sqrt: 1/sqrt(n); balanced: 1/n.",
+    )
+    logit_adjustment: float = Field(
+        0.0,
+        ge=0,
+        description="Tau of logit adjustment; 1: decides as if classes were equally frequent, as balanced weights do; "
+        "both at once do it twice.",
+    )
+
+
 class GateMixupConfig(Section):
     """Indicator, gate, augmentation and losses of mutual distillation (DESIGN: after CN115481249B)."""
 
@@ -185,6 +200,7 @@ class Recipe(BaseRecipe):
     graph: GraphConfig = GraphConfig()
     teacher: TeacherConfig = TeacherConfig()
     training: TrainingConfig = TrainingConfig()
+    imbalance: ImbalanceConfig = ImbalanceConfig()
     gate_mixup: GateMixupConfig = GateMixupConfig()
     ablate: AblateConfig = AblateConfig()
 

@@ -6,7 +6,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from distill.recipe import BaseRecipe, DataConfig, DropoutRate, Positive, Section, Share, StudentConfig
+from distill.recipe import (
+    BaseRecipe,
+    DataConfig,
+    DropoutRate,
+    ImbalanceConfig,
+    Positive,
+    Section,
+    Share,
+    StudentConfig,
+)
 
 
 class LanguageModelConfig(Section):
@@ -49,6 +58,7 @@ class FinetuneRecipe(BaseRecipe):
     data: DataConfig = DataConfig()
     lm: LanguageModelConfig = LanguageModelConfig()
     training: FinetuneTrainingConfig = FinetuneTrainingConfig()
+    imbalance: ImbalanceConfig = ImbalanceConfig()
 
 
 class LayersDataConfig(DataConfig):
@@ -105,6 +115,7 @@ class LayersRecipe(BaseRecipe):
     student: StudentConfig = StudentConfig()
     lm_layers: LayersConfig = LayersConfig()
     training: LayersTrainingConfig = LayersTrainingConfig()
+    imbalance: ImbalanceConfig = ImbalanceConfig()
 
 
 def shipped_finetune_recipe() -> str:
@@ -133,6 +144,7 @@ _LAYERS_HEADER = """\
 #   gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --set 'data.unlabelled=["names.txt"]'
 #   gm-export --int8 run --out bundle
 #
-# Relative paths in a file of your own count from its folder.
+# Relative paths in a file of your own count from its folder. Give teacher and student the same [imbalance]: the
+# student copies how much its teacher favours rare classes.
 
 """

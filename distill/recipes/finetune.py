@@ -21,12 +21,12 @@ from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_wi
 from distill.batches import class_ids, rows_by_length, shuffled_rows
 from distill.corpus import Corpus, Example, read_corpus
 from distill.epochs import Epochs
+from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
 from distill.lm.folder import read_tokenizer_and_encoder, save_finetuned
 from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
 from distill.lm.tokens import LMTokenizer
-from distill.losses import label_loss
 from distill.models.lm_teacher import LMTeacher
 from distill.predict import prediction_rows
 from distill.run_folder import RunFolder
@@ -103,6 +103,8 @@ class Finetuning:
         self.train_set = tokenised(self.corpus.train, self.corpus, self.tokenizer)
         self.dev_set = tokenised(self.corpus.dev, self.corpus, self.tokenizer)
 
+        train_labels = self.train_set.labels.to(device)
+        self.label_loss = label_loss_for(train_labels, recipe.imbalance, settings.label_smoothing)
         trainee = Trainee(self.teacher, torch.nn.Identity(), settings.gradient_clip)
         steps = settings.epochs * -(-len(self.train_set.ids) // settings.batch_size)
         trainee.begin(*optimisation(self.teacher, settings, steps))
@@ -117,7 +119,7 @@ class Finetuning:
         for rows in shuffled_rows(self.train_set.lengths, self.recipe.training.batch_size):
             labels = self.train_set.labels[rows].to(self.device)
             with self._precision():
-                loss = label_loss(self._logits(self.train_set, rows), labels, self.recipe.training.label_smoothing)
+                loss = self.label_loss(self._logits(self.train_set, rows), labels)
             self.trainee.step(loss)
             means.add(len(rows), {"labels": loss})
         return means.values()

@@ -20,9 +20,10 @@ from distill.checkpoint import Tensors, random_state, restore_random_state, unde
 from distill.corpus import Example, read_corpus
 from distill.gate_mixup import lesson
 from distill.graph import GraphBuilder
+from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Learner
-from distill.losses import distillation_loss, label_loss, mean_loss, mutual_loss, representation_loss
+from distill.losses import distillation_loss, mean_loss, mutual_loss, representation_loss
 from distill.models.gnn_teacher import GNNTeacher
 from distill.models.student import Student
 from distill.predict import prediction_rows
@@ -99,6 +100,8 @@ class GateMixup:
         self.student = Learner(student.to(device), to_teacher.to(device), ids, settings.student_lr, settings)
         self.teacher = Learner(teacher.to(device), to_student.to(device), graphs, settings.teacher_lr, settings)
         self.initial_student: Tensors = {}
+        train_labels = self.train_set.labels.to(device)
+        self.label_loss = label_loss_for(train_labels, recipe.imbalance, settings.label_smoothing)
 
         self.epochs = self.rounds = self.rounds_since_best = 0
 
@@ -207,7 +210,7 @@ class GateMixup:
         learning.module.train()
         with mixed_precision(self.device):
             own = learning.network.encode(self._read(learning, batch))
-            loss = self._label_loss(learning.network.answers(own), batch)
+            loss = self._loss_on_labels(learning.network.answers(own), batch)
         learning.step(loss)
         return loss
 
@@ -228,13 +231,12 @@ class GateMixup:
             if ablate.kl:
                 distillation = torch.zeros_like(distillation)
             distance = representation_loss(learning.projection(own), taught.representation)
-            loss = mutual_loss(self._label_loss(answers, batch), distillation, distance, config)
+            loss = mutual_loss(self._loss_on_labels(answers, batch), distillation, distance, config)
         learning.step(loss.total)
         return {**loss._asdict(), "pass_rate": taught.passed.float().mean()}
 
-    def _label_loss(self, answers: Sequence[Tensor], batch: Batch) -> Tensor:
-        smoothing = self.recipe.training.label_smoothing
-        return mean_loss(answers, lambda logits: label_loss(logits, batch.labels, smoothing))
+    def _loss_on_labels(self, answers: Sequence[Tensor], batch: Batch) -> Tensor:
+        return mean_loss(answers, lambda logits: self.label_loss(logits, batch.labels))
 
     def _read(self, learner: Learner, batch: Batch) -> Any:  # noqa: ANN401 - ids or graphs
         """Return what a learning network reads: the student does not see every character."""

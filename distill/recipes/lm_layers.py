@@ -24,20 +24,14 @@ from transformers import get_cosine_schedule_with_warmup
 from distill.batches import class_ids, hide_characters, shuffled_rows
 from distill.corpus import Corpus, Example, read_corpus
 from distill.epochs import Epochs
+from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
 from distill.lm.carry_over import carry_over, character_vectors, fit
 from distill.lm.folder import FinetunedLM, read_finetuned
 from distill.lm.recipe import LayersConfig, LayersDataConfig, LayersRecipe
 from distill.lm.teacher_cache import Targets, cached, teacher_logits
-from distill.losses import (
-    attention_loss,
-    distillation_loss,
-    hidden_loss,
-    label_loss,
-    mean_loss,
-    representation_loss,
-)
+from distill.losses import attention_loss, distillation_loss, hidden_loss, mean_loss, representation_loss
 from distill.models.student import Student, parameter_groups
 from distill.models.student_layers import StudentLayers, watch
 from distill.predict import prediction_rows, student_logits
@@ -105,6 +99,8 @@ class LayerDistillation:
         self.ids = [torch.from_numpy(self.tokenizer.encode(text).ids.astype(np.int64)) for text in texts]
         self.labels = torch.full((len(texts),), _NO_LABEL)
         self.labels[: len(labelled)] = class_ids(self.corpus.train, self.corpus.labels)
+        train_labels = self.labels[: len(labelled)].to(device)
+        self.label_loss = label_loss_for(train_labels, recipe.imbalance, settings.label_smoothing)
 
         layers = chosen_layers(recipe.lm_layers, recipe.student.layers, self.finetuned.teacher.layers)
         self._build(len(layers))
@@ -194,7 +190,7 @@ class LayerDistillation:
                 own = self.student.encode(hide_characters(ids, self.recipe.training.character_dropout))
             answers = self.student.answers(own)
             parts: dict[str, Callable[[], Tensor]] = {
-                "labels": lambda: mean_loss(answers, lambda logits: self._label_loss(logits, labels)),
+                "labels": lambda: mean_loss(answers, lambda logits: self._loss_on_labels(logits, labels)),
                 "outputs": lambda: mean_loss(answers, lambda logits: self._output_loss(logits, taught)),
                 "hidden": lambda: self._hidden_loss(seen, taught),
                 "attention": lambda: _attention_loss(seen, taught),
@@ -202,11 +198,11 @@ class LayerDistillation:
             }
             return {name: parts[name]().float() for name in self._weights()}
 
-    def _label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def _loss_on_labels(self, logits: Tensor, labels: Tensor) -> Tensor:
         labelled = labels != _NO_LABEL
         if not labelled.any():  # a mean over nothing is not a number
             return logits[labelled].sum()
-        return label_loss(logits[labelled], labels[labelled], self.recipe.training.label_smoothing)
+        return self.label_loss(logits[labelled], labels[labelled])
 
     def _output_loss(self, logits: Tensor, taught: Targets) -> Tensor:
         return distillation_loss(logits, taught.logits, self.recipe.lm_layers.temperature)

@@ -77,6 +77,8 @@ def test_file_of_windows_notepad_with_byte_order_mark(tmp_path: Path) -> None:
         ("training.seed=many", "training.seed"),
         ("gate_mixup.threshold=1.5", "gate_mixup.threshold"),
         ("gate_mixup.indicator=luck", "gate_mixup.indicator"),
+        ("imbalance.class_weights=fair", "imbalance.class_weights"),
+        ("imbalance.logit_adjustment=-0.5", "imbalance.logit_adjustment"),
         ("student.heads=3", r"heads \(3\) must divide width"),
         ("graph.nodes=[]", "graph.nodes"),
         ("seed=1", "section.key=value"),

@@ -29,6 +29,16 @@ def write_tiny_data(folder: Path) -> Path:
     return folder
 
 
+def make_rare(data: Path, label: str, rows: int) -> Path:
+    """Leave ``label`` no more than ``rows`` rows of train; return the folder."""
+    path = data / "train.tsv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    of_label = [line for line in lines if line.endswith(f"\t{label}")]
+    kept = [line for line in lines if line not in of_label[rows:]]
+    path.write_text("\n".join([*kept, ""]), encoding="utf-8")
+    return data
+
+
 def tiny_recipe(data: Path, *overrides: str) -> Recipe:
     """Return a recipe of tiny networks: two epochs, two rounds, 14 steps each."""
     return read_recipe(None, [f"data.path={json.dumps(str(data))}", *TINY, *overrides])

@@ -79,6 +79,7 @@ def test_unknown_method_is_named_with_those_there_are(tmp_path: Path, name: str)
         ("lm_layers.hidden_loss=luck", "hidden_loss"),
         ("lm_layers.temperature=0", "temperature"),
         ("lm_layers.distill_weight=2", "distill_weight"),
+        ("imbalance.logit_adjustment=-1", "imbalance.logit_adjustment"),
         ("training.rounds=3", "unknown key training.rounds"),
         ("gate_mixup.threshold=0.5", "unknown key gate_mixup"),
     ],

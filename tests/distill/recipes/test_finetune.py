@@ -16,7 +16,7 @@ from distill.models.lm_teacher import LMTeacher, load_encoder
 from distill.recipes.finetune import Finetuning, finetune, optimisation
 from distill.run_folder import RunFolder
 from runtime.errors import ConfigError, DataError
-from tests.distill.tiny import stop_at, tiny_recipe
+from tests.distill.tiny import make_rare, stop_at, tiny_recipe, write_tiny_data
 from tests.distill.tiny_lm import REAL_LM, tiny_finetune
 
 
@@ -123,6 +123,14 @@ def test_losses_of_four_steps(data: Path, lm: Path, tmp_path: Path, monkeypatch:
 
 
 FOUR_STEPS = [0.99859, 1.11821, 1.0379, 1.00587]
+
+
+def test_classes_of_few_texts_weigh_more_where_asked(lm: Path, tmp_path: Path) -> None:
+    data, losses = make_rare(write_tiny_data(tmp_path / "data"), "酸", rows=2), set()
+    for key in ("class_weights=none", "class_weights=balanced", "logit_adjustment=1"):
+        finetune(tiny_finetune(data, lm, f"imbalance.{key}", "training.epochs=1"), tmp_path / key, "cpu")
+        losses.add(RunFolder(tmp_path / key).metrics()[0]["loss"]["labels"])
+    assert len(losses) == 3
 
 
 def rates(teacher: LMTeacher, *settings: tuple[str, Any]) -> dict[str, float]:

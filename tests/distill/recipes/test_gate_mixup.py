@@ -14,7 +14,7 @@ from distill.recipe import Recipe
 from distill.recipes.gate_mixup import GateMixup, train
 from distill.run_folder import RunFolder
 from runtime.errors import ConfigError, DataError
-from tests.distill.tiny import stop_at, tiny_recipe, write_tiny_data
+from tests.distill.tiny import make_rare, stop_at, tiny_recipe, write_tiny_data
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +200,19 @@ def test_folder_in_use_is_left_alone(data: Path, tmp_path: Path) -> None:
 def test_missing_gpu_is_a_config_error(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--device cpu"):
         train(tiny_recipe(data), tmp_path / "run", "cuda")
+
+
+def test_rare_class_is_found_at_least_as_often_where_asked(tmp_path: Path) -> None:
+    data = make_rare(write_tiny_data(tmp_path / "data"), "酸", rows=4)
+    found, losses = [], []
+    for key in ("class_weights=none", "class_weights=balanced", "logit_adjustment=1"):
+        run = RunFolder(tmp_path / key)
+        train(tiny_recipe(data, f"imbalance.{key}", "training.initial_epochs=8", "training.seed=1"), run.path, "cpu")
+        found.append(sum(row.label == row.predicted == "酸" for row in run.predictions("test")))
+        losses.append(run.metrics()[0]["loss"])
+    assert found[0] <= min(found[1:])
+    for network in ("student", "teacher"):
+        assert len({loss[network] for loss in losses}) == 3
 
 
 NOTHING_RANDOM = (

@@ -17,7 +17,7 @@ from distill.training import Event
 from distill.unlabelled.corpus import Cleaning, clean_corpus
 from export.source import read_source
 from runtime.errors import ConfigError, DataError
-from tests.distill.tiny import stop_at, write_tiny_data
+from tests.distill.tiny import make_rare, stop_at, write_tiny_data
 from tests.distill.tiny_lm import tiny_finetune, tiny_layers
 
 
@@ -173,6 +173,16 @@ FOUR_STEPS = {
     "attention": [0.28174, 0.22131, 0.18492, 0.15408],
     "embeddings": [0.13421, 0.14904, 0.14584, 0.15442],
 }
+
+
+def test_classes_of_few_texts_weigh_more_where_asked(lm: Path, unlabelled: str, tmp_path: Path) -> None:
+    data, losses = make_rare(write_tiny_data(tmp_path / "data"), "酸", rows=2), set()
+    finetune(tiny_finetune(data, lm, "training.epochs=1"), tmp_path / "teacher", "cpu")
+    for key in ("class_weights=none", "class_weights=balanced", "logit_adjustment=1"):
+        recipe = tiny_layers(data, tmp_path / "teacher", unlabelled, f"imbalance.{key}", "training.epochs=1")
+        train(recipe, tmp_path / key, "cpu")
+        losses.add(RunFolder(tmp_path / key).metrics()[0]["loss"]["labels"])
+    assert len(losses) == 3
 
 
 PARTS = [
