@@ -86,7 +86,7 @@ def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
 
 
 def _open_openvino(bundle: Bundle, file: str, threads: int, where: str) -> Backend:
-    global _openvino_process  # noqa: PLW0603 - as many schedulers as processes: one
+    global _openvino_process  # As many schedulers as processes: one.
     if lost_in_fork("openvino"):
         raise BackendError(f"{where}: {LOST_IN_FORK}; use another backend, or start processes by spawning")
     from runtime.backends.openvino import OpenVinoBackend
