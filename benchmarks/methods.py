@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from distill.corpus import Example
-from distill.recipe import read_recipe
+from distill.recipe import BaseRecipe, read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import RunFolder
 from export.options import Options
@@ -49,11 +51,20 @@ def trained(row: str, data: str, seed: int, work: Path, settings: Sequence[str])
     path = str(Path(data).resolve()) if data else ""
     chosen = [f'data.path="{path}"', f"training.seed={seed}", *METHODS[row], *settings]
     recipe = read_recipe(None, chosen)
-    out = work / recipe.sha256[:16]
+    out = work / run_key(recipe)
     run = RunFolder(out)
     if not (out / "environment.json").exists():
         train(recipe, out, resume=out.exists(), report=_say)
     return run
+
+
+def run_key(recipe: BaseRecipe) -> str:
+    """Return the name of a run's folder: 16 hexadecimal digits of the recipe's values.
+
+    Not of its TOML, whose comments are descriptions of keys: a word changed there would train every run anew.
+    """
+    values = json.dumps(recipe.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(values.encode("utf-8")).hexdigest()[:16]
 
 
 def scores_on_test(row: str, run: RunFolder) -> dict[str, dict[str, float]]:

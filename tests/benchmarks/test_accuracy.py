@@ -8,11 +8,11 @@ from click.testing import CliRunner
 from benchmarks.accuracy import command, score
 from benchmarks.accuracy_report import markdown
 from benchmarks.classifiers import PEERS, character_svm, fasttext, majority, word_svm
-from benchmarks.methods import CASCADE, FULL, INT8, METHODS, served
+from benchmarks.methods import CASCADE, FULL, INT8, METHODS, run_key, served
 from benchmarks.scores import Score, Scores
 from benchmarks.textcnn import text_cnn
 from distill.corpus import Corpus, Example
-from distill.recipe import read_recipe
+from distill.recipe import StudentConfig, read_recipe
 from tests.export.conftest import NAMES, ROWS, write_run
 from tests.threads import one_thread
 
@@ -90,6 +90,15 @@ def test_the_report_has_every_row_and_difference(tmp_path: Path) -> None:
 def test_every_method_is_a_valid_recipe(row: str) -> None:
     takes_something_away = read_recipe(None, METHODS[row]) != read_recipe(None)
     assert takes_something_away == (row != FULL)
+
+
+def test_a_run_is_known_by_the_values_of_its_recipe_and_not_by_its_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = read_recipe(None, TINY)
+    key, text = run_key(recipe), recipe.to_toml()
+    monkeypatch.setattr(StudentConfig.model_fields["layers"], "description", "Blocks.")
+    assert recipe.to_toml() != text
+    assert run_key(read_recipe(None, TINY)) == key
+    assert run_key(read_recipe(None, [*TINY, "training.seed=1"])) != key
 
 
 def test_a_bundle_with_a_cascade_has_a_row_with_it_and_one_without(tmp_path: Path) -> None:
