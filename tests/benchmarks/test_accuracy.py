@@ -1,12 +1,14 @@
 """The study of accuracy: peers are trained on train, chosen by dev, scored on test; what is measured is kept."""
 
+from json import loads
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.accuracy import command, score
-from benchmarks.accuracy_report import markdown
+from benchmarks.accuracy import by_class, command, score
+from benchmarks.accuracy_report import SVM, markdown
+from benchmarks.class_report import class_markdown
 from benchmarks.classifiers import PEERS, character_svm, fasttext, majority, word_svm
 from benchmarks.methods import CASCADE, FULL, INT8, METHODS, run_key, served
 from benchmarks.scores import Score, Scores
@@ -50,6 +52,12 @@ def test_scores_are_those_of_the_test_set() -> None:
     assert scored["macro_f1"] == pytest.approx(1 / 3)
 
 
+def test_scores_by_class_are_those_of_the_classes_of_test() -> None:
+    f1, texts = by_class(corpus("硫酸"), ["硫酸", "聚乙烯"])
+    assert f1 == {"硫酸": pytest.approx(2 / 3)}
+    assert texts == {"硫酸": 2}
+
+
 def _scores(path: Path) -> Scores:
     scores = Scores(path)
     for seed, (full, alone) in enumerate([(0.9, 0.8), (0.8, 0.75)]):
@@ -64,6 +72,37 @@ def test_scores_survive_in_their_file(tmp_path: Path) -> None:
     assert after.all == before.all
     assert after.has("acids", FULL, 1)
     assert not after.has("acids", FULL, 2)
+
+
+def test_a_score_measured_again_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    scores = _scores(tmp_path / "accuracy.json")
+    rows, again = (
+        scores.names("row"),
+        Score("acids", FULL, 1, 0.5, 0.5, "f", class_f1={"酸": 0.5}, class_texts={"酸": 2}),
+    )
+    scores.add(again)
+    assert Scores(scores.path).all == scores.all
+    assert scores.names("row") == rows
+    assert [s for s in scores.all if s.row == FULL and s.seed == 1] == [again]
+    assert "class_f1" not in loads(scores.path.read_text(encoding="utf-8"))[0]
+
+
+def test_the_report_by_class_begins_with_the_smallest(tmp_path: Path) -> None:
+    scores = Scores(tmp_path / "accuracy.json")
+    for seed, f1 in enumerate((0.5, 0.7)):
+        scores.add(Score("acids", INT8, seed, 0.9, 0.9, "f", "", {"酸": 0.9, "碱": f1}, {"酸": 20, "碱": 4}))
+    scores.add(Score("acids", SVM, 0, 0.9, 0.9, "f", "", {"酸": 0.95, "碱": 0.5}, {"酸": 20, "碱": 4}))
+    lines = class_markdown(scores, INT8, SVM).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    assert cells[1:] == [["碱", "4", "60.0", "50.0", "+10.0"], ["酸", "20", "90.0", "95.0", "-5.0"]]
+
+
+def test_scores_kept_without_classes_are_told_with_the_command_that_brings_them(tmp_path: Path) -> None:
+    scores = Scores(tmp_path / "accuracy.json")
+    for row in (INT8, SVM):
+        scores.add(Score("acids", row, 0, 0.9, 0.9, "f"))
+    report = class_markdown(scores, INT8, SVM)
+    assert f'--data "acids=PATH" --row "{FULL}" --row "{SVM}" --again' in report
 
 
 def test_spread_and_paired_difference(tmp_path: Path) -> None:
@@ -130,3 +169,9 @@ def test_a_study_trains_exports_and_goes_on_where_it_was(tmp_path: Path) -> None
     assert Scores(tmp_path / "accuracy.json").all == scores.all
     assert (tmp_path / "accuracy.md").read_text(encoding="utf-8") in again.stdout
     assert not set(PEERS) - {"majority"} & set(scores.names("row"))
+    kept = [dict(score.class_texts) for score in scores.all if score.row == INT8]
+    assert all(set(texts) == {"工业硫酸", "聚乙烯粒"} for texts in kept)
+    before = (tmp_path / "accuracy.json").read_bytes()
+    CliRunner().invoke(command, [*arguments, "--again"], catch_exceptions=False)
+    assert (tmp_path / "accuracy.json").read_bytes() == before
+    assert len(list((tmp_path / "work").iterdir())) == 1
