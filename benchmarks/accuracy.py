@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -18,9 +19,11 @@ from sklearn.metrics import f1_score
 from benchmarks.accuracy_report import SVM, markdown
 from benchmarks.class_report import class_markdown
 from benchmarks.classifiers import PEERS
-from benchmarks.methods import FULL, INT8, METHODS, scores_on_test, served, trained
+from benchmarks.methods import FULL, INT8, METHODS, SIZE_ROWS, scores_on_test, served, trained
 from benchmarks.scores import Score, Scores
 from benchmarks.textcnn import text_cnn
+from benchmarks.tradeoff import PICTURE, read_tradeoff, tradeoff_markdown
+from benchmarks.tradeoff_picture import draw_tradeoff
 from distill.corpus import Corpus, read_corpus
 from distill.recipe import DataConfig
 from runtime.command import run_command
@@ -38,29 +41,57 @@ _BY_CLASS = (INT8, SVM)
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
 @click.option("--row", "rows", multiple=True, metavar="NAME", help="Only this row, peer or method.  [default: all]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of every method of ours.")
+@click.option("--sizes", is_flag=True, help="Students of other sizes too; that of 6 × 384 takes long without a GPU.")
 @click.option(
     "--again", is_flag=True, help="Measure rows that are kept too; runs in the folder of --work are not trained anew."
 )
 @click.option("--work", type=click.Path(path_type=Path), default=Path("accuracy-work"), help="Folder for the runs.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for accuracy.json and .md.")
+@click.option(
+    "--latency", type=click.Path(path_type=Path), default=RESULTS / "latency.json", help="Latencies for the picture."
+)
 def command(
-    sets: Sequence[str], seeds: int, rows: Sequence[str], settings: Sequence[str], again: bool, work: Path, out: Path
+    sets: Sequence[str],
+    seeds: int,
+    rows: Sequence[str],
+    settings: Sequence[str],
+    sizes: bool,
+    again: bool,
+    work: Path,
+    out: Path,
+    latency: Path,
 ) -> None:
     """Train every row on every set with every seed, score test once each, and write accuracy.json and the tables.
 
-    Without --data, only the tables are made again. A set in one file is split anew for each seed.
+    Without --data, only tables and picture are made again. A set in one file is split anew for each seed.
     """
     scores = Scores(out / "accuracy.json")
     for name, _, path in (one.partition("=") for one in sets):
         for seed in range(seeds):
             study = Study(name, path, seed, read_corpus(DataConfig(path=path), seed), scores, again)
-            for row in rows or [*ROWS, *METHODS]:
+            for row in rows or [*ROWS, *METHODS, *(SIZE_ROWS if sizes else ())]:
                 if again or not scores.has(name, row, seed):
                     click.echo(f"... {name}, seed {seed}, {row}", err=True)
                     study.measure(row, work, settings)
+    write_report(scores, latency, out)
+
+
+def write_report(scores: Scores, latency: Path, out: Path) -> None:
+    """Write the tables and, where both studies have enough and matplotlib is installed, the picture; show the tables.
+
+    Args:
+        scores: all that was measured.
+        latency: ``latency.json``; without it there is no picture.
+        out: folder of ``accuracy.md``, ``accuracy_classes.md`` and the picture.
+    """
+    found = read_tradeoff(scores, latency)
+    drawn = found is not None and find_spec("matplotlib") is not None
+    if found and drawn:
+        draw_tradeoff(found, out / PICTURE)
+    report = markdown(scores) + (f"\n{tradeoff_markdown(found, drawn=drawn)}" if found else "")
     write_text(out / "accuracy_classes.md", class_markdown(scores, INT8, SVM))
-    write_text(out / "accuracy.md", markdown(scores))
-    click.echo(markdown(scores))
+    write_text(out / "accuracy.md", report)
+    click.echo(report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +111,15 @@ class Study:
             self._keep_answers(row, ROWS[row](self.corpus, self.seed))
             return
         run = trained(row, self.path, self.seed, work, settings)
+        if row in SIZE_ROWS:
+            answers = served(run, self.corpus.test)
+            if INT8 in answers:
+                self._keep_answers(row, answers[INT8], settings)
+            return
         for name, scored in scores_on_test(row, run).items():
             self._keep(self._score(name, scored, settings))
-        for name, answers in served(run, self.corpus.test).items() if row == FULL else ():
-            self._keep_answers(name, answers, settings)
+        for name, found in served(run, self.corpus.test).items() if row == FULL else ():
+            self._keep_answers(name, found, settings)
 
     def _keep_answers(self, row: str, answers: Sequence[str], settings: Sequence[str] = ()) -> None:
         found = self._score(row, score(self.corpus, answers), settings)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.sizes import SIZES
 from distill.corpus import Example
 from distill.recipe import BaseRecipe, read_recipe
 from distill.recipes.gate_mixup import train
@@ -35,11 +36,13 @@ METHODS: dict[str, tuple[str, ...]] = {
     FULL: (),
 }
 """Recipe settings of each row."""
+SIZE_ROWS = {size.row: size.settings for size in SIZES}
+"""Recipe settings of the full method with students of other sizes, of which the INT8 bundle alone is scored."""
 _PARTS = {"teacher": "GNN teacher", "initial_student": "student after initial training", "student": FULL}
 
 
 def trained(row: str, data: str, seed: int, work: Path, settings: Sequence[str]) -> RunFolder:
-    """Train a method of :data:`METHODS`, or go on with it, in a folder of ``work``.
+    """Train a method of :data:`METHODS` or :data:`SIZE_ROWS`, or go on with it, in a folder of ``work``.
 
     Args:
         row: name of the method.
@@ -49,7 +52,7 @@ def trained(row: str, data: str, seed: int, work: Path, settings: Sequence[str])
         settings: further overrides of the recipe, for every method alike.
     """
     path = str(Path(data).resolve()) if data else ""
-    chosen = [f'data.path="{path}"', f"training.seed={seed}", *METHODS[row], *settings]
+    chosen = [f'data.path="{path}"', f"training.seed={seed}", *(METHODS | SIZE_ROWS)[row], *settings]
     recipe = read_recipe(None, chosen)
     out = work / run_key(recipe)
     run = RunFolder(out)

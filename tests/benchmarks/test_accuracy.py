@@ -10,8 +10,9 @@ from benchmarks.accuracy import by_class, command, score
 from benchmarks.accuracy_report import SVM, markdown
 from benchmarks.class_report import class_markdown
 from benchmarks.classifiers import PEERS, character_svm, fasttext, majority, word_svm
-from benchmarks.methods import CASCADE, FULL, INT8, METHODS, run_key, served
+from benchmarks.methods import CASCADE, FULL, INT8, METHODS, SIZE_ROWS, run_key, served
 from benchmarks.scores import Score, Scores
+from benchmarks.sizes import SIZES
 from benchmarks.textcnn import text_cnn
 from distill.corpus import Corpus, Example
 from distill.recipe import StudentConfig, read_recipe
@@ -131,6 +132,13 @@ def test_every_method_is_a_valid_recipe(row: str) -> None:
     assert takes_something_away == (row != FULL)
 
 
+@pytest.mark.parametrize("row", SIZE_ROWS)
+def test_every_size_is_a_valid_recipe_of_a_student_alone(row: str) -> None:
+    recipe = read_recipe(None, SIZE_ROWS[row])
+    assert recipe.student != StudentConfig()
+    assert recipe.model_copy(update={"student": StudentConfig()}) == read_recipe(None)
+
+
 def test_a_run_is_known_by_the_values_of_its_recipe_and_not_by_its_comments(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = read_recipe(None, TINY)
     key, text = run_key(recipe), recipe.to_toml()
@@ -159,7 +167,7 @@ def test_a_study_trains_exports_and_goes_on_where_it_was(tmp_path: Path) -> None
     data.write_text("\n".join(["text\tlabel", *rows]) + "\n", encoding="utf-8")
     settings = [part for setting in (*TINY, "training.initial_epochs=2") for part in ("--set", setting)]
     arguments = ["--data", f"acids={data}", "--seeds", "1", "--work", str(tmp_path / "work"), "--out", str(tmp_path)]
-    arguments += ["--row", FULL, "--row", "majority", *settings]
+    arguments += ["--row", FULL, "--row", SIZES[0].row, "--row", "majority", *settings]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     scores = Scores(tmp_path / "accuracy.json")
@@ -169,9 +177,10 @@ def test_a_study_trains_exports_and_goes_on_where_it_was(tmp_path: Path) -> None
     assert Scores(tmp_path / "accuracy.json").all == scores.all
     assert (tmp_path / "accuracy.md").read_text(encoding="utf-8") in again.stdout
     assert not set(PEERS) - {"majority"} & set(scores.names("row"))
+    assert (SIZES[0].row in scores.names("row")) == (INT8 in scores.names("row"))
     kept = [dict(score.class_texts) for score in scores.all if score.row == INT8]
     assert all(set(texts) == {"工业硫酸", "聚乙烯粒"} for texts in kept)
     before = (tmp_path / "accuracy.json").read_bytes()
     CliRunner().invoke(command, [*arguments, "--again"], catch_exceptions=False)
     assert (tmp_path / "accuracy.json").read_bytes() == before
-    assert len(list((tmp_path / "work").iterdir())) == 1
+    assert len(list((tmp_path / "work").iterdir())) == 2
