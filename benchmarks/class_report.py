@@ -27,7 +27,7 @@ def _section(scores: Scores, data: str, row: str, other: str) -> str:
     found = {name: scores.by_class(data, name) for name in (row, other)}
     missing = [name for name, classes in found.items() if not classes]
     if missing:
-        return _how_to_have(data, missing)
+        return _how_to_have(data, missing, max(scores.seeds(data, name) for name in missing))
     return class_table(found[row], found[other], row, other)
 
 
@@ -47,10 +47,11 @@ def class_table(mine: Mapping[str, ClassMean], others: Mapping[str, ClassMean], 
     return table(["class", "test texts", row, other, "difference"], lines)
 
 
-def _how_to_have(data: str, missing: list[str]) -> str:
+def _how_to_have(data: str, missing: list[str], seeds: int) -> str:
     # The row of a bundle comes with that of its method, which is what the command knows.
     rows = " ".join(f'--row "{name.removesuffix(", INT8 bundle")}"' for name in missing)
+    command = f'python -m benchmarks.accuracy --data "{data}=PATH" {rows} --seeds {seeds} --again'
     return (
-        f"Not kept by class: {' and '.join(missing)}. This measures them again; runs in the folder of `--work` "
-        f'are not trained anew:\n\n```\npython -m benchmarks.accuracy --data "{data}=PATH" {rows} --again\n```'
+        f"Not kept by class: {' and '.join(missing)}. This measures them again; runs in the folder of `--work` are not "
+        f"trained anew:\n\n```\n{command}\n```"
     )

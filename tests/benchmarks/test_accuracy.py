@@ -103,7 +103,7 @@ def test_scores_kept_without_classes_are_told_with_the_command_that_brings_them(
     for row in (INT8, SVM):
         scores.add(Score("acids", row, 0, 0.9, 0.9, "f"))
     report = class_markdown(scores, INT8, SVM)
-    assert f'--data "acids=PATH" --row "{FULL}" --row "{SVM}" --again' in report
+    assert f'--data "acids=PATH" --row "{FULL}" --row "{SVM}" --seeds 1 --again' in report
 
 
 def test_spread_and_paired_difference(tmp_path: Path) -> None:
