@@ -11,6 +11,7 @@ import click
 
 from benchmarks.sizes import SIZES
 from distill.corpus import Example
+from distill.predict import student_logits
 from distill.recipe import BaseRecipe, read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import RunFolder
@@ -23,12 +24,13 @@ from runtime.cascade import CASCADE as CASCADE_FILE
 ALONE = ("gate_mixup.distill_weight=0", "gate_mixup.representation_weight=0")
 """Nothing of what the teacher says reaches the student: labels only, for as many steps."""
 
+ALONE_ROW = "student alone, as many steps"
 FULL = "full method"
 INT8 = "full method, INT8 bundle"
 CASCADE = "the same with its cascade"
 """The INT8 bundle again, whose n-grams answer alone what they are sure of."""
 METHODS: dict[str, tuple[str, ...]] = {
-    "student alone, as many steps": (*ALONE, "ablate.stage_two=true", "ablate.gate=true"),
+    ALONE_ROW: (*ALONE, "ablate.stage_two=true", "ablate.gate=true"),
     "plain distillation": ("ablate.stage_two=true", "ablate.gate=true"),
     "one-way Gate-Mixup": ("ablate.stage_two=true",),
     "mutual learning, no gate": ("ablate.gate=true",),
@@ -78,15 +80,26 @@ def scores_on_test(row: str, run: RunFolder) -> dict[str, dict[str, float]]:
     return {name: final[part] for part, name in _PARTS.items()}
 
 
-def served(run: RunFolder, examples: Sequence[Example]) -> dict[str, list[str]]:
+def student_answers(run: RunFolder, examples: Sequence[Example]) -> list[str]:
+    """Return what the trained student answers, before any export."""
+    names, texts = run.labels(), [example.text for example in examples]
+    return [names[winner] for winner in student_logits(run.student(), run.tokenizer(), texts).argmax(1)]
+
+
+def served(run: RunFolder, examples: Sequence[Example], options: Options | None = None) -> dict[str, list[str]]:
     """Export ``run`` as INT8 and return by row what ``Classifier`` answers, accepted or not.
 
     There is no row if export refuses, and none for a cascade that would have cost accuracy.
+
+    Args:
+        run: the run folder, which gets the bundle, unless it has one.
+        examples: to answer.
+        options: of the export; by default with a cascade, where the student has what it needs.
     """
     bundle, texts = run.path / "bundle", [example.text for example in examples]
     try:
         if not bundle.exists():
-            export_run(run.path, bundle, Options(cascade=run.student().config.ngram_buckets > 0))
+            export_run(run.path, bundle, options or Options(cascade=run.student().config.ngram_buckets > 0))
     except ParityError as error:
         click.echo(f"... no bundle: {error}", err=True)
         return {}
