@@ -6,19 +6,24 @@ are made from the kept scores alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import numpy as np
 from sklearn.metrics import f1_score
 
-from benchmarks.accuracy_report import markdown
+from benchmarks.accuracy_report import SVM, markdown
+from benchmarks.class_report import class_markdown
 from benchmarks.classifiers import PEERS
-from benchmarks.methods import FULL, METHODS, scores_on_test, served, trained
+from benchmarks.methods import FULL, INT8, METHODS, SIZE_ROWS, scores_on_test, served, trained
 from benchmarks.scores import Score, Scores
 from benchmarks.textcnn import text_cnn
+from benchmarks.tradeoff import PICTURE, read_tradeoff, tradeoff_markdown
+from benchmarks.tradeoff_picture import draw_tradeoff
 from distill.corpus import Corpus, read_corpus
 from distill.recipe import DataConfig
 from runtime.command import run_command
@@ -27,6 +32,8 @@ from runtime.files import write_text
 RESULTS = Path(__file__).resolve().parent / "results"
 ROWS = {**PEERS, "TextCNN": text_cnn}
 """Peers by the name of their row; some differ from seed to seed, others do not."""
+_BY_CLASS = (INT8, SVM)
+"""Rows whose scores are kept by class too."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,52 +41,100 @@ ROWS = {**PEERS, "TextCNN": text_cnn}
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
 @click.option("--row", "rows", multiple=True, metavar="NAME", help="Only this row, peer or method.  [default: all]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of every method of ours.")
+@click.option("--sizes", is_flag=True, help="Students of other sizes too; that of 6 × 384 takes long without a GPU.")
+@click.option(
+    "--again", is_flag=True, help="Measure rows that are kept too; runs in the folder of --work are not trained anew."
+)
 @click.option("--work", type=click.Path(path_type=Path), default=Path("accuracy-work"), help="Folder for the runs.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for accuracy.json and .md.")
+@click.option(
+    "--latency", type=click.Path(path_type=Path), default=RESULTS / "latency.json", help="Latencies for the picture."
+)
 def command(
-    sets: Sequence[str], seeds: int, rows: Sequence[str], settings: Sequence[str], work: Path, out: Path
+    sets: Sequence[str],
+    seeds: int,
+    rows: Sequence[str],
+    settings: Sequence[str],
+    sizes: bool,
+    again: bool,
+    work: Path,
+    out: Path,
+    latency: Path,
 ) -> None:
-    """Train every row on every set with every seed, score test once each, and write accuracy.json and accuracy.md.
+    """Train every row on every set with every seed, score test once each, and write accuracy.json and the tables.
 
-    Without --data, only the tables are made again. A set in one file is split anew for each seed.
+    Without --data, only tables and picture are made again. A set in one file is split anew for each seed.
     """
     scores = Scores(out / "accuracy.json")
     for name, _, path in (one.partition("=") for one in sets):
         for seed in range(seeds):
-            study = Study(name, path, seed, read_corpus(DataConfig(path=path), seed), scores)
-            for row in rows or [*ROWS, *METHODS]:
-                if not scores.has(name, row, seed):
+            study = Study(name, path, seed, read_corpus(DataConfig(path=path), seed), scores, again)
+            for row in rows or [*ROWS, *METHODS, *(SIZE_ROWS if sizes else ())]:
+                if again or not scores.has(name, row, seed):
                     click.echo(f"... {name}, seed {seed}, {row}", err=True)
                     study.measure(row, work, settings)
-    write_text(out / "accuracy.md", markdown(scores))
-    click.echo(markdown(scores))
+    write_report(scores, latency, out)
+
+
+def write_report(scores: Scores, latency: Path, out: Path) -> None:
+    """Write the tables and, where both studies have enough and matplotlib is installed, the picture; show the tables.
+
+    Args:
+        scores: all that was measured.
+        latency: ``latency.json``; without it there is no picture.
+        out: folder of ``accuracy.md``, ``accuracy_classes.md`` and the picture.
+    """
+    found = read_tradeoff(scores, latency)
+    drawn = found is not None and find_spec("matplotlib") is not None
+    if found and drawn:
+        draw_tradeoff(found, out / PICTURE)
+    report = markdown(scores) + (f"\n{tradeoff_markdown(found, drawn=drawn)}" if found else "")
+    write_text(out / "accuracy_classes.md", class_markdown(scores, INT8, SVM))
+    write_text(out / "accuracy.md", report)
+    click.echo(report)
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One set and one seed; what is measured goes to ``scores``."""
+    """One set and one seed; what is measured goes to ``scores``, ``again`` in place of what is there."""
 
     name: str
     path: str
     seed: int
     corpus: Corpus
     scores: Scores
+    again: bool = False
 
     def measure(self, row: str, work: Path, settings: Sequence[str]) -> None:
         """Train a peer or one of our methods, and score test."""
         if row in ROWS:
-            self._keep(row, score(self.corpus, ROWS[row](self.corpus, self.seed)))
+            self._keep_answers(row, ROWS[row](self.corpus, self.seed))
             return
         run = trained(row, self.path, self.seed, work, settings)
+        if row in SIZE_ROWS:
+            answers = served(run, self.corpus.test)
+            if INT8 in answers:
+                self._keep_answers(row, answers[INT8], settings)
+            return
         for name, scored in scores_on_test(row, run).items():
-            self._keep(name, scored, settings)
-        for name, answers in served(run, self.corpus.test).items() if row == FULL else ():
-            self._keep(name, score(self.corpus, answers), settings)
+            self._keep(self._score(name, scored, settings))
+        for name, found in served(run, self.corpus.test).items() if row == FULL else ():
+            self._keep_answers(name, found, settings)
 
-    def _keep(self, row: str, scored: Mapping[str, float], settings: Sequence[str] = ()) -> None:
-        if not self.scores.has(self.name, row, self.seed):
-            fingerprint, told = self.corpus.fingerprint[:16], " ".join(settings)
-            self.scores.add(Score(self.name, row, self.seed, scored["accuracy"], scored["macro_f1"], fingerprint, told))
+    def _keep_answers(self, row: str, answers: Sequence[str], settings: Sequence[str] = ()) -> None:
+        found = self._score(row, score(self.corpus, answers), settings)
+        if row in _BY_CLASS:
+            class_f1, class_texts = by_class(self.corpus, answers)
+            found = replace(found, class_f1=class_f1, class_texts=class_texts)
+        self._keep(found)
+
+    def _score(self, row: str, scored: Mapping[str, float], settings: Sequence[str]) -> Score:
+        fingerprint, told = self.corpus.fingerprint[:16], " ".join(settings)
+        return Score(self.name, row, self.seed, scored["accuracy"], scored["macro_f1"], fingerprint, told)
+
+    def _keep(self, found: Score) -> None:
+        if self.again or not self.scores.has(found.data, found.row, found.seed):
+            self.scores.add(found)
 
 
 def score(corpus: Corpus, answers: Sequence[str]) -> dict[str, float]:
@@ -87,6 +142,14 @@ def score(corpus: Corpus, answers: Sequence[str]) -> dict[str, float]:
     labels = [example.label for example in corpus.test]
     accuracy = float(np.mean([a == b for a, b in zip(labels, answers, strict=True)]))
     return {"accuracy": accuracy, "macro_f1": float(f1_score(labels, answers, average="macro", zero_division=0.0))}
+
+
+def by_class(corpus: Corpus, answers: Sequence[str]) -> tuple[dict[str, float], dict[str, int]]:
+    """Return, for each class of the test texts, the F1 of the answers and the number of texts."""
+    labels = [example.label for example in corpus.test]
+    texts = Counter(sorted(labels))
+    f1 = f1_score(labels, answers, labels=list(texts), average=None, zero_division=0.0)
+    return dict(zip(texts, map(float, f1), strict=True)), dict(texts)
 
 
 if __name__ == "__main__":

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from benchmarks.methods import CASCADE, FULL, INT8
+from benchmarks.methods import ALONE_ROW, CASCADE, FULL, INT8
 from benchmarks.report import table
 from benchmarks.scores import METRICS, Scores
 
-_SVM = "TF-IDF characters + LinearSVC"
+SVM = "TF-IDF characters + LinearSVC"
+"""The peer that ours are held against."""
 _HOW = (
     "Test accuracy and macro-F1 in percent, mean ± standard deviation over seeds; trained on train, chosen on dev, "
     "test scored once. A peer without randomness has no deviation where the split is fixed."
 )
 _COMPARED = [
-    (INT8, _SVM),
+    (INT8, SVM),
     (INT8, FULL),
     (CASCADE, INT8),
     (CASCADE, "fastText, autotuned"),
-    (FULL, "student alone, as many steps"),
+    (FULL, ALONE_ROW),
     (FULL, "plain distillation"),
     (FULL, "one-way Gate-Mixup"),
     (FULL, "mutual learning, no gate"),
@@ -39,7 +40,7 @@ _EXPLAINED = (
 def set_table(scores: Scores, data: str) -> str:
     """Return the table of one set."""
     rows = [
-        [row, *(_cell(scores, data, row, metric) for metric in METRICS), str(scores.seeds(data, row))]
+        [row, *(cell(scores, data, row, metric) for metric in METRICS), str(scores.seeds(data, row))]
         for row in scores.names("row")
         if scores.seeds(data, row)
     ]
@@ -57,6 +58,7 @@ def difference_table(scores: Scores) -> str:
     return table(["", "accuracy", "macro-F1", "runs"], rows)
 
 
-def _cell(scores: Scores, data: str, row: str, metric: str) -> str:
+def cell(scores: Scores, data: str, row: str, metric: str) -> str:
+    """Return mean ± deviation in percent; empty where nothing was measured."""
     spread = scores.spread(data, row, metric)
     return f"{spread.mean * 100:.1f} ± {spread.deviation * 100:.1f}" if spread else ""

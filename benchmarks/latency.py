@@ -87,7 +87,7 @@ def command(bundle: Path | None, run: Path | None, untrained: bool, clock: str, 
     with tempfile.TemporaryDirectory(prefix="latency-") as scratch:
         chosen = choose_bundle(Path(scratch), bundle=bundle, run=run, untrained=untrained)
         plan = replace(QUICK if quick else FULL, clock=clock)
-        peers = lineup.peers(Path(scratch), quick=quick)
+        peers = [*lineup.peers(Path(scratch), quick=quick), *(() if quick else lineup.sizes(Path(scratch)))]
         measurement = measure(Bundle.open(chosen), peers, Path(scratch), plan)
     click.echo(report.markdown(measurement))
     if out or not quick:

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.contenders import Absent, Entry, not_installed
 from benchmarks.installed import OURS
 from benchmarks.peer_models import make
+from benchmarks.sizes import SIZES
 from runtime.bundle import Bundle
 from runtime.cascade import CASCADE
 from runtime.errors import BackendError
@@ -23,8 +24,10 @@ TOKENIZERS_INT8 = "tokenizers + onnxruntime, INT8"
 FASTTEXT = "fastText, character 3-grams"
 FASTTEXT_WORDS = "fastText after jieba"
 LINEAR_SVC = "TF-IDF + LinearSVC"
+TEXT_CNN = "TextCNN, onnxruntime fp32"
 
 _EXPORTER = "optimum-onnx[onnxruntime]"
+_EXPORTS = ("torch", "onnx")
 _RUNTIME = "benchmarks.ours:Runtime"
 _OPTIONS = {"onnx": "--int8", "fp32": "--keep-fp32", "openvino": "--backend both"}
 
@@ -66,6 +69,15 @@ def peers(folder: Path, *, quick: bool) -> list[Entry]:
         Entry(FASTTEXT, "benchmarks.peers:FastText", (str(folder / "characters.bin"),), words[:1], "fasttext"),
         Entry(FASTTEXT_WORDS, "benchmarks.peers:FastTextWords", (str(folder / "words.bin"),), words, "fasttext_words"),
         Entry(LINEAR_SVC, "benchmarks.peers:LinearSVC", (str(folder / "svc.joblib"),), ("scikit-learn",), "svc"),
+        Entry(TEXT_CNN, "benchmarks.peers:TextCnn", (str(folder),), (OURS,), "textcnn", _EXPORTS),
+    ]
+
+
+def sizes(folder: Path) -> list[Entry]:
+    """Return the entries of our students of other sizes, random weights, whose bundles are to lie in ``folder``."""
+    return [
+        Entry(size.contender, _RUNTIME, (str(folder / size.kind / "bundle"), "onnx"), (OURS,), size.kind, _EXPORTS)
+        for size in SIZES
     ]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from benchmarks.sizes import SIZES
 from distill.corpus import Example
-from distill.recipe import read_recipe
+from distill.predict import student_logits
+from distill.recipe import BaseRecipe, read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import RunFolder
 from export.options import Options
@@ -20,12 +24,13 @@ from runtime.cascade import CASCADE as CASCADE_FILE
 ALONE = ("gate_mixup.distill_weight=0", "gate_mixup.representation_weight=0")
 """Nothing of what the teacher says reaches the student: labels only, for as many steps."""
 
+ALONE_ROW = "student alone, as many steps"
 FULL = "full method"
 INT8 = "full method, INT8 bundle"
 CASCADE = "the same with its cascade"
 """The INT8 bundle again, whose n-grams answer alone what they are sure of."""
 METHODS: dict[str, tuple[str, ...]] = {
-    "student alone, as many steps": (*ALONE, "ablate.stage_two=true", "ablate.gate=true"),
+    ALONE_ROW: (*ALONE, "ablate.stage_two=true", "ablate.gate=true"),
     "plain distillation": ("ablate.stage_two=true", "ablate.gate=true"),
     "one-way Gate-Mixup": ("ablate.stage_two=true",),
     "mutual learning, no gate": ("ablate.gate=true",),
@@ -33,11 +38,13 @@ METHODS: dict[str, tuple[str, ...]] = {
     FULL: (),
 }
 """Recipe settings of each row."""
+SIZE_ROWS = {size.row: size.settings for size in SIZES}
+"""Recipe settings of the full method with students of other sizes, of which the INT8 bundle alone is scored."""
 _PARTS = {"teacher": "GNN teacher", "initial_student": "student after initial training", "student": FULL}
 
 
 def trained(row: str, data: str, seed: int, work: Path, settings: Sequence[str]) -> RunFolder:
-    """Train a method of :data:`METHODS`, or go on with it, in a folder of ``work``.
+    """Train a method of :data:`METHODS` or :data:`SIZE_ROWS`, or go on with it, in a folder of ``work``.
 
     Args:
         row: name of the method.
@@ -47,13 +54,22 @@ def trained(row: str, data: str, seed: int, work: Path, settings: Sequence[str])
         settings: further overrides of the recipe, for every method alike.
     """
     path = str(Path(data).resolve()) if data else ""
-    chosen = [f'data.path="{path}"', f"training.seed={seed}", *METHODS[row], *settings]
+    chosen = [f'data.path="{path}"', f"training.seed={seed}", *(METHODS | SIZE_ROWS)[row], *settings]
     recipe = read_recipe(None, chosen)
-    out = work / recipe.sha256[:16]
+    out = work / run_key(recipe)
     run = RunFolder(out)
     if not (out / "environment.json").exists():
         train(recipe, out, resume=out.exists(), report=_say)
     return run
+
+
+def run_key(recipe: BaseRecipe) -> str:
+    """Return the name of a run's folder: 16 hexadecimal digits of the recipe's values.
+
+    Not of its TOML, whose comments are descriptions of keys: a word changed there would train every run anew.
+    """
+    values = json.dumps(recipe.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(values.encode("utf-8")).hexdigest()[:16]
 
 
 def scores_on_test(row: str, run: RunFolder) -> dict[str, dict[str, float]]:
@@ -64,15 +80,26 @@ def scores_on_test(row: str, run: RunFolder) -> dict[str, dict[str, float]]:
     return {name: final[part] for part, name in _PARTS.items()}
 
 
-def served(run: RunFolder, examples: Sequence[Example]) -> dict[str, list[str]]:
+def student_answers(run: RunFolder, examples: Sequence[Example]) -> list[str]:
+    """Return what the trained student answers, before any export."""
+    names, texts = run.labels(), [example.text for example in examples]
+    return [names[winner] for winner in student_logits(run.student(), run.tokenizer(), texts).argmax(1)]
+
+
+def served(run: RunFolder, examples: Sequence[Example], options: Options | None = None) -> dict[str, list[str]]:
     """Export ``run`` as INT8 and return by row what ``Classifier`` answers, accepted or not.
 
     There is no row if export refuses, and none for a cascade that would have cost accuracy.
+
+    Args:
+        run: the run folder, which gets the bundle, unless it has one.
+        examples: to answer.
+        options: of the export; by default with a cascade, where the student has what it needs.
     """
     bundle, texts = run.path / "bundle", [example.text for example in examples]
     try:
         if not bundle.exists():
-            export_run(run.path, bundle, Options(cascade=run.student().config.ngram_buckets > 0))
+            export_run(run.path, bundle, options or Options(cascade=run.student().config.ngram_buckets > 0))
     except ParityError as error:
         click.echo(f"... no bundle: {error}", err=True)
         return {}

@@ -6,6 +6,7 @@ and trainers leave nothing behind in the process that measures. Nothing is downl
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from benchmarks.installed import ROOT
 from benchmarks.machine import cpu_flags
 from benchmarks.peers import NO_BREAK_SPACE, quiet_jieba
+from benchmarks.sizes import SIZES, Size
 from benchmarks.surroundings import surround
 from distill.recipe import StudentConfig
 from runtime.bundle import Bundle
@@ -140,6 +142,41 @@ def make_svc(folder: Path, task: Task) -> None:
     joblib.dump(model, folder / "svc.joblib")
 
 
+def make_textcnn(folder: Path, task: Task) -> None:
+    """Write ``textcnn.onnx`` in fp32 with random weights, and ``textcnn.json``, the vocabulary."""
+    import torch
+
+    from benchmarks.textcnn import TextCnn
+    from runtime.tokenizer import CharTokenizer
+
+    tokenizer = CharTokenizer(task.characters, task.max_len)
+    tokenizer.save(folder / "textcnn.json")
+    torch.manual_seed(0)
+    torch.onnx.export(
+        TextCnn(tokenizer.size, len(task.labels)).eval(),
+        (torch.ones(1, 8, dtype=torch.int64),),
+        str(folder / "textcnn.onnx"),
+        input_names=["ids"],
+        output_names=["logits"],
+        dynamic_axes={"ids": {0: "texts", 1: "characters"}, "logits": {0: "texts"}},
+        # The newer exporter wants onnxscript, which nothing else here needs.
+        dynamo=False,
+    )
+
+
+def make_student(size: Size, folder: Path, task: Task) -> None:
+    """Write ``student_NxM/bundle``: a student of this size with random weights, as INT8."""
+    from benchmarks.untrained import write_untrained
+    from export.options import Options
+    from export.parity import Limits
+    from export.pipeline import export_run
+
+    target = folder / size.kind
+    write_untrained(target / "run", list(task.texts), size.config())
+    # Random weights leave many texts between two classes: parity has nothing to say about them.
+    export_run(target / "run", target / "bundle", Options(limits=Limits(min_agreement=0.0, max_f1_drop=1.0)))
+
+
 def bert_vocabulary(characters: str) -> list[str]:
     """Return a WordPiece vocabulary in which every character is one token, at any place in a word."""
     single = [c for c in dict.fromkeys(characters) if not c.isspace()]
@@ -173,6 +210,8 @@ KINDS: dict[str, Callable[[Path, Task], None]] = {
     "fasttext": make_fasttext,
     "fasttext_words": make_fasttext_words,
     "svc": make_svc,
+    "textcnn": make_textcnn,
+    **{size.kind: functools.partial(make_student, size) for size in SIZES},
 }
 """Maker of each kind of peer model."""
 

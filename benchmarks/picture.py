@@ -50,7 +50,7 @@ def _titles(axes: Any, results: Sequence[Result], colours: Mapping[str, str]) ->
 
 
 def _lengths(axes: Any, results: Sequence[Result], colours: Mapping[str, str]) -> None:  # noqa: ANN401
-    for marker, result in zip(_MARKERS, results, strict=False):
+    for marker, result in zip(cycle(_MARKERS), results, strict=False):
         lengths = [kind for kind in result.latency if kind != TITLES]
         medians = [result.latency[kind].p50 for kind in lengths]
         style = "-" if _is_ours(result) else "--"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from json import loads
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,9 @@ class Score:
         macro_f1: on test, 0 to 1.
         fingerprint: of the data, so that scores of other data are not mixed in.
         settings: what distinguishes this training from the defaults, for the reader.
+        class_f1: on test by class, 0 to 1; empty where it was not kept.
+        class_texts: number of test texts by class; empty where they were not kept.
+        unseen: share of test texts whose class train does not have, 0 to 1; every answer to them is wrong.
     """
 
     data: str
@@ -37,6 +40,16 @@ class Score:
     macro_f1: float
     fingerprint: str
     settings: str = ""
+    class_f1: Mapping[str, float] = field(default_factory=dict)
+    class_texts: Mapping[str, int] = field(default_factory=dict)
+    unseen: float = 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """Return the fields as JSON values, without those that are optional and empty."""
+        return {key: value for key, value in asdict(self).items() if value or key not in _OPTIONAL}
+
+
+_OPTIONAL = ("class_f1", "class_texts", "unseen")
 
 
 class Spread(NamedTuple):
@@ -44,6 +57,13 @@ class Spread(NamedTuple):
 
     mean: float
     deviation: float
+
+
+class ClassMean(NamedTuple):
+    """Means over the seeds that have scores by class."""
+
+    f1: float
+    texts: float
 
 
 class Paired(NamedTuple):
@@ -68,12 +88,16 @@ class Scores:
 
     def has(self, data: str, row: str, seed: int) -> bool:
         """Return whether this training is scored already."""
-        return any((s.data, s.row, s.seed) == (data, row, seed) for s in self.all)
+        return any(_key(s) == (data, row, seed) for s in self.all)
 
     def add(self, score: Score) -> None:
-        """Keep a score, in the file too."""
-        self.all.append(score)
-        write_json(self.path, [asdict(s) for s in self.all])
+        """Keep a score, in the file too; it takes the place of one of the same set, row and seed."""
+        known = next((i for i, s in enumerate(self.all) if _key(s) == _key(score)), None)
+        if known is None:
+            self.all.append(score)
+        else:
+            self.all[known] = score
+        write_json(self.path, [s.to_json() for s in self.all])
 
     def names(self, of: str) -> list[str]:
         """Return the values of ``data`` or ``row`` in the order in which they came first."""
@@ -85,6 +109,18 @@ class Scores:
         if not values:
             return None
         return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
+
+    def by_class(self, data: str, row: str) -> dict[str, ClassMean]:
+        """Return the mean F1 and number of test texts of each class; empty where no seed has them."""
+        found = [s for s in self.all if (s.data, s.row) == (data, row) and s.class_f1]
+        names = dict.fromkeys(name for s in found for name in s.class_f1)
+        return {
+            name: ClassMean(
+                float(np.mean([s.class_f1[name] for s in found if name in s.class_f1])),
+                float(np.mean([s.class_texts[name] for s in found if name in s.class_f1])),
+            )
+            for name in names
+        }
 
     def seeds(self, data: str, row: str) -> int:
         """Return how many seeds were measured."""
@@ -110,3 +146,7 @@ class Scores:
 
     def _by_run(self, row: str, metric: str) -> dict[tuple[str, int], float]:
         return {(s.data, s.seed): getattr(s, metric) for s in self.all if s.row == row}
+
+
+def _key(score: Score) -> tuple[str, str, int]:
+    return score.data, score.row, score.seed

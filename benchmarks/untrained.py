@@ -8,7 +8,7 @@ import torch
 
 from distill.models.student import Student
 from distill.predict import prediction_rows, student_logits
-from distill.recipe import Recipe
+from distill.recipe import Recipe, StudentConfig
 from distill.run_folder import RunFolder
 from runtime.tokenizer import CharTokenizer
 
@@ -19,14 +19,14 @@ _FIRST_IDEOGRAPH = 0x4E00
 _SEED = 0
 
 
-def write_untrained(folder: Path, texts: list[str]) -> RunFolder:
-    """Write a run of the default recipe's student with seeded random weights and 16 classes.
+def write_untrained(folder: Path, texts: list[str], student_config: StudentConfig | None = None) -> RunFolder:
+    """Write a run whose student, by default that of the default recipe, has seeded random weights and 16 classes.
 
     The vocabulary is that of ``texts``, filled up with ideographs to :data:`VOCABULARY` characters; the
     predictions are those of the student, which count as the labels too.
     """
     torch.manual_seed(_SEED)
-    run, recipe = RunFolder(folder), Recipe()
+    run, recipe = RunFolder(folder), Recipe(student=student_config or StudentConfig())
     names = [f"class {i:02}" for i in range(_CLASSES)]
     tokenizer = _tokenizer(texts, recipe.student.max_len)
     student = Student(recipe.student, tokenizer.size, len(names)).eval()

@@ -1,18 +1,21 @@
 """The study of accuracy: peers are trained on train, chosen by dev, scored on test; what is measured is kept."""
 
+from json import loads
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.accuracy import command, score
-from benchmarks.accuracy_report import markdown
+from benchmarks.accuracy import by_class, command, score
+from benchmarks.accuracy_report import SVM, markdown
+from benchmarks.class_report import class_markdown
 from benchmarks.classifiers import PEERS, character_svm, fasttext, majority, word_svm
-from benchmarks.methods import CASCADE, FULL, INT8, METHODS, served
+from benchmarks.methods import CASCADE, FULL, INT8, METHODS, SIZE_ROWS, run_key, served
 from benchmarks.scores import Score, Scores
+from benchmarks.sizes import SIZES
 from benchmarks.textcnn import text_cnn
 from distill.corpus import Corpus, Example
-from distill.recipe import read_recipe
+from distill.recipe import StudentConfig, read_recipe
 from tests.export.conftest import NAMES, ROWS, write_run
 from tests.threads import one_thread
 
@@ -50,6 +53,12 @@ def test_scores_are_those_of_the_test_set() -> None:
     assert scored["macro_f1"] == pytest.approx(1 / 3)
 
 
+def test_scores_by_class_are_those_of_the_classes_of_test() -> None:
+    f1, texts = by_class(corpus("硫酸"), ["硫酸", "聚乙烯"])
+    assert f1 == {"硫酸": pytest.approx(2 / 3)}
+    assert texts == {"硫酸": 2}
+
+
 def _scores(path: Path) -> Scores:
     scores = Scores(path)
     for seed, (full, alone) in enumerate([(0.9, 0.8), (0.8, 0.75)]):
@@ -64,6 +73,37 @@ def test_scores_survive_in_their_file(tmp_path: Path) -> None:
     assert after.all == before.all
     assert after.has("acids", FULL, 1)
     assert not after.has("acids", FULL, 2)
+
+
+def test_a_score_measured_again_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    scores = _scores(tmp_path / "accuracy.json")
+    rows, again = (
+        scores.names("row"),
+        Score("acids", FULL, 1, 0.5, 0.5, "f", class_f1={"酸": 0.5}, class_texts={"酸": 2}),
+    )
+    scores.add(again)
+    assert Scores(scores.path).all == scores.all
+    assert scores.names("row") == rows
+    assert [s for s in scores.all if s.row == FULL and s.seed == 1] == [again]
+    assert "class_f1" not in loads(scores.path.read_text(encoding="utf-8"))[0]
+
+
+def test_the_report_by_class_begins_with_the_smallest(tmp_path: Path) -> None:
+    scores = Scores(tmp_path / "accuracy.json")
+    for seed, f1 in enumerate((0.5, 0.7)):
+        scores.add(Score("acids", INT8, seed, 0.9, 0.9, "f", "", {"酸": 0.9, "碱": f1}, {"酸": 20, "碱": 4}))
+    scores.add(Score("acids", SVM, 0, 0.9, 0.9, "f", "", {"酸": 0.95, "碱": 0.5}, {"酸": 20, "碱": 4}))
+    lines = class_markdown(scores, INT8, SVM).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    assert cells[1:] == [["碱", "4", "60.0", "50.0", "+10.0"], ["酸", "20", "90.0", "95.0", "-5.0"]]
+
+
+def test_scores_kept_without_classes_are_told_with_the_command_that_brings_them(tmp_path: Path) -> None:
+    scores = Scores(tmp_path / "accuracy.json")
+    for row in (INT8, SVM):
+        scores.add(Score("acids", row, 0, 0.9, 0.9, "f"))
+    report = class_markdown(scores, INT8, SVM)
+    assert f'--data "acids=PATH" --row "{FULL}" --row "{SVM}" --seeds 1 --again' in report
 
 
 def test_spread_and_paired_difference(tmp_path: Path) -> None:
@@ -92,6 +132,22 @@ def test_every_method_is_a_valid_recipe(row: str) -> None:
     assert takes_something_away == (row != FULL)
 
 
+@pytest.mark.parametrize("row", SIZE_ROWS)
+def test_every_size_is_a_valid_recipe_of_a_student_alone(row: str) -> None:
+    recipe = read_recipe(None, SIZE_ROWS[row])
+    assert recipe.student != StudentConfig()
+    assert recipe.model_copy(update={"student": StudentConfig()}) == read_recipe(None)
+
+
+def test_a_run_is_known_by_the_values_of_its_recipe_and_not_by_its_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = read_recipe(None, TINY)
+    key, text = run_key(recipe), recipe.to_toml()
+    monkeypatch.setattr(StudentConfig.model_fields["layers"], "description", "Blocks.")
+    assert recipe.to_toml() != text
+    assert run_key(read_recipe(None, TINY)) == key
+    assert run_key(read_recipe(None, [*TINY, "training.seed=1"])) != key
+
+
 def test_a_bundle_with_a_cascade_has_a_row_with_it_and_one_without(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     examples = [Example(text, label) for text, label in ROWS[:9]]
@@ -111,7 +167,7 @@ def test_a_study_trains_exports_and_goes_on_where_it_was(tmp_path: Path) -> None
     data.write_text("\n".join(["text\tlabel", *rows]) + "\n", encoding="utf-8")
     settings = [part for setting in (*TINY, "training.initial_epochs=2") for part in ("--set", setting)]
     arguments = ["--data", f"acids={data}", "--seeds", "1", "--work", str(tmp_path / "work"), "--out", str(tmp_path)]
-    arguments += ["--row", FULL, "--row", "majority", *settings]
+    arguments += ["--row", FULL, "--row", SIZES[0].row, "--row", "majority", *settings]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     scores = Scores(tmp_path / "accuracy.json")
@@ -121,3 +177,10 @@ def test_a_study_trains_exports_and_goes_on_where_it_was(tmp_path: Path) -> None
     assert Scores(tmp_path / "accuracy.json").all == scores.all
     assert (tmp_path / "accuracy.md").read_text(encoding="utf-8") in again.stdout
     assert not set(PEERS) - {"majority"} & set(scores.names("row"))
+    assert (SIZES[0].row in scores.names("row")) == (INT8 in scores.names("row"))
+    kept = [dict(score.class_texts) for score in scores.all if score.row == INT8]
+    assert all(set(texts) == {"工业硫酸", "聚乙烯粒"} for texts in kept)
+    before = (tmp_path / "accuracy.json").read_bytes()
+    CliRunner().invoke(command, [*arguments, "--again"], catch_exceptions=False)
+    assert (tmp_path / "accuracy.json").read_bytes() == before
+    assert len(list((tmp_path / "work").iterdir())) == 2

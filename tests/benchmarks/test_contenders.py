@@ -9,6 +9,7 @@ import pytest
 from benchmarks import lineup
 from benchmarks.contenders import Absent, Entry, not_installed
 from benchmarks.peer_models import Task, bert_vocabulary, make, optimum_preset
+from distill.run_folder import RunFolder
 from runtime import Classifier
 from runtime.bundle import Bundle
 from runtime.errors import BackendError
@@ -61,7 +62,7 @@ def test_the_quick_line_up_is_a_part_of_the_full_one() -> None:
     quick, full = (lineup.peers(Path("folder"), quick=flag) for flag in (True, False))
     assert [entry.name for entry in quick] == [lineup.TOKENIZERS_FP32, lineup.TOKENIZERS_INT8, lineup.OPTIMUM_INT8]
     assert full[: len(quick)] == quick
-    assert len({entry.name for entry in full}) == len(full) == 7
+    assert len({entry.name for entry in full}) == len(full) == 8
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,27 @@ def test_trained_peers_know_their_examples(name: str, tmp_path: Path) -> None:
     contender = entry.open()
     assert contender.label("浓硫酸") == "酸"
     assert contender.labels(["丙酮", "浓硫酸"]) == ["有机 溶剂", "酸"]
+
+
+def test_the_convolutional_peer_answers_texts_of_any_length(tmp_path: Path) -> None:
+    entry = next(entry for entry in lineup.peers(tmp_path, quick=False) if entry.name == lineup.TEXT_CNN)
+    if entry.missing():
+        pytest.skip(not_installed(entry).reason)
+    TASK.save(tmp_path)
+    make(entry.model, tmp_path)
+    contender = entry.open()
+    texts = ["", "酸", "98%浓硫酸" * 9]
+    assert all(contender.label(text) in TASK.labels for text in texts)
+    assert contender.labels(texts)[2] == contender.label(texts[2])
+
+
+def test_a_student_of_another_size_is_a_contender(tmp_path: Path) -> None:
+    smallest = lineup.sizes(tmp_path)[0]
+    TASK.save(tmp_path)
+    make(smallest.model, tmp_path)
+    assert smallest.open().label("浓硫酸").startswith("class ")
+    student = RunFolder(tmp_path / smallest.model / "run").student().config
+    assert (student.layers, student.width, student.heads, student.feed_forward) == (1, 64, 1, 128)
 
 
 def test_a_model_that_cannot_be_made_leaves_a_reason(tmp_path: Path) -> None:
