@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,12 +14,18 @@ from torch_geometric.data import Batch as GraphBatch
 from torch_geometric.data import Data
 
 from distill.corpus import Example
-from distill.graph import GraphBuilder
 from runtime.tokenizer import PAD_ID, UNKNOWN_ID, CharTokenizer
 
 # Texts of a pool this many batches large are sorted by length before they are cut into batches:
 # little padding, and still other company in every epoch.
 _POOL = 16
+
+
+class Graphs(Protocol):
+    """Turns a text into what the teacher reads."""
+
+    def build(self, text: str) -> Data:
+        """Return the graph of ``text``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ def hide_characters(ids: Tensor, rate: float) -> Tensor:
 
 
 def encode_examples(
-    examples: Sequence[Example], labels: Sequence[str], tokenizer: CharTokenizer, builder: GraphBuilder
+    examples: Sequence[Example], labels: Sequence[str], tokenizer: CharTokenizer, builder: Graphs
 ) -> EncodedExamples:
     """Return ``examples`` as tensors; class ids count through ``labels``."""
     return EncodedExamples(

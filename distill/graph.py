@@ -131,6 +131,15 @@ class GraphBuilder:
             edge_attr=torch.from_numpy(np.vstack([part.features for part in edges])),
         )
 
+    def marked(self, text: str) -> str:
+        """Return what the graph of ``text`` shows: normalised, of a long one head and tail, between START and END."""
+        return _bounded(text, self.config.max_len)
+
+    def spans(self, text: str) -> Ids:
+        """Return int64 ``[n, 2]``: the characters ``[start, end)`` of :meth:`marked` that each node covers."""
+        marked = self.marked(text)
+        return np.array([span for kind in self.kinds for span in _spans(kind, marked)], dtype=np.int64).reshape(-1, 2)
+
     def save(self, path: Path) -> None:
         """Write configuration, vocabulary and PMI as JSON, atomically."""
         stored = {

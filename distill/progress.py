@@ -57,9 +57,11 @@ def mutual_learning(settings: TrainingConfig) -> tuple[int, Callable[[dict[str, 
     """Return the number of epochs and rounds of mutual learning, and what describes its events."""
 
     def describe(event: dict[str, Any]) -> Line:
-        """Return what an epoch, a round or the end of mutual learning says."""
+        """Return what an epoch, a round, a language model's reading or the end of mutual learning says."""
         if event["event"] == "final":
             return Line(f"best student: dev macro-F1 {event['dev']['student']['macro_f1']:.3f}")
+        if event["event"] == "language_model":
+            return Line(f"the language model has read {event['texts']} of {event['of']} texts")
         dev = event["dev"]
         scores = f"dev macro-F1 {dev['student']['macro_f1']:.3f} (teacher {dev['teacher']['macro_f1']:.3f})"
         if event["event"] == "epoch":

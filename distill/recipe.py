@@ -98,6 +98,14 @@ class TeacherConfig(Section):
     heads: Positive = Field(4, description="Attention heads; they divide the width.")
     dropout: DropoutRate = Field(0.3, description="Dropout on node features, between layers and before the classifier.")
     node_dropout: DropoutRate = Field(0.1, description="Share of nodes that training shows as unknown ones.")
+    features: Literal["ids", "lm"] = Field(
+        "ids", description="What a node is: its id alone, or also the token states of a frozen language model."
+    )
+    lm: str = Field(
+        "",
+        description="Where features is lm: the language model's folder, as 'gm-distill finetune' wrote it, or any "
+        "Hugging Face encoder.",
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> TeacherConfig:

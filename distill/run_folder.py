@@ -139,9 +139,11 @@ class RunFolder:
         write_json(self.path / "student" / "config.json", config)
         _save_weights(student, self.path / "student" / "model.safetensors")
 
-    def save_teacher(self, teacher: nn.Module, config: TeacherConfig, nodes: int, classes: int) -> None:
+    def save_teacher(
+        self, teacher: nn.Module, config: TeacherConfig, nodes: int, classes: int, feature_width: int = 0
+    ) -> None:
         """Write weights and sizes of the teacher; its nodes are saved by the graph builder."""
-        stored = {"teacher": config.model_dump(), "nodes": nodes, "classes": classes}
+        stored = {"teacher": config.model_dump(), "nodes": nodes, "classes": classes, "feature_width": feature_width}
         write_json(self.path / "teacher" / "config.json", stored)
         _save_weights(teacher, self.path / "teacher" / "model.safetensors")
 

@@ -52,7 +52,7 @@ _HEADER = """\
 # Export as INT8:    gm-export --int8 run --out bundle
 # Classify:          gm-classify bundle "工业级片碱 氢氧化钠 99%"
 #
-# A key that is left out has its default. A relative data.path counts from the folder of this file.
+# A key that is left out has its default. Relative paths count from the folder of this file.
 
 """
 

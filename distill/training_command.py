@@ -26,7 +26,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
-PATHS = {"data.path", "data.paths", "data.unlabelled", "lm.folder", "lm_layers.teacher", "model.start"}
+PATHS = {"data.path", "data.paths", "data.unlabelled", "lm.folder", "lm_layers.teacher", "model.start", "teacher.lm"}
 """Keys of recipes that name files or folders."""
 SCORED = {
     "teacher": "teacher (graph network)",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -44,9 +45,29 @@ class FinetunedLM:
     sha256: str
 
 
-def read_tokenizer_and_encoder(config: LanguageModelConfig, folder: Path) -> tuple[LMTokenizer, nn.Module]:
-    """Return the encoder in ``folder`` and what reads texts for it, by prefix and longest text of ``config``."""
-    encoder, tokenizer = load_encoder(folder)
+@dataclass(frozen=True, slots=True)
+class FrozenLM:
+    """A language model that is asked and learns no more.
+
+    Attributes:
+        encoder: a model of transformers in evaluation mode, on the CPU.
+        tokenizer: reads texts for it.
+        sha256: of its weights.
+    """
+
+    encoder: Any
+    tokenizer: LMTokenizer
+    sha256: str
+
+
+def read_tokenizer_and_encoder(
+    config: LanguageModelConfig, folder: Path, option: str = "--lm"
+) -> tuple[LMTokenizer, nn.Module]:
+    """Return the encoder in ``folder`` and what reads texts for it, by prefix and longest text of ``config``.
+
+    ``option`` is what names another folder on the command line.
+    """
+    encoder, tokenizer = load_encoder(folder, option)
     reader = LMTokenizer(tokenizer, config.prefix, config.max_len, longest_sequence(encoder, tokenizer))
     return reader, encoder
 
@@ -83,6 +104,42 @@ def read_finetuned(path: Path, max_len: int) -> FinetunedLM:
         raise DataError(f"{path} is damaged: {error}; fine-tune again with 'gm-distill finetune'") from error
     fingerprint = str(run.environment()["data_fingerprint"])
     return FinetunedLM(teacher.eval(), tokenizer, labels, fingerprint, _sha256(teacher))
+
+
+def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
+    """Read a language model for texts of one corpus.
+
+    Args:
+        path: a folder that :func:`save_finetuned` completed, or an ordinary Hugging Face folder.
+        data_fingerprint: of the corpus.
+        max_len: longest text in characters that its tokeniser shall read.
+
+    Raises:
+        ConfigError: it was fine-tuned on other data, or there is no such folder.
+        DataError: a part is missing or damaged.
+    """
+    if path.name == "encoder" and (path.parent / "head.safetensors").is_file():
+        path = path.parent  # An ordinary folder by its looks, but it learned from labels.
+    # What pretraining wrote has a recipe too, beside the config.json of an ordinary Hugging Face folder.
+    if (path / "recipe.toml").is_file() and not (path / "config.json").is_file():
+        finetuned = read_finetuned(path, max_len)
+        refuse_other_data(finetuned, data_fingerprint, str(path))
+        return FrozenLM(finetuned.teacher.encoder, finetuned.tokenizer, finetuned.sha256)
+    tokenizer, encoder = read_tokenizer_and_encoder(LanguageModelConfig(max_len=max_len), path, "--set teacher.lm=")
+    return FrozenLM(encoder.eval(), tokenizer, _sha256(encoder))
+
+
+def refuse_other_data(finetuned: FinetunedLM, data_fingerprint: str, folder: str) -> None:
+    """Refuse a language model that may have learned the labels of dev or test.
+
+    Raises:
+        ConfigError: it was fine-tuned on a corpus of another fingerprint.
+    """
+    if finetuned.data_fingerprint != data_fingerprint:
+        raise ConfigError(
+            f"{folder} was fine-tuned on other data, or split by another seed: it may know labels of dev and test; "
+            "give both runs the same data and training.seed"
+        )
 
 
 def _sha256(model: nn.Module) -> str:

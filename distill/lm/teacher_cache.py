@@ -4,7 +4,8 @@ Kept as memory-mapped arrays in a folder of the run, float16, so that it may be 
 that a resumed run need not ask the teacher again::
 
     hidden [tokens of all texts, layers, d]   attention [layers·T·T of all texts]   logits [texts, C]
-    places [characters of all texts]          tokens [texts]   characters [texts]
+
+and where each text stands in them: :mod:`distill.lm.text_layout`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +20,13 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
 
-from distill.batches import rows_by_length
 from distill.lm.folder import FinetunedLM
+from distill.lm.text_layout import Integers, TextLayout, read_array, starts, write_layout
 from distill.lm.tokens import NOWHERE, TokenisedText
-from runtime.errors import DataError
 from runtime.files import atomic_path
 
 _BATCH = 64
 Halves = npt.NDArray[np.float16]
-Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +58,11 @@ class TeacherCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.hidden: Halves = _read(folder, "hidden")
-        self.attention: Halves = _read(folder, "attention")
-        self.logits: npt.NDArray[np.float32] = _read(folder, "logits")
-        self._places: Integers = _read(folder, "places")
-        self._tokens, self._characters = np.array(_read(folder, "tokens")), np.array(_read(folder, "characters"))
-        self._first_token, self._first_character = _starts(self._tokens), _starts(self._characters)
-        self._first_weight = _starts(self.hidden.shape[1] * self._tokens**2)
+        self.hidden: Halves = read_array(folder, "hidden")
+        self.attention: Halves = read_array(folder, "attention")
+        self.logits: npt.NDArray[np.float32] = read_array(folder, "logits")
+        self.layout = TextLayout(folder)
+        self._first_weight = starts(self.hidden.shape[1] * self.layout.tokens**2)
 
     @property
     def layers(self) -> int:
@@ -81,10 +77,10 @@ class TeacherCache:
     def batch(self, rows: Sequence[int]) -> Targets:
         """Return the targets of some texts, by row."""
         chosen = np.array(rows)
-        places = self._padded_places(chosen)
+        places = self.layout.padded_places(chosen)
         there = places != NOWHERE
         tokens = np.where(there, places, 0)
-        hidden = self.hidden[self._first_token[chosen, None] + tokens]
+        hidden = self.hidden[self.layout.first_token[chosen, None] + tokens]
         return Targets(
             hidden=torch.from_numpy(hidden.astype(np.float32)),
             attention=torch.from_numpy(self._attention(chosen, tokens, there)),
@@ -92,16 +88,9 @@ class TeacherCache:
             there=torch.from_numpy(there),
         )
 
-    def _padded_places(self, rows: Integers) -> Integers:
-        lengths = self._characters[rows]
-        places = np.full((len(rows), lengths.max()), NOWHERE, dtype=np.int64)
-        for place, row, length in zip(places, rows, lengths, strict=True):
-            place[:length] = self._places[self._first_character[row] :][:length]
-        return places
-
     def _attention(self, rows: Integers, tokens: Integers, there: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
         """Return attention between characters: that on a token is shared by its characters, none is left over."""
-        length = self._tokens[rows][:, None, None, None]
+        length = self.layout.tokens[rows][:, None, None, None]
         layer = np.arange(self.layers)[:, None, None]
         first = self._first_weight[rows][:, None, None, None]
         index = first + (layer * length + tokens[:, None, :, None]) * length + tokens[:, None, None, :]
@@ -142,11 +131,9 @@ def cached(
 def teacher_logits(finetuned: FinetunedLM, texts: Sequence[str], device: torch.device) -> Tensor:
     """Return the teacher's logits ``[n, C]`` on the CPU, in the order of the texts."""
     teacher = finetuned.teacher.to(device).eval()
-    ids = [text.ids for text in finetuned.tokenizer.encode(texts)]
-    logits = torch.empty(len(ids), len(finetuned.labels))
-    for rows in rows_by_length([len(row) for row in ids], _BATCH):
-        padded, mask = finetuned.tokenizer.pad([ids[row] for row in rows])
-        logits[rows] = teacher(padded.to(device), mask.to(device)).cpu()
+    logits = torch.empty(len(texts), len(finetuned.labels))
+    for rows, ids, mask in finetuned.tokenizer.batches(finetuned.tokenizer.encode(texts), _BATCH):
+        logits[rows] = teacher(ids.to(device), mask.to(device)).cpu()
     return logits
 
 
@@ -162,16 +149,12 @@ def _ask(
     """Write the arrays of ``texts``."""
     teacher = finetuned.teacher.to(device).eval()
     tokens = np.array([len(text.ids) for text in texts])
-    np.save(folder / "tokens.npy", tokens)
-    np.save(folder / "characters.npy", np.array([len(text.places) for text in texts]))
-    np.save(folder / "places.npy", torch.cat([text.places for text in texts]).numpy())
+    first_token, first_weight = starts(tokens), starts(len(layers) * tokens**2)
+    write_layout(folder, tokens, [text.places for text in texts])
     hidden = open_memmap(folder / "hidden.npy", "w+", np.float16, (int(tokens.sum()), len(layers), teacher.width))
     attention = open_memmap(folder / "attention.npy", "w+", np.float16, (int(len(layers) * (tokens**2).sum()),))
     logits = open_memmap(folder / "logits.npy", "w+", np.float32, (len(texts), len(finetuned.labels)))
-    first_token, first_weight = _starts(tokens), _starts(len(layers) * tokens**2)
-    done = 0
-    for rows in rows_by_length(tokens.tolist(), _BATCH):
-        ids, mask = finetuned.tokenizer.pad([texts[row].ids for row in rows])
+    for rows, ids, mask in finetuned.tokenizer.batches(texts, _BATCH, report):
         states = teacher.states(ids.to(device), mask.to(device), layers)
         logits[rows] = teacher.classify(states.representation).cpu().numpy()
         all_hidden = torch.stack(states.hidden, 2).cpu().half().numpy()
@@ -181,22 +164,5 @@ def _ask(
             hidden[first_token[row] :][:length] = all_hidden[place, :length]
             weights = all_attention[place, :, :length, :length]
             attention[first_weight[row] :][: weights.size] = weights.ravel()
-        done += len(rows)
-        if done * 10 // len(texts) > (done - len(rows)) * 10 // len(texts):
-            report(done)
     for array in (hidden, attention, logits):
         array.flush()
-
-
-def _read(folder: Path, name: str) -> npt.NDArray[Any]:
-    try:
-        array: npt.NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder} is damaged ({name}.npy); remove it, then go on with --resume") from error
-    return array
-
-
-def _starts(lengths: Integers) -> Integers:
-    """Return where each of several runs laid end to end begins."""
-    starts: Integers = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    return starts

@@ -6,7 +6,7 @@ So every character of the student has its place among the tokens of the teacher.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from distill.batches import rows_by_length
 from runtime.text import normalise
 
 NOWHERE = -1
@@ -28,10 +29,17 @@ class TokenisedText:
         ids: int64 ``[T]``, special tokens and prefix included.
         places: int64 ``[L]``, for each UTF-16 unit of the text, as ``CharTokenizer`` counts them, the
             index of its token or ``NOWHERE``.
+        ends: indices of the special tokens that begin and end the sequence, or ``NOWHERE``.
     """
 
     ids: Tensor
     places: Tensor
+    ends: tuple[int, int]
+
+    def places_in(self, text: str) -> Tensor:
+        """Return int64 ``[n]``, the place of each of the n characters, as Python counts them, of the same text."""
+        units = torch.tensor([1 + (character > "\uffff") for character in text], dtype=torch.int64)
+        return self.places[units.cumsum(0) - units]
 
 
 class LMTokenizer:
@@ -52,16 +60,21 @@ class LMTokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[TokenisedText]:
         """Return each text in tokens."""
-        shortened = [shorten(normalise(text), self.max_len) for text in texts]
+        return self.encode_clean([shorten(normalise(text), self.max_len) for text in texts])
+
+    def encode_clean(self, texts: Sequence[str]) -> list[TokenisedText]:
+        """Return in tokens texts that are normalised and short already; none holds a lone surrogate."""
         encoded = self.tokenizer(
-            [self.prefix + text for text in shortened],
+            [self.prefix + text for text in texts],
             truncation=True,
             max_length=self.max_tokens,
             return_offsets_mapping=True,
+            return_special_tokens_mask=True,
         )
+        columns = (encoded[name] for name in ("input_ids", "offset_mapping", "special_tokens_mask"))
         return [
-            TokenisedText(torch.tensor(ids), _places(text, offsets, len(self.prefix)))
-            for text, ids, offsets in zip(shortened, encoded["input_ids"], encoded["offset_mapping"], strict=True)
+            TokenisedText(torch.tensor(ids), _places(text, offsets, len(self.prefix)), _ends(special))
+            for text, ids, offsets, special in zip(texts, *columns, strict=True)
         ]
 
     def pieces(self, character: str) -> list[int]:
@@ -75,6 +88,20 @@ class LMTokenizer:
         padded = pad_sequence(list(ids), batch_first=True, padding_value=self.tokenizer.pad_token_id)
         return padded, torch.arange(padded.shape[1]) < lengths[:, None]
 
+    def batches(
+        self, texts: Sequence[TokenisedText], size: int, report: Callable[[int], None] = lambda texts: None
+    ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """Yield rows, ids and mask of ``size`` texts of similar length, as :meth:`pad` returns them.
+
+        ``report`` is told about ten times how many texts are done.
+        """
+        done = 0
+        for rows in rows_by_length([len(text.ids) for text in texts], size):
+            yield rows, *self.pad([texts[row].ids for row in rows])
+            done += len(rows)
+            if done * 10 // len(texts) > (done - len(rows)) * 10 // len(texts):
+                report(done)
+
 
 def shorten(text: str, max_len: int) -> str:
     """Return the part of a normalised text that ``CharTokenizer`` keeps; lone surrogates become U+FFFD."""
@@ -83,6 +110,13 @@ def shorten(text: str, max_len: int) -> str:
         tail = max_len // 4
         units = units[: 2 * (max_len - tail)] + units[len(units) - 2 * tail :]
     return units.decode("utf-16-le", "replace")
+
+
+def _ends(special: Sequence[int]) -> tuple[int, int]:
+    """Return first and last index where a special token stands there; ``special`` is 1 for such a token."""
+    if not special:
+        return NOWHERE, NOWHERE
+    return (0 if special[0] else NOWHERE), (len(special) - 1 if special[-1] else NOWHERE)
 
 
 def _places(text: str, offsets: Sequence[tuple[int, int]], prefix: int) -> Tensor:

@@ -95,17 +95,17 @@ class LMTeacher(nn.Module):
         return 0 if "embed" in parameter else self.layers
 
 
-def load_encoder(folder: Path) -> tuple[Any, Any]:
+def load_encoder(folder: Path, option: str = "--lm") -> tuple[Any, Any]:
     """Return encoder and tokeniser of a local Hugging Face folder, the encoder in float32.
 
-    Nothing is fetched from a hub, and no pickle is read.
+    Nothing is fetched from a hub, and no pickle is read. ``option`` names another folder on the command line.
 
     Raises:
         ConfigError: the folder holds no such pair, or the tokeniser is not a fast one.
     """
     from transformers import AutoModel, AutoTokenizer
 
-    with reading_from(folder, "encoder", "--lm", ConfigError):
+    with reading_from(folder, "encoder", option, ConfigError):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         # Only the plain attention gives its maps; training with it too keeps one arithmetic for both.
         encoder = AutoModel.from_pretrained(

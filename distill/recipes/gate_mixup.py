@@ -2,11 +2,13 @@
 
 One run, top to bottom: read and encode the corpus, build both networks, train both on the labels, let
 them teach each other round by round, keep the student that is best on the development set, and look at
-the test set once, at the end. Keys and defaults: ``distill/recipe.py``.
+the test set once, at the end. With ``teacher.features = "lm"`` a frozen language model reads every text
+once, before, and the nodes of the teacher's graphs carry its states. Keys and defaults: ``distill/recipe.py``.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -23,6 +25,8 @@ from distill.graph import GraphBuilder
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Learner
+from distill.lm.folder import FrozenLM, read_frozen
+from distill.lm.node_states import GraphsWithStates, graphs_with_states
 from distill.losses import distillation_loss, mean_loss, mutual_loss, representation_loss
 from distill.models.gnn_teacher import GNNTeacher
 from distill.models.student import Student
@@ -30,6 +34,7 @@ from distill.predict import prediction_rows
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
 from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
+from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer
 
 _EVALUATION_BATCH = 256
@@ -53,9 +58,12 @@ def train(
         mutual learning.
 
     Raises:
-        ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, no such device.
-        DataError: the corpus cannot be read, or ``out`` cannot be written.
+        ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, no such device; the
+            teacher's language model is not there, or was fine-tuned on other data.
+        DataError: the corpus or a fine-tuned language model cannot be read, or ``out`` cannot be written.
     """
+    if recipe.teacher.features == "lm" and not recipe.teacher.lm:
+        raise ConfigError("no language model is named; give its folder by --set teacher.lm=FOLDER")
     run = RunFolder(out)
     claim(run, recipe, resume)
     # One thread adds in one order, so a seed gives the same weights whatever the number of cores; and networks
@@ -80,20 +88,31 @@ class GateMixup:
     """
 
     def __init__(self, recipe: Recipe, run: RunFolder, device: torch.device, report: Report) -> None:
-        torch.manual_seed(recipe.training.seed)
         self.recipe, self.run, self.device = recipe, run, device
 
         self.corpus = read_corpus(recipe.data, recipe.training.seed)
-        self.journal = Journal(run, self.corpus.fingerprint, report)
+        lm = self._language_model()
+        self.lm_sha256 = lm.sha256 if lm else None
+        self.journal = Journal(run, _fingerprint(self.corpus.fingerprint, lm), report)
         texts = [example.text for example in self.corpus.train]
         self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
         self.builder = GraphBuilder.from_texts(texts, recipe.graph)
+        self.graphs = self._with_states(lm, report) if lm else self.builder
         self.train_set = self._encode(self.corpus.train)
         self.dev_set = self._encode(self.corpus.dev)
+        self._build()
 
-        settings, classes = recipe.training, len(self.corpus.labels)
+        self.epochs = self.rounds = self.rounds_since_best = 0
+
+    def _build(self) -> None:
+        """Make both networks and what leads from each one's representation to the other's."""
+        recipe, settings, device, classes = self.recipe, self.recipe.training, self.device, len(self.corpus.labels)
+        # Only here: whatever random numbers reading a language model takes, the networks begin the same.
+        torch.manual_seed(settings.seed)
         student = Student(recipe.student, self.tokenizer.size, classes)
-        teacher = GNNTeacher(recipe.teacher, self.builder.size, classes)
+        teacher = GNNTeacher(recipe.teacher, self.builder.size, classes, self._feature_width)
+        if teacher.features:
+            teacher.features.fit([graph.states for graph in self.train_set.graphs])
         to_teacher = nn.Linear(student.representation_width, teacher.width)
         to_student = nn.Linear(teacher.width, student.representation_width)
         ids, graphs = attrgetter("ids"), attrgetter("graphs")
@@ -102,8 +121,6 @@ class GateMixup:
         self.initial_student: Tensors = {}
         train_labels = self.train_set.labels.to(device)
         self.label_loss = label_loss_for(train_labels, recipe.imbalance, settings.label_smoothing)
-
-        self.epochs = self.rounds = self.rounds_since_best = 0
 
     def resume(self) -> None:
         """Put back the state after the last epoch or round that was finished, if there is one."""
@@ -170,9 +187,30 @@ class GateMixup:
             test[name] = score(test_set.labels, self._logits(learner, test_set))
         final = {"event": "final", "dev": dev, "test": test}
         self._save(test_set)
-        seed, seconds = self.recipe.training.seed, self.journal.seconds
-        self.journal.finish(final, environment(seed, self.device, self.corpus, seconds))
+        self.journal.finish(final, self._environment())
         return final
+
+    def _language_model(self) -> FrozenLM | None:
+        """Read the language model whose states the teacher's nodes have, if they have any."""
+        config = self.recipe.teacher
+        if config.features == "ids":
+            return None
+        return read_frozen(Path(config.lm), self.corpus.fingerprint, self.recipe.graph.max_len)
+
+    def _with_states(self, lm: FrozenLM, report: Report) -> GraphsWithStates:
+        """Ask the language model about the texts of all splits; it sees no label."""
+        splits = (self.corpus.train, self.corpus.dev, self.corpus.test)
+        texts = [example.text for split in splits for example in split]
+        folder = self.run.checkpoint / f"states-{self.journal.fingerprint[:16]}"
+
+        def asked(done: int, of: int) -> None:
+            report({"event": "language_model", "texts": done, "of": of})
+
+        return graphs_with_states(self.builder, lm, texts, folder, self.device, asked)
+
+    @property
+    def _feature_width(self) -> int:
+        return self.graphs.width if isinstance(self.graphs, GraphsWithStates) else 0
 
     def _start_initial(self) -> None:
         settings = self.recipe.training
@@ -278,7 +316,7 @@ class GateMixup:
         run.save_labels(names)
         self.tokenizer.save(run.path / "tokenizer.json")
         run.save_student(cast(Student, self.student.module))
-        run.save_teacher(self.teacher.module, recipe.teacher, self.builder.size, len(names))
+        run.save_teacher(self.teacher.module, recipe.teacher, self.builder.size, len(names), self._feature_width)
         self.builder.save(run.nodes)
         for split, examples, encoded in (("dev", self.corpus.dev, self.dev_set), ("test", self.corpus.test, test_set)):
             logits = self._logits(self.student, encoded).numpy()
@@ -286,7 +324,11 @@ class GateMixup:
             run.save_predictions(split, prediction_rows(texts, labels, logits, names))
 
     def _encode(self, examples: Sequence[Example]) -> EncodedExamples:
-        return encode_examples(examples, self.corpus.labels, self.tokenizer, self.builder)
+        return encode_examples(examples, self.corpus.labels, self.tokenizer, self.graphs)
+
+    def _environment(self) -> Event:
+        about = environment(self.recipe.training.seed, self.device, self.corpus, self.journal.seconds)
+        return {**about, "lm_sha256": self.lm_sha256} if self.lm_sha256 else about
 
     def _batches(self) -> Iterator[Batch]:
         return (batch.to(self.device) for batch in self.train_set.shuffled(self.recipe.training.batch_size))
@@ -294,3 +336,8 @@ class GateMixup:
     @property
     def _steps_per_epoch(self) -> int:
         return -(-len(self.train_set) // self.recipe.training.batch_size)
+
+
+def _fingerprint(corpus: str, lm: FrozenLM | None) -> str:
+    """Return the fingerprint of all that the run learns from."""
+    return hashlib.sha256(f"{corpus} {lm.sha256}".encode()).hexdigest() if lm else corpus

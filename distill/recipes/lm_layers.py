@@ -28,7 +28,7 @@ from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
 from distill.lm.carry_over import carry_over, character_vectors, fit
-from distill.lm.folder import FinetunedLM, read_finetuned
+from distill.lm.folder import read_finetuned, refuse_other_data
 from distill.lm.recipe import LayersConfig, LayersDataConfig, LayersRecipe
 from distill.lm.teacher_cache import Targets, cached, teacher_logits
 from distill.losses import attention_loss, distillation_loss, hidden_loss, mean_loss, representation_loss
@@ -92,7 +92,7 @@ class LayerDistillation:
         self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
         self.corpus = read_corpus(recipe.data, settings.seed)
         self.finetuned = read_finetuned(Path(recipe.lm_layers.teacher), recipe.student.max_len)
-        _check_same_data(self.finetuned, self.corpus, recipe.lm_layers.teacher)
+        refuse_other_data(self.finetuned, self.corpus.fingerprint, recipe.lm_layers.teacher)
         labelled = [example.text for example in self.corpus.train]
         texts = [*labelled, *unlabelled_texts(recipe.data, self.corpus)]
         self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
@@ -272,15 +272,6 @@ def unlabelled_texts(config: LayersDataConfig, corpus: Corpus) -> Iterator[str]:
 def _attention_loss(seen: StudentLayers, taught: Targets) -> Tensor:
     layers = zip(seen.attention, taught.attention.unbind(1), strict=True)
     return torch.stack([attention_loss(own, other, taught.there) for own, other in layers]).mean()
-
-
-def _check_same_data(finetuned: FinetunedLM, corpus: Corpus, folder: str) -> None:
-    """Refuse a teacher that may have learned the labels of dev or test."""
-    if finetuned.data_fingerprint != corpus.fingerprint:
-        raise ConfigError(
-            f"{folder} was fine-tuned on other data, or split by another seed: it may know labels of dev and test; "
-            "give both runs the same data and training.seed"
-        )
 
 
 def _fingerprint(corpus: str, teacher: str, texts: Sequence[str]) -> str:

@@ -145,6 +145,17 @@ def test_a_long_text_keeps_head_and_tail() -> None:
     assert names(graphs, graphs.build("甲乙丙" + 100 * "丁" + "甲")) == [START, "甲", "乙", "丙", "甲", END]
 
 
+def test_spans_are_the_characters_of_the_nodes() -> None:
+    graphs = builder("硫酸 酸雨", nodes=("char", "bigram", "word"), max_len=4)
+    for text in ("硫酸 酸雨", "硫😀", "", "ＰＶＣ"):
+        marked = graphs.marked(text)
+        items = [marked[start:end] for start, end in graphs.spans(text).tolist()]
+        known = names(graphs, graphs.build(text))
+        assert len(items) == len(known)
+        assert all(name in (item, f"?{name[1:]}") for name, item in zip(known, items, strict=True))
+    assert graphs.marked("硫酸 酸雨") == START + "硫酸 雨" + END
+
+
 def test_ids_do_not_depend_on_the_order_of_training_texts() -> None:
     texts = ["硫酸铵", "氯化钠", "聚丙烯酰胺"]
     one, other = builder(*texts, edges=EVERY_EDGE), builder(*reversed(texts), edges=EVERY_EDGE)

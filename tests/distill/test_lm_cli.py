@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
+from distill.recipe import Recipe
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import train
 from distill.run_folder import RunFolder
+from tests.distill.tiny import tiny_recipe
 from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, tiny_finetune, tiny_layers
 
 Command = Callable[..., int]
@@ -62,6 +64,20 @@ def test_recipe_of_a_teacher_may_be_a_file_of_its_own(
     assert isinstance(recipe, FinetuneRecipe)
     assert Path(recipe.lm.folder) == lm
     assert Path(recipe.data.path) == data
+
+
+def test_graph_teacher_with_the_states_of_a_language_model(
+    gm_distill: Command, data: Path, lm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    path = data.parent / "graphs.toml"
+    once = ("training.initial_epochs=1", "training.rounds=1", "teacher.features=lm", f"teacher.lm={lm.name}")
+    path.write_text(tiny_recipe(Path("data"), *once).to_toml(), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert gm_distill("run", path, "--out", "run", "--device", "cpu") == 0
+    assert "the language model has read 90 of 90 texts\nepoch 1/1" in capsys.readouterr().err
+    recipe = RunFolder(Path("run")).recipe()
+    assert isinstance(recipe, Recipe)
+    assert Path(recipe.teacher.lm) == lm
 
 
 def test_interrupted_run_says_how_to_go_on_and_does(
@@ -121,6 +137,8 @@ def test_evaluate_reads_the_folder_of_a_teacher(gm_distill: Command, teacher: Pa
     [
         (["finetune"], "--lm"),
         (["run", "lm_layers"], "lm_layers.teacher"),
+        (["run", "--set", "teacher.features=lm"], "--set teacher.lm=FOLDER"),
+        (["run", "--set", "teacher.features=lm", "--set", "teacher.lm=nowhere"], "nowhere: no such folder"),
         (["run", "nonsense"], "cannot read recipe nonsense"),
         (["finetune", "lm_layers"], "recipe: Input should be 'finetune'"),
     ],

@@ -40,6 +40,11 @@ def test_round_in_which_the_student_does_not_teach(capsys: pytest.CaptureFixture
     assert "loss 0.750 (teacher 0.500)  gate passed 90%  dev" in capsys.readouterr().err
 
 
+def test_reading_of_a_language_model_is_told_before_the_first_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    shown({"event": "language_model", "texts": 20, "of": 90}, EPOCH)
+    assert capsys.readouterr().err.splitlines()[0] == "the language model has read 20 of 90 texts"
+
+
 def test_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     shown(EPOCH, ROUND, FINAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +62,33 @@ def test_astral_character_counts_twice_as_it_does_for_the_student(reader: LMToke
     assert len(text.places) == len(CharTokenizer(["盐"], 8).encode("盐😀酸").ids)
 
 
+def test_places_by_the_characters_of_python(reader: LMTokenizer) -> None:
+    (text,) = reader.encode(["盐😀 酸"])
+    assert text.places_in("盐😀 酸").tolist() == [1, 2, NOWHERE, 3]
+    assert reader.encode([""])[0].places_in("").tolist() == []
+
+
+def test_special_tokens_at_the_ends(reader: LMTokenizer) -> None:
+    known, unknown = reader.encode(["盐酸", "鑫"])
+    assert known.ends == (0, 3)
+    assert unknown.ends == (0, 2)
+
+
+def test_clean_text_is_read_as_it_stands(reader: LMTokenizer) -> None:
+    (text,) = reader.encode_clean(["盐酸试剂盐酸试剂盐酸"])
+    assert len(text.places) == 10  # more than the eight that encode() would leave
+    assert torch.equal(reader.encode(["盐酸 试剂"])[0].ids, reader.encode_clean(["盐酸 试剂"])[0].ids)
+
+
+def test_batches_are_all_texts_from_short_to_long(reader: LMTokenizer) -> None:
+    texts, told = reader.encode(["盐酸", "酸", "盐酸试剂"]), list[int]()
+    batches = list(reader.batches(texts, 2, told.append))
+    assert [rows for rows, _, _ in batches] == [[1, 0], [2]]
+    assert torch.equal(batches[1][1][0], texts[2].ids)
+    assert batches[0][2].sum(1).tolist() == [3, 4]
+    assert told == [2, 3]
+
+
 def test_text_beyond_the_longest_sequence_has_characters_without_a_token(reader: LMTokenizer) -> None:
     (text,) = LMTokenizer(reader.tokenizer, "", 8, 5).encode(["盐酸试剂瓶"])
     assert len(text.ids) == 5
@@ -89,3 +117,4 @@ def test_word_pieces_cover_all_their_characters(tmp_path: Path) -> None:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="<pad>", unk_token="<unk>")
     (text,) = LMTokenizer(tokenizer, "", 8, 16).encode(["氧化钠"])
     assert text.places.tolist() == [0, 0, 1]
+    assert text.ends == (NOWHERE, NOWHERE)

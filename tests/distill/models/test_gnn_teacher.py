@@ -9,7 +9,8 @@ from torch.nn import functional
 from torch_geometric.data import Batch, Data
 
 from distill.graph import GraphBuilder
-from distill.models.gnn_teacher import GNNTeacher
+from distill.lm.node_states import GraphWithStates, covers
+from distill.models.gnn_teacher import GNNTeacher, TokenFeatures
 from distill.recipe import GraphConfig, TeacherConfig
 
 TEXTS = ("硫酸铵", "氯化钠", "聚丙烯酰胺 阴离子", "酸", "")
@@ -149,6 +150,77 @@ def test_state_survives_a_round_trip() -> None:
     assert not torch.equal(network(graphs), other(graphs))
     other.load_state_dict(network.state_dict())
     assert torch.equal(network(graphs), other(graphs))
+
+
+def with_states(text: str) -> GraphWithStates:
+    """The graph of a text whose characters have a random token each, and its start and end none."""
+    length = len(text)
+    places = torch.tensor([-1, *range(length), -1]).numpy()
+    states = torch.randn(length, 8, generator=torch.Generator().manual_seed(length)).half()
+    pairs = torch.from_numpy(covers(GRAPHS.spans(text), places))
+    return GraphWithStates(**GRAPHS.build(text).to_dict(), states=states, covers=pairs)
+
+
+def rich_teacher(**keys: object) -> GNNTeacher:
+    torch.manual_seed(0)
+    config = TeacherConfig.model_validate({"layers": 2, "width": 16, "heads": 2, **keys})
+    return GNNTeacher(config, GRAPHS.size, classes=3, feature_width=8)
+
+
+def test_a_node_is_its_embedding_and_the_mean_of_the_features_of_its_tokens() -> None:
+    network, graph = rich_teacher().eval(), with_states("硫酸铵")
+    assert network.features is not None
+    nodes = network._nodes(Batch.from_data_list([graph]))
+    features, embedded = network.features(graph.states), network.embedding(graph.x)
+    torch.testing.assert_close(nodes[0], embedded[0])  # the start has no token
+    torch.testing.assert_close(nodes[1], embedded[1] + features[0])
+    torch.testing.assert_close(nodes[5], embedded[5] + features[0])  # so its bigram has that of the other half
+    torch.testing.assert_close(nodes[6], embedded[6] + (features[0] + features[1]) / 2)
+
+
+def test_a_batch_with_states_gives_what_its_graphs_give_alone() -> None:
+    network, graphs = rich_teacher().eval(), [with_states(text) for text in TEXTS[:3]]
+    together = network(Batch.from_data_list(graphs))
+    alone = torch.cat([network(Batch.from_data_list([graph])) for graph in graphs])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_a_hidden_node_keeps_its_states() -> None:
+    network, graphs = rich_teacher(dropout=0.0, node_dropout=0.99), Batch.from_data_list([with_states("硫酸铵")])
+    other = graphs.clone()
+    other.states = graphs.states.flip(0)
+    torch.manual_seed(0)
+    hidden = network(graphs)
+    torch.manual_seed(0)
+    assert not torch.allclose(hidden, network(other), atol=1e-4)
+
+
+def test_every_parameter_of_a_teacher_with_states_gets_a_gradient() -> None:
+    network = rich_teacher()
+    network(Batch.from_data_list([with_states(text) for text in TEXTS[:3]])).square().sum().backward()
+    assert network.features is not None
+    gradient = network.features.projection.weight.grad
+    assert gradient is not None
+    assert gradient.any()
+
+
+def test_fitted_features_have_no_common_part_and_one_scale() -> None:
+    network = TokenFeatures(4, 4)
+    torch.nn.init.eye_(network.projection.weight)
+    spread = torch.tensor([0.1, 1.0, 10.0, 0.0])
+    texts = [(5 + spread * torch.randn(length, 4)).half() for length in (3, 500, 497)]
+    network.fit(texts)
+    features = network(torch.cat(texts))
+    torch.testing.assert_close(features.mean(0), torch.zeros(4), atol=1e-4, rtol=0)
+    torch.testing.assert_close(features.std(0), torch.tensor([1.0, 1.0, 1.0, 0.0]), atol=1e-2, rtol=0)
+    assert set(network.state_dict()) == {"mean", "scale", "projection.weight"}
+
+
+def test_states_in_mixed_precision() -> None:
+    network, graphs = rich_teacher().eval(), Batch.from_data_list([with_states("硫酸铵")])
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = network(graphs).float()
+    torch.testing.assert_close(mixed, network(graphs), atol=0.05, rtol=0)
 
 
 def test_heads_must_divide_the_width() -> None:
