@@ -160,13 +160,15 @@ def run(
 
     RECIPE is a TOML file as 'gm-distill init' writes it, or the name of a shipped one: in gate_mixup a graph
     teacher and the student teach each other, in lm_layers the student is built from a language model that
-    'gm-distill finetune' prepared. Without RECIPE it is gate_mixup, every key at its default.
+    'gm-distill finetune' prepared, in multi_teacher it learns from several finished folders of both kinds.
+    Without RECIPE it is gate_mixup, every key at its default.
 
     \b
     Examples:
       gm-distill run --data texts.csv --out run
       gm-distill run recipe.toml --set training.rounds=20 --seed 1 --out run-1
       gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --out run
+      gm-distill run multi_teacher --data texts.csv --set 'teachers.folders=["teacher", "mutual"]' --out run
       gm-distill run --out run --resume
     """
     with needs_extra("training", "train"):

@@ -7,11 +7,17 @@ from pathlib import Path
 
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
 from distill.recipe import Recipe, read_recipe_of, read_toml
+from distill.teachers.recipe import MultiTeacherRecipe
 from runtime.errors import ConfigError
 
-AnyRecipe = Recipe | FinetuneRecipe | LayersRecipe
+AnyRecipe = Recipe | FinetuneRecipe | LayersRecipe | MultiTeacherRecipe
 
-_KINDS: dict[str, type[AnyRecipe]] = {"gate_mixup": Recipe, "finetune": FinetuneRecipe, "lm_layers": LayersRecipe}
+_KINDS: dict[str, type[AnyRecipe]] = {
+    "gate_mixup": Recipe,
+    "finetune": FinetuneRecipe,
+    "lm_layers": LayersRecipe,
+    "multi_teacher": MultiTeacherRecipe,
+}
 
 
 def read_any_recipe(path: Path | None, overrides: Iterable[str] = ()) -> AnyRecipe:

@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -29,6 +29,9 @@ from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig
 from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import write_bytes, write_json, write_text
 from runtime.tokenizer import CharTokenizer
+
+if TYPE_CHECKING:
+    from distill.models.gnn_teacher import GNNTeacher
 
 _Kind = TypeVar("_Kind")
 
@@ -106,6 +109,21 @@ class RunFolder:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise _broken(config_path, "it does not describe a student") from error
         _load_weights(model, self.path / "student" / "model.safetensors")
+        return model.eval()
+
+    def teacher(self) -> GNNTeacher:
+        """Return the best graph teacher, on the CPU and in evaluation mode."""
+        from distill.models.gnn_teacher import GNNTeacher  # Only here: export reads runs too, and needs no graphs.
+
+        config_path = self.path / "teacher" / "config.json"
+        stored = _read_json(config_path, dict)
+        try:
+            config = TeacherConfig.model_validate(stored["teacher"])
+            # Runs of before there were features do not tell their width.
+            model = GNNTeacher(config, stored["nodes"], stored["classes"], stored.get("feature_width", 0))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise _broken(config_path, "it does not describe a teacher") from error
+        _load_weights(model, self.path / "teacher" / "model.safetensors")
         return model.eval()
 
     def predictions(self, split: str) -> list[PredictionRow]:

@@ -26,7 +26,16 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
-PATHS = {"data.path", "data.paths", "data.unlabelled", "lm.folder", "lm_layers.teacher", "model.start", "teacher.lm"}
+PATHS = {
+    "data.path",
+    "data.paths",
+    "data.unlabelled",
+    "lm.folder",
+    "lm_layers.teacher",
+    "model.start",
+    "teacher.lm",
+    "teachers.folders",
+}
 """Keys of recipes that name files or folders."""
 SCORED = {
     "teacher": "teacher (graph network)",
@@ -36,6 +45,8 @@ SCORED = {
 """How tables call the networks that the final event of a run of mutual learning scores."""
 LM_SCORED = {"teacher": "teacher (language model)", "student": "student"}
 """The same where the teacher is a language model."""
+ENSEMBLE_SCORED = {"teachers": "teachers together", "student": "student"}
+"""The same where several teach."""
 _STUDENT_NEXT = "run folder: {out}\nnext: gm-export --int8 {out}"
 _TEACHER_NEXT = "teacher: {out}\nnext: gm-distill run lm_layers --set lm_layers.teacher={out} --data ..."
 
@@ -125,6 +136,7 @@ def train(recipe: AnyRecipe, out: Path, device: str, resume: bool) -> None:
 def _method(recipe: AnyRecipe) -> Method:
     from distill import progress
     from distill.lm.recipe import FinetuneRecipe, LayersRecipe
+    from distill.teachers.recipe import MultiTeacherRecipe
 
     if isinstance(recipe, FinetuneRecipe):
         from distill.recipes import finetune as recipe_of_teacher
@@ -134,6 +146,11 @@ def _method(recipe: AnyRecipe) -> Method:
         from distill.recipes import lm_layers
 
         return Method(lm_layers.train, *progress.epochs(recipe.training.epochs), LM_SCORED, _STUDENT_NEXT)
+    if isinstance(recipe, MultiTeacherRecipe):
+        from distill.recipes import multi_teacher
+
+        epochs = progress.epochs(recipe.training.epochs)
+        return Method(multi_teacher.train, *epochs, ENSEMBLE_SCORED, _STUDENT_NEXT)
     from distill.recipes import gate_mixup
 
     return Method(gate_mixup.train, *progress.mutual_learning(recipe.training), SCORED, _STUDENT_NEXT)

@@ -10,7 +10,7 @@ defaults: ``distill/lm/recipe.py``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,14 @@ from torch.optim import AdamW
 from transformers import get_cosine_schedule_with_warmup
 
 from distill.batches import class_ids, hide_characters, shuffled_rows
-from distill.corpus import Corpus, Example, read_corpus
+from distill.corpus import Example, read_corpus
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
 from distill.lm.carry_over import carry_over, character_vectors, fit
 from distill.lm.folder import read_finetuned, refuse_other_data
-from distill.lm.recipe import LayersConfig, LayersDataConfig, LayersRecipe
+from distill.lm.recipe import LayersConfig, LayersRecipe
 from distill.lm.teacher_cache import Targets, cached, teacher_logits
 from distill.losses import attention_loss, distillation_loss, hidden_loss, mean_loss, representation_loss
 from distill.models.student import Student, parameter_groups
@@ -37,9 +37,8 @@ from distill.models.student_layers import StudentLayers, watch
 from distill.predict import prediction_rows, student_logits
 from distill.run_folder import RunFolder
 from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
-from distill.unlabelled.corpus import corpus_files, read_texts
+from distill.unlabelled.training_texts import unlabelled_texts
 from runtime.errors import ConfigError
-from runtime.text import normalise
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer
 
 _NO_LABEL = -1
@@ -253,20 +252,6 @@ def chosen_layers(config: LayersConfig, blocks: int, teacher_layers: int) -> tup
             f"for each of the student's blocks ({blocks}), or leave it empty"
         )
     return layers
-
-
-def unlabelled_texts(config: LayersDataConfig, corpus: Corpus) -> Iterator[str]:
-    """Yield the texts of ``data.unlabelled``, each once, without those of the labelled splits.
-
-    A text of dev or test, even without its label, would make the scores better than they are.
-    """
-    seen = {normalise(example.text) for split in (corpus.train, corpus.dev, corpus.test) for example in split}
-    for path in corpus_files([Path(path) for path in config.unlabelled]):
-        for text in read_texts(path, config.text_column, config.encoding):
-            normalised = normalise(text)
-            if normalised and normalised not in seen:
-                seen.add(normalised)
-                yield text.strip()
 
 
 def _attention_loss(seen: StudentLayers, taught: Targets) -> Tensor:

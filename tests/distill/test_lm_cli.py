@@ -14,9 +14,11 @@ import pytest
 
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
 from distill.recipe import Recipe
+from distill.recipes import gate_mixup
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import train
 from distill.run_folder import RunFolder
+from tests.distill.teachers.runs import tiny_multi_teacher
 from tests.distill.tiny import tiny_recipe
 from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, tiny_finetune, tiny_layers
 
@@ -51,6 +53,22 @@ def test_finetune_then_run_by_the_name_of_a_shipped_recipe(
     assert rows == ["test set", "teacher (language model)", "student"]
     assert f"next: gm-export --int8 {run}" in printed.out
     assert isinstance(RunFolder(run).recipe(), LayersRecipe)
+
+
+def test_a_student_of_several_teachers_by_a_recipe_beside_them(
+    gm_distill: Command, data: Path, teacher: Path, capsys: Output
+) -> None:
+    gate_mixup.train(tiny_recipe(data), data.parent / "mutual", "cpu")
+    path, run = data.parent / "several.toml", data.parent / "several"
+    recipe = tiny_multi_teacher(Path(data.name), [Path(teacher.name), Path("mutual")])
+    path.write_text(recipe.to_toml(), encoding="utf-8")
+    assert gm_distill("run", path, "--out", run, "--device", "cpu") == 0
+    printed = capsys.readouterr()
+    rows = [line.split("  ")[0] for line in printed.out.splitlines()[:3]]
+    assert rows == ["test set", "teachers together", "student"]
+    assert gm_distill("evaluate", run) == 0
+    final = RunFolder(run).metrics()[-1]["test"]["student"]
+    assert capsys.readouterr().out.startswith(f"18 texts: accuracy {final['accuracy']:.4f}")
 
 
 def test_recipe_of_a_teacher_may_be_a_file_of_its_own(
@@ -137,6 +155,8 @@ def test_evaluate_reads_the_folder_of_a_teacher(gm_distill: Command, teacher: Pa
     [
         (["finetune"], "--lm"),
         (["run", "lm_layers"], "lm_layers.teacher"),
+        (["run", "multi_teacher"], "--set 'teachers.folders="),
+        (["run", "multi_teacher", "--set", "teachers.folders=['nowhere']"], "nowhere is not a run folder"),
         (["run", "--set", "teacher.features=lm"], "--set teacher.lm=FOLDER"),
         (["run", "--set", "teacher.features=lm", "--set", "teacher.lm=nowhere"], "nowhere: no such folder"),
         (["run", "nonsense"], "cannot read recipe nonsense"),

@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill.corpus import read_corpus
 from distill.learner import Trainee
-from distill.lm.recipe import LayersConfig, LayersDataConfig
+from distill.lm.recipe import LayersConfig
 from distill.recipes.finetune import finetune
-from distill.recipes.lm_layers import LayerDistillation, chosen_layers, train, unlabelled_texts
+from distill.recipes.lm_layers import LayerDistillation, chosen_layers, train
 from distill.run_folder import RunFolder
 from distill.training import Event
-from distill.unlabelled.corpus import Cleaning, clean_corpus
 from export.source import read_source
 from runtime.errors import ConfigError, DataError
 from tests.distill.tiny import make_rare, stop_at, write_tiny_data
@@ -236,22 +234,6 @@ def test_unlabelled_texts_alone_can_fill_a_batch(data: Path, teacher: Path, tmp_
     recipe = tiny_layers(data, teacher, f"data.unlabelled=['{names}']", "training.batch_size=1", "training.epochs=1")
     train(recipe, tmp_path / "run", "cpu")
     assert RunFolder(tmp_path / "run").metrics()[0]["loss"]["labels"] > 0
-
-
-def test_texts_of_the_labelled_splits_are_not_read_again(data: Path, tmp_path: Path) -> None:
-    corpus = read_corpus(tiny_layers(data, data).data, 0)
-    names = tmp_path / "names.txt"
-    known = [split[0].text for split in (corpus.train, corpus.dev, corpus.test)]
-    known += ["氯化钠", "氯化钠 ", "ＮａＣｌ", "nacl", " "]
-    names.write_text("\n".join(known), encoding="utf-8")
-    assert list(unlabelled_texts(LayersDataConfig(unlabelled=(str(names),)), corpus)) == ["氯化钠", "ＮａＣｌ"]
-
-
-def test_unlabelled_texts_may_be_a_cleaned_corpus(data: Path, tmp_path: Path) -> None:
-    labelled = read_corpus(tiny_layers(data, data).data, 0)
-    clean_corpus(["氯化钠", "氯化钾", "氯化钙"], tmp_path / "clean", Cleaning(shard_lines=2))
-    config = LayersDataConfig(unlabelled=(str(tmp_path / "clean"),))
-    assert list(unlabelled_texts(config, labelled)) == ["氯化钠", "氯化钾", "氯化钙"]
 
 
 def test_missing_file_of_unlabelled_texts_is_named(data: Path, teacher: Path, tmp_path: Path) -> None:

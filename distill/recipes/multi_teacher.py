@@ -1,0 +1,226 @@
+"""One student that learns from several finished teachers: language models, graph networks, other students.
+
+One run, top to bottom: read labelled and unlabelled texts, make more (words of a dictionary, training texts with a
+word replaced), ask all teachers about each text once, and train the student on the labels and on the mean of the
+teachers' answers (Hinton, Vinyals and Dean 2015, arXiv:1503.02531, for an ensemble). The weights that are best on the
+development set are kept; the test set is looked at once, at the end. Keys and defaults:
+``distill/teachers/recipe.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from torch.optim import AdamW
+from transformers import get_cosine_schedule_with_warmup
+
+from distill.batches import class_ids, hide_characters, shuffled_rows
+from distill.corpus import Example, read_corpus
+from distill.epochs import Epochs
+from distill.imbalance import label_loss_for
+from distill.journal import Journal
+from distill.learner import Trainee
+from distill.losses import distillation_loss, mean_loss
+from distill.models.student import Student, parameter_groups
+from distill.predict import prediction_rows, student_logits
+from distill.run_folder import RunFolder
+from distill.teachers.answers import Teachers, cached_answers
+from distill.teachers.made_texts import made_texts
+from distill.teachers.recipe import MultiTeacherRecipe
+from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
+from distill.unlabelled.training_texts import new_texts, unlabelled_texts
+from runtime.errors import ConfigError
+from runtime.tokenizer import PAD_ID, CharTokenizer
+
+
+def train(
+    recipe: MultiTeacherRecipe,
+    out: Path,
+    device: str = "auto",
+    resume: bool = False,
+    report: Report = lambda event: None,
+) -> Event:
+    """Train by ``recipe`` and leave a run folder in ``out``.
+
+    Args:
+        recipe: all keys of the run.
+        out: the run folder; new or empty unless ``resume``.
+        device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine the
+            result is that of an uninterrupted run.
+        report: is told every event: texts that the teachers have read, each epoch, and the final scores.
+
+    Returns:
+        The ``final`` event: dev and test scores of the teachers together and of the student.
+
+    Raises:
+        ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, a teacher learned other
+            data, no such device.
+        DataError: corpus, unlabelled texts or a teacher cannot be read, or ``out`` cannot be written.
+    """
+    if not recipe.teachers.folders:
+        raise ConfigError("no teacher is named; give their folders by --set 'teachers.folders=[\"FOLDER\", ...]'")
+    run = RunFolder(out)
+    claim(run, recipe, resume)
+    torch.set_num_threads(recipe.training.threads)
+    training = MultiTeacher(recipe, run, choose_device(device), report)
+    if resume:
+        training.epochs.resume()
+    training.epochs.train(training.learn, training.judge)
+    return training.finish()
+
+
+class MultiTeacher:
+    """The state of a run, and its phases.
+
+    Args:
+        recipe: all keys of the run.
+        run: where it is saved.
+        device: where the networks live.
+        report: is told every event.
+    """
+
+    def __init__(self, recipe: MultiTeacherRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
+        self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
+        self.corpus = corpus = read_corpus(recipe.data, settings.seed)
+        self.teachers = Teachers(recipe.teachers.folders, corpus.fingerprint, corpus.labels, device)
+        labelled = [example.text for example in corpus.train]
+        others = list(self._other_texts(labelled))
+        self.tokenizer = CharTokenizer.from_texts([*labelled, *others], recipe.student.max_len)
+        self.labelled, self.others = self._ids(labelled), self._ids(others)
+        self.labels = class_ids(corpus.train, corpus.labels)
+        self.label_loss = label_loss_for(self.labels.to(device), recipe.imbalance, settings.label_smoothing)
+        self.answers = self._ask([*labelled, *others], report)
+
+        torch.manual_seed(settings.seed)
+        self.student = Student(recipe.student, self.tokenizer.size, len(corpus.labels)).to(device)
+        self.trainee = self._trainee(settings.epochs * -(-len(labelled) // settings.batch_size))
+        self.epochs = Epochs(self.journal, self.trainee, settings.epochs, settings.patience)
+
+    def learn(self) -> dict[str, float]:
+        """Train for one epoch over the labelled texts, and as many batches of others, and return the mean losses."""
+        settings, means = self.recipe.training, Means()
+        self.student.train()
+        steps = shuffled_rows([len(ids) for ids in self.labelled], settings.batch_size)
+        others = self._batches_of_others(len(steps))
+        for rows in steps:
+            parts = self._losses_of_labelled(rows)
+            total = (1.0 - self.recipe.teachers.distill_weight) * parts["labels"]
+            total = total + self.recipe.teachers.distill_weight * parts["answers"]
+            if self.others:
+                parts["others"] = self._loss_of_others(next(others))
+                total = total + self.recipe.teachers.unlabelled_weight * parts["others"]
+            self.trainee.step(total)
+            means.add(len(rows), {"total": total, **parts})
+        return means.values()
+
+    def judge(self) -> dict[str, float]:
+        """Return the scores of the student on the development set."""
+        return score(class_ids(self.corpus.dev, self.corpus.labels), self._predict(self.corpus.dev))
+
+    def finish(self) -> Event:
+        """Score the test set, once, complete the run folder and return the ``final`` event."""
+        final: Event = {"event": "final", "dev": {}, "test": {}}
+        for split, examples in (("dev", self.corpus.dev), ("test", self.corpus.test)):
+            texts, truth = [example.text for example in examples], class_ids(examples, self.corpus.labels)
+            logits = self._predict(examples)
+            final[split]["teachers"] = score(truth, self.teachers.answer(texts))
+            final[split]["student"] = score(truth, logits)
+            rows = prediction_rows(texts, [e.label for e in examples], logits.numpy(), self.corpus.labels)
+            self.run.save_predictions(split, rows)
+        self.run.save_labels(self.corpus.labels)
+        self.tokenizer.save(self.run.path / "tokenizer.json")
+        self.run.save_student(self.student)
+        self.journal.finish(final, self._environment())
+        return final
+
+    def _other_texts(self, labelled: Sequence[str]) -> Iterator[str]:
+        """Yield the texts that teachers alone label: those of the user, then those that are made."""
+        config, seed = self.recipe.teachers, self.recipe.training.seed
+        made = made_texts(labelled, config.dictionary_words, config.replaced_words, seed)
+        return new_texts(chain(unlabelled_texts(self.recipe.data, self.corpus), made), self.corpus)
+
+    def _ask(self, texts: Sequence[str], report: Report) -> Tensor:
+        """Return the teachers' answers ``[n, C]`` to all texts, and begin the journal."""
+        fingerprint = _fingerprint(self.corpus.fingerprint, self.recipe.teachers.folders, texts)
+        self.journal = Journal(self.run, fingerprint, report)
+        folder = self.run.checkpoint / f"teachers-{fingerprint[:16]}"
+
+        def asked(done: int) -> None:
+            report({"event": "teacher", "texts": done, "of": len(texts)})
+
+        return cached_answers(folder, self.teachers, texts, asked)
+
+    def _trainee(self, steps: int) -> Trainee:
+        settings = self.recipe.training
+        trainee = Trainee(self.student, nn.Identity(), settings.gradient_clip)
+        groups = parameter_groups(self.student, settings.lr)
+        optimiser = AdamW(groups, weight_decay=settings.weight_decay, fused=True)
+        warmup = round(settings.warmup_share * steps)
+        trainee.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))
+        return trainee
+
+    def _batches_of_others(self, number: int) -> Iterator[list[int]]:
+        """Yield ``number`` batches of rows of texts of similar length, drawn anew, and all before one comes again."""
+        size, given = self.recipe.training.unlabelled_batch_size, 0
+        while self.others and given < number:
+            chosen = torch.randperm(len(self.others))[: size * (number - given)].tolist()
+            for rows in shuffled_rows([len(self.others[row]) for row in chosen], size):
+                yield [chosen[row] for row in rows]
+                given += 1
+
+    def _losses_of_labelled(self, rows: Sequence[int]) -> dict[str, Tensor]:
+        labels, taught = self.labels[list(rows)].to(self.device), self.answers[list(rows)].to(self.device)
+        with mixed_precision(self.device):
+            logits = self._answers([self.labelled[row] for row in rows])
+            return {
+                "labels": mean_loss(logits, lambda own: self.label_loss(own, labels)),
+                "answers": mean_loss(logits, lambda own: self._distance(own, taught)),
+            }
+
+    def _loss_of_others(self, rows: Sequence[int]) -> Tensor:
+        taught = self.answers[[len(self.labelled) + row for row in rows]].to(self.device)
+        with mixed_precision(self.device):
+            logits = self._answers([self.others[row] for row in rows])
+            return mean_loss(logits, lambda own: self._distance(own, taught))
+
+    def _answers(self, ids: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        padded = pad_sequence(list(ids), batch_first=True, padding_value=PAD_ID).to(self.device)
+        return self.student.answers(
+            self.student.encode(hide_characters(padded, self.recipe.training.character_dropout))
+        )
+
+    def _distance(self, logits: Tensor, taught: Tensor) -> Tensor:
+        return distillation_loss(logits, taught, self.recipe.teachers.temperature)
+
+    def _predict(self, examples: Sequence[Example]) -> Tensor:
+        self.student.eval()
+        texts = [example.text for example in examples]
+        return torch.from_numpy(student_logits(self.student, self.tokenizer, texts))
+
+    def _ids(self, texts: Sequence[str]) -> list[Tensor]:
+        return [torch.from_numpy(self.tokenizer.encode(text).ids.astype(np.int64)) for text in texts]
+
+    def _environment(self) -> dict[str, Any]:
+        about = environment(self.recipe.training.seed, self.device, self.corpus, self.journal.seconds)
+        about["rows"]["unlabelled"] = len(self.others)
+        return about
+
+
+def _fingerprint(corpus: str, teachers: Sequence[str], texts: Sequence[str]) -> str:
+    """Return what stands for the data: corpus, texts, and the weights of the teachers."""
+    digest = hashlib.sha256(corpus.encode())
+    for folder in teachers:
+        for path in sorted(Path(folder).rglob("*.safetensors")):
+            digest.update(path.read_bytes())
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()

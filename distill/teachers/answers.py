@@ -1,0 +1,126 @@
+"""What finished teachers answer together about many texts, asked once and read in every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distill.graph import GraphBuilder
+from distill.lm.folder import read_finetuned, read_frozen
+from distill.lm.node_states import graphs_with_states
+from distill.lm.recipe import FinetuneRecipe
+from distill.lm.teacher_cache import teacher_logits
+from distill.predict import graph_logits, student_logits
+from distill.recipe import Recipe
+from distill.run_folder import RunFolder
+from runtime.errors import ConfigError, DataError
+from runtime.files import atomic_path
+
+Answers = Callable[[Sequence[str]], Tensor]
+"""Turns texts into logits ``[n, C]`` on the CPU."""
+
+# Graphs of so many texts are held at a time.
+_CHUNK = 4096
+
+
+class Teachers:
+    """Some finished folders that answer together, one vote each.
+
+    Args:
+        folders: as ``gm-distill finetune`` and ``gm-distill run`` wrote them.
+        data_fingerprint: of the corpus that the student learns.
+        labels: its classes.
+        device: where the networks compute.
+
+    Raises:
+        ConfigError: one learned other data, and may know labels of dev and test.
+        DataError: one is no such folder, or a part is missing or damaged.
+    """
+
+    def __init__(
+        self, folders: Sequence[str], data_fingerprint: str, labels: Sequence[str], device: torch.device
+    ) -> None:
+        self.voters: list[list[Answers]] = []
+        for folder in map(Path, folders):
+            _refuse_other_data(RunFolder(folder), data_fingerprint, labels)
+            self.voters.append(_networks(folder, device))
+
+    def answer(self, texts: Sequence[str]) -> Tensor:
+        """Return ``[n, C]``, the logarithms of the mean probabilities of all folders."""
+        votes = [torch.stack([network(texts).softmax(1) for network in networks]).mean(0) for networks in self.voters]
+        return torch.stack(votes).mean(0).log()
+
+
+def cached_answers(
+    folder: Path, teachers: Teachers, texts: Sequence[str], report: Callable[[int], None] = lambda texts: None
+) -> Tensor:
+    """Return the teachers' answers ``[n, C]`` to ``texts``, from ``folder`` if they were asked before.
+
+    Args:
+        folder: where they are kept, a part each; of one choice of teachers and one list of texts.
+        teachers: are asked.
+        texts: as read.
+        report: is told how many texts are done.
+
+    Raises:
+        DataError: a part is damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for start in range(0, len(texts), _CHUNK):
+        path = folder / f"answers-{start}.npy"
+        if not path.is_file():
+            answers = teachers.answer(texts[start : start + _CHUNK]).numpy()
+            with atomic_path(path) as temporary, temporary.open("wb") as stream:
+                np.save(stream, answers)
+            report(min(start + _CHUNK, len(texts)))
+        parts.append(_read(path))
+    return torch.cat(parts)
+
+
+def _networks(folder: Path, device: torch.device) -> list[Answers]:
+    """Return the networks of one folder."""
+    run = RunFolder(folder)
+    recipe = run.recipe()
+    if isinstance(recipe, FinetuneRecipe):
+        finetuned = read_finetuned(folder, recipe.lm.max_len)
+        return [lambda texts: teacher_logits(finetuned, texts, device)]
+    student, tokenizer = run.student().to(device), run.tokenizer()
+    networks: list[Answers] = [lambda texts: torch.from_numpy(student_logits(student, tokenizer, texts))]
+    return [*networks, _graph_teacher(run, recipe, device)] if isinstance(recipe, Recipe) else networks
+
+
+def _graph_teacher(run: RunFolder, recipe: Recipe, device: torch.device) -> Answers:
+    """Return the graph network of a run, with the language model that gives its nodes their states, if it has one."""
+    teacher, builder = run.teacher().to(device), GraphBuilder.load(run.nodes)
+    if recipe.teacher.features == "ids":
+        return lambda texts: graph_logits(teacher, builder, texts)
+    lm = read_frozen(Path(recipe.teacher.lm), str(run.environment()["data_fingerprint"]), recipe.graph.max_len)
+
+    def answer(texts: Sequence[str]) -> Tensor:
+        with TemporaryDirectory() as folder:
+            graphs = graphs_with_states(builder, lm, texts, Path(folder) / "states", device)
+            return graph_logits(teacher, graphs, texts)
+
+    return answer
+
+
+def _refuse_other_data(run: RunFolder, data_fingerprint: str, labels: Sequence[str]) -> None:
+    run.recipe()  # says first, and better, that a folder is none of ours
+    if run.environment()["data_fingerprint"] != data_fingerprint or run.labels() != tuple(labels):
+        raise ConfigError(
+            f"{run.path} learned other data, or data split by another seed: it may know labels of dev and test; "
+            "give all runs the same data and training.seed"
+        )
+
+
+def _read(path: Path) -> Tensor:
+    try:
+        return torch.from_numpy(np.load(path, allow_pickle=False))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged; remove it, then go on with --resume") from error

@@ -1,0 +1,81 @@
+"""The recipe of several teachers and one student: typed keys, as in :mod:`distill.recipe`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from distill.lm.recipe import LayersDataConfig
+from distill.recipe import BaseRecipe, DropoutRate, ImbalanceConfig, Positive, Section, Share, StudentConfig
+
+
+class TeachersConfig(Section):
+    """Who teaches, and about which texts."""
+
+    folders: tuple[str, ...] = Field(
+        (),
+        description="Finished folders of the same data that teach, as 'gm-distill finetune' and 'gm-distill run' write "
+        "them; needed. Each has one vote; of a gate_mixup run graph network and student share it.",
+    )
+    dictionary_words: int = Field(
+        60_000, ge=0, description="Words of jieba's dictionary that the teachers label; 0 where texts are not Chinese."
+    )
+    replaced_words: int = Field(
+        40_000, ge=0, description="Training texts with one word replaced that the teachers label."
+    )
+    distill_weight: Share = Field(
+        0.5, description="Weight a of the teachers' answers about labelled texts; the labels weigh 1 - a."
+    )
+    unlabelled_weight: float = Field(1.0, ge=0, description="Weight of their answers about all other texts.")
+    temperature: float = Field(1.0, gt=0, description="Temperature of the teachers' answers.")
+
+
+class MultiTeacherTrainingConfig(Section):
+    """Schedule and optimisation of the student."""
+
+    seed: int = Field(
+        0, ge=0, description="Fixes split, initial weights, order of batches, dropout and the texts that are made."
+    )
+    batch_size: Positive = Field(32, description="Labelled texts in a step.")
+    unlabelled_batch_size: Positive = Field(96, description="Other texts in a step, if there are any.")
+    epochs: Positive = Field(24, description="Most epochs over the labelled texts; the rate falls to 0 over them.")
+    patience: Positive = Field(24, description="Epochs without a better dev macro-F1 before it stops.")
+    lr: float = Field(1e-3, gt=0, description="Peak learning rate (AdamW).")
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay.")
+    warmup_share: Share = Field(0.05, description="Share of all steps during which the rate rises.")
+    label_smoothing: DropoutRate = Field(0.1, description="Label smoothing of the cross-entropy.")
+    character_dropout: DropoutRate = Field(
+        0.05, description="Share of characters that the student, while it learns, sees as unknown."
+    )
+    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
+    threads: Positive = Field(1, description="CPU threads; the same seed repeats a run with the same number only.")
+
+
+class MultiTeacherRecipe(BaseRecipe):
+    """All keys of training one student with several finished teachers."""
+
+    recipe: Literal["multi_teacher"] = Field("multi_teacher", description="The method that this file is for.")
+    data: LayersDataConfig = LayersDataConfig()
+    student: StudentConfig = StudentConfig()
+    teachers: TeachersConfig = TeachersConfig()
+    training: MultiTeacherTrainingConfig = MultiTeacherTrainingConfig()
+    imbalance: ImbalanceConfig = ImbalanceConfig()
+
+
+def shipped_multi_teacher_recipe() -> str:
+    """Return the text of ``recipes/multi_teacher.toml``: the defaults, under the commands that use them."""
+    return _HEADER + MultiTeacherRecipe().to_toml()
+
+
+_HEADER = """\
+# One student, several finished teachers, every key at its default. Generated from distill/teachers/recipe.py.
+#
+#   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
+#   gm-distill run --data texts.csv --out mutual
+#   gm-distill run multi_teacher --data texts.csv --set 'teachers.folders=["teacher", "mutual"]' --out run
+#   gm-export --int8 run --out bundle
+#
+# Relative paths in a file of your own count from its folder.
+
+"""

@@ -1,0 +1,30 @@
+"""Texts without labels that a student learns from beside the labelled ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from distill.corpus import Corpus
+from distill.lm.recipe import LayersDataConfig
+from distill.unlabelled.corpus import corpus_files, read_texts
+from runtime.text import normalise
+
+
+def unlabelled_texts(config: LayersDataConfig, corpus: Corpus) -> Iterator[str]:
+    """Yield the texts of ``data.unlabelled``, each once, without those of the labelled splits."""
+    paths = corpus_files([Path(path) for path in config.unlabelled])
+    return new_texts((text for path in paths for text in read_texts(path, config.text_column, config.encoding)), corpus)
+
+
+def new_texts(texts: Iterable[str], corpus: Corpus) -> Iterator[str]:
+    """Yield ``texts``, each once, without those of the labelled splits.
+
+    A text of dev or test, even without its label, would make the scores better than they are.
+    """
+    seen = {normalise(example.text) for split in (corpus.train, corpus.dev, corpus.test) for example in split}
+    for text in texts:
+        normalised = normalise(text)
+        if normalised and normalised not in seen:
+            seen.add(normalised)
+            yield text.strip()

@@ -1,0 +1,165 @@
+"""Students of several tiny teachers: what a run leaves, that it repeats, and what each part does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill.recipes.multi_teacher import MultiTeacher, train
+from distill.run_folder import RunFolder
+from distill.training import Event
+from export.source import read_source
+from runtime.errors import ConfigError
+from tests.distill.teachers.runs import finished_teachers, tiny_multi_teacher
+from tests.distill.tiny import make_rare, stop_at, write_tiny_data
+
+NO_OTHERS = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
+
+
+@pytest.fixture(scope="module")
+def folders(data: Path, lm: Path) -> tuple[Path, Path]:
+    return finished_teachers(data, lm)
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    out = tmp_path_factory.mktemp("finished") / "run"
+    train(tiny_multi_teacher(data, folders), out, "cpu")
+    return RunFolder(out)
+
+
+def weights(run: RunFolder) -> bytes:
+    return (run.path / "student" / "model.safetensors").read_bytes()
+
+
+def test_run_folder_is_what_export_reads(finished: RunFolder) -> None:
+    source = read_source(finished.path)
+    stored = torch.tensor([row.logits for row in finished.predictions("test")])
+    torch.testing.assert_close(torch.from_numpy(source.reference), stored, atol=1e-5, rtol=0)
+    assert not finished.checkpoint.exists()
+    rows = finished.environment()["rows"]
+    assert 90 <= rows.pop("unlabelled") <= 100  # a text that is made may stand in train, dev or test
+    assert rows == {"train": 54, "dev": 18, "test": 18}
+
+
+def test_events_tell_every_part_of_the_loss(finished: RunFolder) -> None:
+    events = finished.metrics()
+    assert [event["event"] for event in events] == ["epoch", "epoch", "final"]
+    losses = events[0]["loss"]
+    assert set(losses) == {"total", "labels", "answers", "others"}
+    assert losses["total"] == pytest.approx((losses["labels"] + losses["answers"]) / 2 + losses["others"])
+    assert set(events[-1]["test"]) == {"teachers", "student"}
+
+
+def test_tiny_student_learns_its_data(data: Path, folders: tuple[Path, Path], tmp_path: Path) -> None:
+    final = train(tiny_multi_teacher(data, folders, "training.epochs=12"), tmp_path / "run", "cpu")
+    assert final["test"]["student"]["accuracy"] > 0.6  # chance is a third
+
+
+def test_student_follows_its_teachers_where_labels_do_not_count(
+    data: Path, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train(tiny_multi_teacher(data, folders, "teachers.distill_weight=1", "training.epochs=8"), tmp_path / "run", "cpu")
+    losses = [event["loss"] for event in RunFolder(tmp_path / "run").metrics()[:-1]]
+    assert losses[-1]["others"] < 0.5 * losses[0]["others"]
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_resumed_run_ends_as_an_uninterrupted_one(
+    finished: RunFolder, data: Path, folders: tuple[Path, Path], tmp_path: Path, epoch: int
+) -> None:
+    recipe, out = tiny_multi_teacher(data, folders), tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, out, "cpu", report=stop_at(epoch))
+    asked: list[Event] = []
+    train(recipe, out, "cpu", resume=True, report=asked.append)
+    assert all(event["event"] != "teacher" for event in asked)  # their answers were kept
+    assert RunFolder(out).metrics() == finished.metrics()
+    assert weights(RunFolder(out)) == weights(finished)
+
+
+def test_losses_of_four_steps(
+    data: Path, folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pinned: a change of these numbers is a change of the method."""
+    steps: dict[str, list[float]] = {"labels": [], "answers": [], "others": []}
+    labelled, others = MultiTeacher._losses_of_labelled, MultiTeacher._loss_of_others
+
+    def record(self: MultiTeacher, rows: list[int]) -> dict[str, torch.Tensor]:
+        parts = labelled(self, rows)
+        for name, part in parts.items():
+            steps[name].append(float(part.detach()))
+        return parts
+
+    def record_others(self: MultiTeacher, rows: list[int]) -> torch.Tensor:
+        loss = others(self, rows)
+        steps["others"].append(float(loss.detach()))
+        return loss
+
+    monkeypatch.setattr(MultiTeacher, "_losses_of_labelled", record)
+    monkeypatch.setattr(MultiTeacher, "_loss_of_others", record_others)
+    nothing_random = ("student.dropout=0", "training.character_dropout=0")
+    once = ("training.batch_size=16", "training.epochs=1")
+    train(tiny_multi_teacher(data, folders, *nothing_random, *once), tmp_path / "run", "cpu")
+    for name, pinned in FOUR_STEPS.items():
+        assert steps[name] == pytest.approx(pinned, abs=1e-4), name
+
+
+FOUR_STEPS = {
+    "labels": [1.07924, 0.96658, 1.02037, 0.89982],
+    "answers": [0.14675, 0.0791, 0.10024, 0.06465],
+    "others": [0.10942, 0.03294, 0.0624, 0.05042],
+}
+
+
+def test_without_other_texts_labels_and_answers_remain(data: Path, folders: tuple[Path, Path], tmp_path: Path) -> None:
+    train(tiny_multi_teacher(data, folders, *NO_OTHERS), tmp_path / "run", "cpu")
+    assert set(RunFolder(tmp_path / "run").metrics()[0]["loss"]) == {"total", "labels", "answers"}
+
+
+def test_texts_of_the_user_come_before_those_that_are_made(
+    data: Path, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("氯化钠\n氯化钾\n盐酸 试剂\n", encoding="utf-8")  # the last one is labelled
+    recipe = tiny_multi_teacher(data, folders, *NO_OTHERS, f"data.unlabelled=['{names}']")
+    train(recipe, tmp_path / "run", "cpu")
+    assert RunFolder(tmp_path / "run").environment()["rows"]["unlabelled"] == 2
+    assert set("氯钾") <= set(RunFolder(tmp_path / "run").tokenizer().characters)
+
+
+def test_fewer_other_texts_than_steps_come_again(data: Path, folders: tuple[Path, Path], tmp_path: Path) -> None:
+    recipe = tiny_multi_teacher(data, folders, "teachers.dictionary_words=3", "teachers.replaced_words=0")
+    train(recipe, tmp_path / "run", "cpu")
+    assert RunFolder(tmp_path / "run").metrics()[0]["loss"]["others"] > 0
+
+
+def test_classes_of_few_texts_weigh_more_where_asked(lm: Path, tmp_path: Path) -> None:
+    data, losses = make_rare(write_tiny_data(tmp_path / "data"), "酸", rows=2), set()
+    folders = finished_teachers(data, lm)
+    for key in ("class_weights=none", "class_weights=balanced", "logit_adjustment=1"):
+        recipe = tiny_multi_teacher(data, folders, f"imbalance.{key}", "training.epochs=1")
+        train(recipe, tmp_path / key, "cpu")
+        losses.add(RunFolder(tmp_path / key).metrics()[0]["loss"]["labels"])
+    assert len(losses) == 3
+
+
+def test_a_teacher_that_changed_is_not_resumed(lm: Path, tmp_path: Path) -> None:
+    data = write_tiny_data(tmp_path / "data")
+    folders = finished_teachers(data, lm)
+    recipe = tiny_multi_teacher(data, folders)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", "cpu", report=stop_at(1))
+    path = folders[1] / "student" / "model.safetensors"
+    stored = bytearray(path.read_bytes())
+    stored[-1] ^= 1
+    path.write_bytes(stored)
+    with pytest.raises(ConfigError, match="data changed"):
+        train(recipe, tmp_path / "run", "cpu", resume=True)
+
+
+def test_no_teacher_is_said_in_one_line(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--set 'teachers\.folders="):
+        train(tiny_multi_teacher(data, []), tmp_path / "run", "cpu")
