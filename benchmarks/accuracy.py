@@ -108,20 +108,25 @@ class Study:
     def measure(self, row: str, work: Path, settings: Sequence[str]) -> None:
         """Train a peer or one of our methods, and score test."""
         if row in ROWS:
-            self._keep_answers(row, ROWS[row](self.corpus, self.seed))
+            self.keep_answers(row, ROWS[row](self.corpus, self.seed))
             return
         run = trained(row, self.path, self.seed, work, settings)
         if row in SIZE_ROWS:
             answers = served(run, self.corpus.test)
             if INT8 in answers:
-                self._keep_answers(row, answers[INT8], settings)
+                self.keep_answers(row, answers[INT8], settings)
             return
-        for name, scored in scores_on_test(row, run).items():
-            self._keep(self._score(name, scored, settings))
+        self.keep_scores(scores_on_test(row, run), settings)
         for name, found in served(run, self.corpus.test).items() if row == FULL else ():
-            self._keep_answers(name, found, settings)
+            self.keep_answers(name, found, settings)
 
-    def _keep_answers(self, row: str, answers: Sequence[str], settings: Sequence[str] = ()) -> None:
+    def keep_scores(self, scored: Mapping[str, Mapping[str, float]], settings: Sequence[str]) -> None:
+        """Keep accuracy and macro-F1 on test of some rows."""
+        for name, values in scored.items():
+            self._keep(self._score(name, values, settings))
+
+    def keep_answers(self, row: str, answers: Sequence[str], settings: Sequence[str] = ()) -> None:
+        """Keep what the answers of a row to the test texts are worth."""
         found = self._score(row, score(self.corpus, answers), settings)
         if row in _BY_CLASS:
             class_f1, class_texts = by_class(self.corpus, answers)

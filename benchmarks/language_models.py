@@ -1,0 +1,123 @@
+"""The language-model chain in the study of accuracy: ``python -m benchmarks.language_models --lm FOLDER``.
+
+For each set and seed: fine-tune the language model, train the full method, and let both teach one student, with and
+without texts that are made for it. Scores go to the files of :mod:`benchmarks.accuracy`, beside the other rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from benchmarks.accuracy import RESULTS, Study, write_report
+from benchmarks.chain_rows import INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW, TOGETHER_ROW
+from benchmarks.methods import FULL, INT8, run_key, served, trained
+from benchmarks.scores import Scores
+from distill.corpus import read_corpus
+from distill.lm.recipe import FinetuneRecipe
+from distill.recipe import BaseRecipe, DataConfig, read_recipe_of
+from distill.recipes import finetune, multi_teacher
+from distill.run_folder import RunFolder
+from distill.teachers.recipe import MultiTeacherRecipe
+from distill.training import Event
+from runtime.command import run_command
+
+_NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--lm", required=True, type=click.Path(path_type=Path, exists=True), help="Hugging Face encoder.")
+@click.option("--data", "sets", multiple=True, required=True, metavar="NAME=PATH", help="A set; may be repeated.")
+@click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
+@click.option(
+    "--unlabelled", type=click.Path(exists=True), multiple=True, help="Texts without labels, for the student."
+)
+@click.option("--plain", is_flag=True, help="The student without made texts too.")
+@click.option("--lm-set", "lm_settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of fine-tuning.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of the students.")
+@click.option("--work", type=click.Path(path_type=Path), default=Path("accuracy-work"), help="Folder for the runs.")
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for accuracy.json and .md.")
+def command(
+    lm: Path,
+    sets: Sequence[str],
+    seeds: int,
+    unlabelled: Sequence[str],
+    plain: bool,
+    lm_settings: Sequence[str],
+    settings: Sequence[str],
+    work: Path,
+    out: Path,
+) -> None:
+    """Train the chain on every set with every seed, score test once each, and make the tables again."""
+    scores = Scores(out / "accuracy.json")
+    for name, _, path in (one.partition("=") for one in sets):
+        for seed in range(seeds):
+            study = Study(name, path, seed, read_corpus(DataConfig(path=path), seed), scores)
+            if not scores.has(name, INT8_ROW, seed) or (plain and not scores.has(name, PLAIN_ROW, seed)):
+                click.echo(f"... {name}, seed {seed}", err=True)
+                _measure(study, lm, lm_settings, [*_texts(unlabelled), *settings], work, plain=plain)
+    write_report(scores, RESULTS / "latency.json", out)
+
+
+def _measure(
+    study: Study, lm: Path, lm_settings: Sequence[str], settings: Sequence[str], work: Path, *, plain: bool
+) -> None:
+    """Train the chain on one set with one seed, and keep what each of its models scores on test."""
+    teacher = _finetuned(lm, study.path, study.seed, work, lm_settings)
+    study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, lm_settings)
+    mutual = trained(FULL, study.path, study.seed, work, ())
+    folders = json.dumps([str(teacher.path), str(mutual.path.resolve())])
+    rows: dict[str, tuple[str, ...]] = {STUDENT_ROW: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
+    for row, made in rows.items():
+        student = _taught([f"teachers.folders={folders}", *made, *settings], study.path, study.seed, work)
+        final = student.metrics()[-1]["test"]
+        study.keep_scores({TOGETHER_ROW: final["teachers"], row: final["student"]}, settings)
+        answers = served(student, study.corpus.test) if row == STUDENT_ROW else {}
+        if INT8 in answers:
+            study.keep_answers(INT8_ROW, answers[INT8], settings)
+
+
+def _finetuned(lm: Path, data: str, seed: int, work: Path, settings: Sequence[str]) -> RunFolder:
+    """Return the folder in ``work`` of the fine-tuned language model, which is made if need be."""
+    chosen = [f"lm.folder={json.dumps(str(lm.resolve()))}", *_common(data, seed), *settings]
+    recipe = read_recipe_of(FinetuneRecipe, None, chosen)
+    run = _folder(recipe, work)
+    if not (run.path / "environment.json").exists():
+        finetune.finetune(recipe, run.path, resume=run.path.exists(), report=_say)
+    return run
+
+
+def _taught(overrides: Sequence[str], data: str, seed: int, work: Path) -> RunFolder:
+    """Return the folder in ``work`` of a student of several teachers, which is trained if need be."""
+    recipe = read_recipe_of(MultiTeacherRecipe, None, [*_common(data, seed), *overrides])
+    run = _folder(recipe, work)
+    if not (run.path / "environment.json").exists():
+        multi_teacher.train(recipe, run.path, resume=run.path.exists(), report=_say)
+    return run
+
+
+def _texts(unlabelled: Sequence[str]) -> list[str]:
+    return [f"data.unlabelled={json.dumps([str(Path(one).resolve()) for one in unlabelled])}"]
+
+
+def _common(data: str, seed: int) -> list[str]:
+    path = str(Path(data).resolve()) if data else ""
+    return [f"data.path={json.dumps(path)}", f"training.seed={seed}"]
+
+
+def _folder(recipe: BaseRecipe, work: Path) -> RunFolder:
+    return RunFolder((work / run_key(recipe)).resolve())
+
+
+def _say(event: Event) -> None:
+    if event["event"] == "teacher":
+        click.echo(f"... asked about {event['texts']} of {event['of']} texts", err=True)
+    if event["event"] == "final":
+        click.echo(f"... trained: {event['test']}", err=True)
+
+
+if __name__ == "__main__":
+    run_command(command, "python -m benchmarks.language_models")
