@@ -99,6 +99,11 @@ class _Clock:
         self._resumed_at: int | None = None
         self._started = time.monotonic()
 
+    def begin(self) -> None:
+        """Count from now, unless an epoch is behind: what teachers take to read is no part of an epoch."""
+        if self._resumed_at is None:
+            self._started = time.monotonic()
+
     def left(self, done: int) -> float:
         """Return the seconds left when ``done`` epochs and rounds are behind."""
         if self._resumed_at is None:
@@ -109,6 +114,7 @@ class _Clock:
 
 def _with_time(line: Line, clock: _Clock) -> str:
     if line.done is None:
+        clock.begin()
         return line.text
     return f"{line.text}  {'at most ' if line.at_most else ''}{duration(clock.left(line.done))} left"
 

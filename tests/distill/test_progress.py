@@ -45,6 +45,15 @@ def test_reading_of_a_language_model_is_told_before_the_first_epoch(capsys: pyte
     assert capsys.readouterr().err.splitlines()[0] == "the language model has read 20 of 90 texts"
 
 
+def test_reading_of_a_language_model_is_no_part_of_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 600.0, 660.0])  # begun, read, an epoch later
+    monkeypatch.setattr("distill.progress.time.monotonic", lambda: next(clock))
+    shown({"event": "language_model", "texts": 90, "of": 90}, EPOCH)
+    assert capsys.readouterr().err.splitlines()[1].endswith("  4 min left")  # an epoch and three rounds to go
+
+
 def test_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     shown(EPOCH, ROUND, FINAL)

@@ -140,7 +140,7 @@ def test_classes_of_few_texts_weigh_more_where_asked(lm: Path, tmp_path: Path) -
     data, losses = make_rare(write_tiny_data(tmp_path / "data"), "酸", rows=2), set()
     folders = finished_teachers(data, lm)
     for key in ("class_weights=none", "class_weights=balanced", "logit_adjustment=1"):
-        recipe = tiny_multi_teacher(data, folders, f"imbalance.{key}", "training.epochs=1")
+        recipe = tiny_multi_teacher(data, folders, *NO_OTHERS, f"imbalance.{key}", "training.epochs=1")
         train(recipe, tmp_path / key, "cpu")
         losses.add(RunFolder(tmp_path / key).metrics()[0]["loss"]["labels"])
     assert len(losses) == 3
@@ -149,7 +149,7 @@ def test_classes_of_few_texts_weigh_more_where_asked(lm: Path, tmp_path: Path) -
 def test_a_teacher_that_changed_is_not_resumed(lm: Path, tmp_path: Path) -> None:
     data = write_tiny_data(tmp_path / "data")
     folders = finished_teachers(data, lm)
-    recipe = tiny_multi_teacher(data, folders)
+    recipe = tiny_multi_teacher(data, folders, *NO_OTHERS)
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "run", "cpu", report=stop_at(1))
     path = folders[1] / "student" / "model.safetensors"

@@ -55,9 +55,9 @@ def test_the_same_seed_makes_the_same_texts(known: list[str]) -> None:
     assert made[0] == made[1] != made[2]
 
 
-def test_words_come_before_texts_with_a_word_replaced() -> None:
+def test_words_come_before_texts_with_a_word_replaced(known: list[str]) -> None:
     made = list(made_texts(TEXTS, words=5, replaced=3, seed=0))
-    assert made == [*dictionary_words(lexicon(), 5, seed=0), *replaced_words(TEXTS, lexicon(), 3, seed=0)]
+    assert made == [*dictionary_words(known, 5, seed=0), *replaced_words(TEXTS, known, 3, seed=0)]
 
 
 def test_the_dictionary_is_read_only_where_something_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
