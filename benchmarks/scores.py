@@ -26,7 +26,7 @@ class Score:
         seed: of its training.
         accuracy: on test, 0 to 1.
         macro_f1: on test, 0 to 1.
-        fingerprint: of the data, so that scores of other data are not mixed in.
+        fingerprint: of the data, for the reader: a set that changed wants another name.
         settings: what distinguishes this training from the defaults, for the reader.
         class_f1: on test by class, 0 to 1; empty where it was not kept.
         class_texts: number of test texts by class; empty where they were not kept.

@@ -28,7 +28,6 @@ class Epochs:
         """Put back the state after the last epoch that was finished, if there is one.
 
         Raises:
-            ConfigError: the data changed since.
             DataError: the checkpoint is damaged.
         """
         kept = self.journal.resume()

@@ -20,12 +20,19 @@ class Journal:
         run: where state and events are kept.
         fingerprint: of all that the run learns from.
         report: is told every event, once it is kept.
+
+    Raises:
+        ConfigError: the run was begun on something else. Said before anything that takes long.
+        DataError: the checkpoint is damaged.
     """
 
     def __init__(self, run: RunFolder, fingerprint: str, report: Report) -> None:
         self.run, self.fingerprint, self.report = run, fingerprint, report
         self.events: list[Event] = []
         self._seconds_before, self._started = 0.0, time.monotonic()
+        if self._checkpoint.is_file() and read_checkpoint(self._checkpoint)[1]["data_fingerprint"] != fingerprint:
+            what = f"the data changed since {run.path} was begun, or a model that teaches did"
+            raise ConfigError(f"{what}; train anew with another --out")
 
     @property
     def seconds(self) -> float:
@@ -36,14 +43,11 @@ class Journal:
         """Put events and time back and return the state of the last :meth:`keep`; ``None`` if there was none.
 
         Raises:
-            ConfigError: the data changed since.
             DataError: the checkpoint is damaged.
         """
         if not self._checkpoint.is_file():
             return None
         tensors, kept = read_checkpoint(self._checkpoint)
-        if kept["data_fingerprint"] != self.fingerprint:
-            raise ConfigError(f"the data changed since {self.run.path} was begun; train anew with another --out")
         self.events, self._seconds_before = kept["events"], kept["seconds"]
         return tensors, kept
 

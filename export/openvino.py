@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from export.graph import HEAD_PRODUCT
+from runtime.backends import openvino_starts
 from runtime.extras import needs_extra
 from runtime.tokenizer import Ids
 
@@ -89,6 +90,7 @@ def _packages() -> tuple[Any, Any]:
         # Imported here: they take seconds, and few exports ask for them.
         import nncf
         import openvino
+    openvino_starts()
     return openvino, nncf
 
 

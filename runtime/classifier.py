@@ -30,7 +30,7 @@ class Classifier:
 
     Any number of threads may share one. Pickling it passes on the path and the settings: the receiver opens
     the bundle again, and so does a forked child, because an inference session does not survive a fork. Nor does
-    OpenVINO as a whole: onnxruntime takes its place in the child, and ``stats().fallback`` says so.
+    OpenVINO as a whole: onnxruntime takes its place in the child; from its first text on ``stats().fallback`` says so.
 
     Example:
         >>> with Classifier("bundle/") as classifier:  # doctest: +SKIP

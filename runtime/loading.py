@@ -83,10 +83,11 @@ class Loader:
             engine = self._engine(bundle, backend)
             outcome = run_selftest(engine)
         except BackendError as error:
-            return self._fall_back(bundle, backend, str(error))
+            return self._fall_back(bundle, backend, _joined(reason, str(error)))
         if outcome.ok:
             return engine, Health(engine.backend.name, outcome, reason)
-        return self._fall_back(bundle, engine.backend.name, f"{engine.backend.name} self-test failed: {outcome.line}")
+        failed = engine.backend.name
+        return self._fall_back(bundle, failed, _joined(reason, f"{failed} self-test failed: {outcome.line}"))
 
     def _engine(self, bundle: Bundle, backend: str) -> Engine:
         return Engine(bundle, backend, self.threads, self.max_error, self.cascade)
@@ -100,3 +101,7 @@ class Loader:
         if not outcome.ok:
             raise BackendError(f"{bundle.path}: {reason}; nor does its fp32 model pass: {outcome.line}; {advice}")
         return engine, Health(_FALLBACK, outcome, reason)
+
+
+def _joined(*reasons: str) -> str:
+    return "; ".join(reason for reason in reasons if reason)

@@ -52,7 +52,7 @@ class TokenFeatures(nn.Module):
         self.mean = self.mean.float()
 
     def forward(self, states: Tensor) -> Tensor:
-        """Return float32 features ``[n, width]`` of states ``[n, d]`` of any precision."""
+        """Return features ``[n, width]`` of states ``[n, d]`` of any precision."""
         features: Tensor = self.projection((states.float() - self.mean) / self.scale)
         return features
 

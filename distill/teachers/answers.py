@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from distill.graph import GraphBuilder
-from distill.lm.folder import read_finetuned, read_frozen
+from distill.lm.folder import FrozenLM, read_finetuned, read_frozen
 from distill.lm.node_states import graphs_with_states
 from distill.lm.recipe import FinetuneRecipe
 from distill.lm.teacher_cache import teacher_logits
@@ -38,7 +38,8 @@ class Teachers:
         device: where the networks compute.
 
     Raises:
-        ConfigError: one learned other data, and may know labels of dev and test.
+        ConfigError: one learned other data, and may know labels of dev and test; or the language model that a graph
+            network learned with is not there.
         DataError: one is no such folder, or a part is missing or damaged.
     """
 
@@ -52,8 +53,12 @@ class Teachers:
 
     def answer(self, texts: Sequence[str]) -> Tensor:
         """Return ``[n, C]``, the logarithms of the mean probabilities of all folders."""
+        return torch.cat([self._vote(texts[start : start + _CHUNK]) for start in range(0, len(texts), _CHUNK)])
+
+    def _vote(self, texts: Sequence[str]) -> Tensor:
         votes = [torch.stack([network(texts).softmax(1) for network in networks]).mean(0) for networks in self.voters]
-        return torch.stack(votes).mean(0).log()
+        # Where all are sure beyond what float32 holds, the logarithm stays finite.
+        return torch.stack(votes).mean(0).clamp_min(torch.finfo(torch.float32).tiny).log()
 
 
 def cached_answers(
@@ -100,14 +105,27 @@ def _graph_teacher(run: RunFolder, recipe: Recipe, device: torch.device) -> Answ
     teacher, builder = run.teacher().to(device), GraphBuilder.load(run.nodes)
     if recipe.teacher.features == "ids":
         return lambda texts: graph_logits(teacher, builder, texts)
-    lm = read_frozen(Path(recipe.teacher.lm), str(run.environment()["data_fingerprint"]), recipe.graph.max_len)
+    lm = _language_model(run, recipe)
 
     def answer(texts: Sequence[str]) -> Tensor:
         with TemporaryDirectory() as folder:
-            graphs = graphs_with_states(builder, lm, texts, Path(folder) / "states", device)
-            return graph_logits(teacher, graphs, texts)
+            states = Path(folder) / "states"
+            # Not named: Windows removes no file that is still mapped.
+            return graph_logits(teacher, graphs_with_states(builder, lm, texts, states, device), texts)
 
     return answer
+
+
+def _language_model(run: RunFolder, recipe: Recipe) -> FrozenLM:
+    """Return the language model that the graph network of a run learned with, and no other."""
+    path, about = Path(recipe.teacher.lm), run.environment()
+    lm = read_frozen(path, str(about["data_fingerprint"]), recipe.graph.max_len) if path.is_dir() else None
+    if lm is None or lm.sha256 != about.get("lm_sha256"):
+        raise ConfigError(
+            f"{run.path} learned with the language model {path}, which is not there or is another by now; put it back, "
+            "or run where it was trained"
+        )
+    return lm
 
 
 def _refuse_other_data(run: RunFolder, data_fingerprint: str, labels: Sequence[str]) -> None:

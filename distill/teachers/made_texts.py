@@ -27,15 +27,14 @@ _MOST_TRIES = 10
 def made_texts(texts: Sequence[str], words: int, replaced: int, seed: int) -> Iterator[str]:
     """Yield ``words`` words of the dictionary, then ``replaced`` texts with a word replaced, made as below.
 
-    The dictionary is not read where neither is wanted.
+    Without words of the dictionary by themselves, none replaces another.
 
     Raises:
         ConfigError: jieba is not installed.
     """
-    if words or replaced:
-        known = lexicon()
-        yield from dictionary_words(known, words, seed)
-        yield from replaced_words(texts, known, replaced, seed)
+    known = lexicon() if words else []
+    yield from dictionary_words(known, words, seed)
+    yield from replaced_words(texts, known, replaced, seed)
 
 
 def lexicon() -> list[str]:
@@ -57,11 +56,12 @@ def replaced_words(texts: Sequence[str], known: Sequence[str], number: int, seed
     """Return training texts in each of which one word is another, each once.
 
     Two of five new words come from other training texts; the rest are known ones, half of them such as share a
-    character with the word that goes. Fewer than ``number`` are returned where there are not so many.
+    character with the word that goes. Fewer than ``number`` are returned where there are not so many: texts of more
+    than 40 characters have no word replaced.
 
     Args:
         texts: of training.
-        known: words to take from.
+        known: words to take from; where there are none, all come from other training texts.
         number: how many.
         seed: of the choice.
 
@@ -96,11 +96,12 @@ class _Replacer:
         while self._texts:
             text, words = self._random.choice(self._texts)
             word = self._random.choice(words)
+            # Now and then by itself; what then stands in training already is left out by who asks for new texts.
             yield text.replace(word, self._other(word), 1)
 
     def _other(self, word: str) -> str:
         chance = self._random.random()
-        if chance < 0.4:
+        if chance < 0.4 or not self._known:
             return self._random.choice(self._own)
         if chance < 0.7:
             return self._random.choice(self._by_character.get(self._random.choice(word), self._known))

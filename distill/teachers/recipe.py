@@ -19,10 +19,15 @@ class TeachersConfig(Section):
         "them; needed. Each has one vote; of a gate_mixup run graph network and student share it.",
     )
     dictionary_words: int = Field(
-        60_000, ge=0, description="Words of jieba's dictionary that the teachers label; 0 where texts are not Chinese."
+        60_000,
+        ge=0,
+        description="Words of jieba's dictionary that the teachers label; 0 where texts are not Chinese: none of them "
+        "then replaces another either.",
     )
     replaced_words: int = Field(
-        40_000, ge=0, description="Training texts with one word replaced that the teachers label."
+        40_000,
+        ge=0,
+        description="Training texts, of at most 40 characters, with one word replaced that the teachers label.",
     )
     distill_weight: Share = Field(
         0.5, description="Weight a of the teachers' answers about labelled texts; the labels weigh 1 - a."
@@ -76,6 +81,7 @@ _HEADER = """\
 #   gm-distill run multi_teacher --data texts.csv --set 'teachers.folders=["teacher", "mutual"]' --out run
 #   gm-export --int8 run --out bundle
 #
-# Relative paths in a file of your own count from its folder.
+# Relative paths in a file of your own count from its folder. Give teachers and student the same [imbalance]. The
+# student knows the characters of all words that are made: an unknown text shows less by unknown characters.
 
 """

@@ -42,6 +42,13 @@ class Backend(Protocol):
         ...
 
 
+def openvino_starts() -> None:
+    """Remember that this process starts OpenVINO; whoever makes a ``Core`` says so first."""
+    global _openvino_process  # As many schedulers as processes: one.
+    if not lost_in_fork("openvino"):
+        _openvino_process = os.getpid()
+
+
 def lost_in_fork(choice: str) -> bool:
     """Return whether an engine was started before this process was forked off, and can no longer run.
 
@@ -86,12 +93,10 @@ def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
 
 
 def _open_openvino(bundle: Bundle, file: str, threads: int, where: str) -> Backend:
-    global _openvino_process  # As many schedulers as processes: one.
     if lost_in_fork("openvino"):
         raise BackendError(f"{where}: {LOST_IN_FORK}; use another backend, or start processes by spawning")
     from runtime.backends.openvino import OpenVinoBackend
 
-    _openvino_process = os.getpid()
     return OpenVinoBackend(bundle.read(file), bundle.read(file.removesuffix(".xml") + ".bin"), threads, where)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.backends import Ids, Logits
+from runtime.backends import Ids, Logits, openvino_starts
 from runtime.backends.screening import check_openvino
 from runtime.errors import BackendError
 from runtime.extras import needs_extra
@@ -53,6 +53,7 @@ class OpenVinoBackend:
             # Without it, processors with bfloat16 or half precision would use them and decide otherwise.
             "INFERENCE_PRECISION_HINT": "f32",
         }
+        openvino_starts()
         try:
             self._core = openvino.Core()
             self._model = self._core.read_model(xml, openvino.Tensor(np.frombuffer(weights, np.uint8)))

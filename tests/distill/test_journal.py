@@ -49,7 +49,7 @@ def test_nothing_kept_is_nothing_to_resume(tmp_path: Path) -> None:
 def test_other_data_are_refused(tmp_path: Path) -> None:
     journal(tmp_path).keep(FIRST, {}, {})
     with pytest.raises(ConfigError, match="data changed"):
-        journal(tmp_path, "other data").resume()
+        journal(tmp_path, "other data")
 
 
 def test_a_finished_run_has_its_last_event_and_no_checkpoint(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from distill.corpus import Corpus, read_corpus
 from distill.lm.folder import read_finetuned
@@ -21,6 +22,7 @@ from tests.distill.teachers.runs import finished_teachers
 from tests.distill.tiny import tiny_recipe, write_tiny_data
 
 CPU = torch.device("cpu")
+ONE_ROUND = ("training.initial_epochs=1", "training.rounds=1")
 TEXTS = ["盐酸 试剂", "聚丙烯 颗粒", "", "𠮷 unknown", "石灰"]
 
 
@@ -63,7 +65,7 @@ def test_the_graph_network_of_a_run_scores_as_the_run_said(folders: tuple[Path, 
 
 
 def test_a_graph_network_with_a_language_model_asks_it(data: Path, lm: Path, corpus: Corpus, tmp_path: Path) -> None:
-    recipe = tiny_recipe(data, "teacher.features=lm", f"teacher.lm='{lm}'", "training.rounds=1")
+    recipe = tiny_recipe(data, "teacher.features=lm", f"teacher.lm='{lm}'", *ONE_ROUND)
     gate_mixup.train(recipe, tmp_path / "run", "cpu")
     answer = teachers(corpus, tmp_path / "run").answer(TEXTS)
     torch.testing.assert_close(answer.exp().sum(1), torch.ones(len(TEXTS)))
@@ -102,6 +104,25 @@ def test_a_folder_that_is_no_run_is_named(data: Path, corpus: Corpus) -> None:
         teachers(corpus, data)
 
 
-def test_probabilities_of_sure_teachers_stay_finite(folders: tuple[Path, Path], corpus: Corpus) -> None:
-    answer = teachers(corpus, *folders).answer(TEXTS * 50).numpy()
-    assert np.isfinite(answer).all()
+def test_answers_of_teachers_that_are_sure_stay_finite(folders: tuple[Path, Path], corpus: Corpus) -> None:
+    together = teachers(corpus, folders[0])
+    together.voters = [[lambda texts: torch.tensor([[300.0, 0.0, 0.0]]).expand(len(texts), 3)]]
+    assert together.answer(TEXTS).isfinite().all()
+
+
+@pytest.mark.parametrize("change", ["removed", "another"])
+def test_a_graph_network_is_asked_with_its_own_language_model_or_not_at_all(
+    data: Path, lm: Path, corpus: Corpus, tmp_path: Path, change: str
+) -> None:
+    own = tmp_path / "lm"
+    shutil.copytree(lm, own)
+    recipe = tiny_recipe(data, "teacher.features=lm", f"teacher.lm='{own}'", *ONE_ROUND)
+    gate_mixup.train(recipe, tmp_path / "run", "cpu")
+    if change == "removed":
+        shutil.rmtree(own)
+    else:
+        path = own / "model.safetensors"
+        tensors = {name: tensor + 1 for name, tensor in load_file(path).items()}
+        save_file(tensors, path, {"format": "pt"})
+    with pytest.raises(ConfigError, match="not there or is another by now"):
+        teachers(corpus, tmp_path / "run")

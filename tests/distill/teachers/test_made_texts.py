@@ -60,7 +60,15 @@ def test_words_come_before_texts_with_a_word_replaced(known: list[str]) -> None:
     assert made == [*dictionary_words(known, 5, seed=0), *replaced_words(TEXTS, known, 3, seed=0)]
 
 
-def test_the_dictionary_is_read_only_where_something_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_words_of_the_dictionary_none_replaces_another() -> None:
+    texts = ["aluminium sulphate", "sodium carbonate"]
+    own = {"aluminium", "sulphate", "sodium", "carbonate", " "}
+    made = list(made_texts(texts, words=0, replaced=6, seed=0))
+    assert len(set(made) - set(texts)) >= 4
+    assert {word for text in made for word in WordCutter().cut(text)} <= own
+
+
+def test_jieba_is_needed_only_where_something_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jieba", None)
     assert list(made_texts(TEXTS, words=0, replaced=0, seed=0)) == []
     with pytest.raises(ConfigError, match="jieba"):

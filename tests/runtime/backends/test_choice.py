@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.backends import open_backend
+from runtime.backends import lost_in_fork, open_backend, openvino_starts
 from runtime.bundle import Bundle
 from runtime.errors import BackendError, ConfigError
 
@@ -30,6 +30,19 @@ def test_a_number_of_threads_must_be_one(bundle: Path, threads: int) -> None:
 def test_an_engine_without_its_model_says_what_there_is(bundle: Path) -> None:
     with pytest.raises(BackendError, match="no openvino model, only: onnx; export it with --backend openvino"):
         open_backend(Bundle.open(bundle), "openvino", 1)
+
+
+def test_only_openvino_is_lost_and_only_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.backends._openvino_process", None)
+    assert not lost_in_fork("openvino")
+    openvino_starts()
+    assert not lost_in_fork("openvino")
+    child = os.getpid() + 1
+    monkeypatch.setattr(os, "getpid", lambda: child)
+    assert lost_in_fork("openvino")
+    assert not lost_in_fork("onnx")
+    openvino_starts()  # a child that tries does not make it whole
+    assert lost_in_fork("openvino")
 
 
 def test_a_missing_package_names_the_extra(shared_bundle: Path) -> None:
