@@ -1,4 +1,4 @@
-"""Logits of a student, or of its teacher, for any number of texts."""
+"""Logits of a student for any number of texts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch_geometric.data import Batch as GraphBatch
 
-from distill.batches import Graphs
-from distill.models.gnn_teacher import GNNTeacher
 from distill.models.student import Student
 from distill.run_folder import PredictionRow
 from runtime.confidence import softmax
@@ -34,15 +30,6 @@ def student_logits(student: Student, tokenizer: CharTokenizer, texts: Sequence[s
         batch = pad_sequence(ids, batch_first=True, padding_value=PAD_ID).to(device)
         logits[rows] = student(batch).float().cpu().numpy()
     return logits
-
-
-@torch.no_grad()
-def graph_logits(teacher: GNNTeacher, graphs: Graphs, texts: Sequence[str]) -> Tensor:
-    """Return float32 logits ``[n, C]`` on the CPU of a graph teacher in evaluation mode, in the order of the texts."""
-    device = teacher.head.weight.device
-    built = [graphs.build(text) for text in texts]
-    batches = (GraphBatch.from_data_list(built[start : start + _BATCH]) for start in range(0, len(built), _BATCH))
-    return torch.cat([teacher(batch.to(device)).float().cpu() for batch in batches])
 
 
 def prediction_rows(

@@ -9,13 +9,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from torch import Tensor
+from torch_geometric.data import Batch as GraphBatch
 
+from distill.batches import Graphs
 from distill.graph import GraphBuilder
 from distill.lm.folder import FrozenLM, read_finetuned, read_frozen
 from distill.lm.node_states import graphs_with_states
 from distill.lm.recipe import FinetuneRecipe
 from distill.lm.teacher_cache import teacher_logits
-from distill.predict import graph_logits, student_logits
+from distill.models.gnn_teacher import GNNTeacher
+from distill.predict import student_logits
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
 from runtime.errors import ConfigError, DataError
@@ -26,6 +29,7 @@ Answers = Callable[[Sequence[str]], Tensor]
 
 # Graphs of so many texts are held at a time.
 _CHUNK = 4096
+_BATCH = 256
 
 
 class Teachers:
@@ -104,16 +108,25 @@ def _graph_teacher(run: RunFolder, recipe: Recipe, device: torch.device) -> Answ
     """Return the graph network of a run, with the language model that gives its nodes their states, if it has one."""
     teacher, builder = run.teacher().to(device), GraphBuilder.load(run.nodes)
     if recipe.teacher.features == "ids":
-        return lambda texts: graph_logits(teacher, builder, texts)
+        return lambda texts: _graph_logits(teacher, builder, texts)
     lm = _language_model(run, recipe)
 
     def answer(texts: Sequence[str]) -> Tensor:
         with TemporaryDirectory() as folder:
             states = Path(folder) / "states"
             # Not named: Windows removes no file that is still mapped.
-            return graph_logits(teacher, graphs_with_states(builder, lm, texts, states, device), texts)
+            return _graph_logits(teacher, graphs_with_states(builder, lm, texts, states, device), texts)
 
     return answer
+
+
+@torch.no_grad()
+def _graph_logits(teacher: GNNTeacher, graphs: Graphs, texts: Sequence[str]) -> Tensor:
+    """Return float32 logits ``[n, C]`` on the CPU of a graph teacher in evaluation mode, in the order of the texts."""
+    device = teacher.head.weight.device
+    built = [graphs.build(text) for text in texts]
+    batches = (GraphBatch.from_data_list(built[start : start + _BATCH]) for start in range(0, len(built), _BATCH))
+    return torch.cat([teacher(batch.to(device)).float().cpu() for batch in batches])
 
 
 def _language_model(run: RunFolder, recipe: Recipe) -> FrozenLM:

@@ -19,6 +19,7 @@ from runtime.bundle import Bundle
 from runtime.errors import DataError, ParityError
 from runtime.selftest import read_golden
 from tests.export.conftest import LAYERS, NAMES, SPLITS, write_brittle_run
+from tests.runtime.processes import run_python
 
 JSON_FILES = {"reference.json", "tokenizer.json"}
 
@@ -192,3 +193,11 @@ def test_a_student_with_nan_weights_is_not_exported(broken: Path, tmp_path: Path
     save_file(state, path)
     with pytest.raises(DataError, match="NaN"):
         export_run(broken, tmp_path / "bundle", Options(int8=False))
+
+
+def test_neither_export_nor_evaluation_loads_what_trains() -> None:
+    # Graphs and language models take seconds to import; a student needs neither.
+    code = (
+        "import sys, export.pipeline, distill.evaluation; print({'torch_geometric', 'transformers'} & set(sys.modules))"
+    )
+    assert run_python(code).stdout == "set()\n"
