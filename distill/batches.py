@@ -99,10 +99,15 @@ def encode_examples(
 ) -> EncodedExamples:
     """Return ``examples`` as tensors; class ids count through ``labels``."""
     return EncodedExamples(
-        ids=tuple(torch.from_numpy(tokenizer.encode(example.text).ids.astype(np.int64)) for example in examples),
+        ids=tuple(character_ids([example.text for example in examples], tokenizer)),
         graphs=tuple(builder.build(example.text) for example in examples),
         labels=class_ids(examples, labels),
     )
+
+
+def character_ids(texts: Sequence[str], tokenizer: CharTokenizer) -> list[Tensor]:
+    """Return the character ids, int64 ``[L]``, of each text."""
+    return [torch.from_numpy(tokenizer.encode(text).ids.astype(np.int64)) for text in texts]
 
 
 def class_ids(examples: Sequence[Example], labels: Sequence[str]) -> Tensor:

@@ -25,11 +25,7 @@ class Epochs:
         self.done = self.since_best = 0
 
     def resume(self) -> None:
-        """Put back the state after the last epoch that was finished, if there is one.
-
-        Raises:
-            DataError: the checkpoint is damaged.
-        """
+        """Put back the state after the last epoch that was finished, if there is one."""
         kept = self.journal.resume()
         if kept is None:
             return

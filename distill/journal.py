@@ -30,7 +30,8 @@ class Journal:
         self.run, self.fingerprint, self.report = run, fingerprint, report
         self.events: list[Event] = []
         self._seconds_before, self._started = 0.0, time.monotonic()
-        if self._checkpoint.is_file() and read_checkpoint(self._checkpoint)[1]["data_fingerprint"] != fingerprint:
+        self._kept = read_checkpoint(self._checkpoint) if self._checkpoint.is_file() else None
+        if self._kept and self._kept[1]["data_fingerprint"] != fingerprint:
             what = f"the data changed since {run.path} was begun, or a model that teaches did"
             raise ConfigError(f"{what}; train anew with another --out")
 
@@ -40,16 +41,11 @@ class Journal:
         return self._seconds_before + time.monotonic() - self._started
 
     def resume(self) -> tuple[Tensors, dict[str, Any]] | None:
-        """Put events and time back and return the state of the last :meth:`keep`; ``None`` if there was none.
-
-        Raises:
-            DataError: the checkpoint is damaged.
-        """
-        if not self._checkpoint.is_file():
-            return None
-        tensors, kept = read_checkpoint(self._checkpoint)
-        self.events, self._seconds_before = kept["events"], kept["seconds"]
-        return tensors, kept
+        """Put events and time back and return the state that was there; ``None`` if there was none, or it was taken."""
+        kept, self._kept = self._kept, None  # not held while the run goes on: it is as large as the run's own state
+        if kept:
+            self.events, self._seconds_before = kept[1]["events"], kept[1]["seconds"]
+        return kept
 
     def keep(self, event: Event, tensors: Tensors, state: dict[str, Any]) -> None:
         """Write everything that a resumed run needs, ``state`` in values of JSON, then report the event."""

@@ -49,6 +49,16 @@ class Trainee:
         """Begin a phase with an optimiser over the network and the projection."""
         self.optimiser, self.schedule = optimiser, schedule
 
+    def begin_cosine(self, lr: float, weight_decay: float, warmup: int, steps: int) -> None:
+        """Begin a phase of ``steps`` batches: the rate rises to ``lr`` over ``warmup`` of them, then falls to 0.
+
+        Parts that learn faster do: :func:`distill.models.student.parameter_groups`.
+        """
+        groups = [*parameter_groups(self.module, lr), {"params": list(self.projection.parameters()), "lr": lr}]
+        # Fused: a tenth of a step on a CPU, most of what networks this small pay beside their products.
+        optimiser = AdamW(groups, weight_decay=weight_decay, fused=True)
+        self.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))
+
     def step(self, loss: Tensor) -> None:
         """Update the weights once by the gradient of ``loss``."""
         self.optimiser.zero_grad()
@@ -125,8 +135,4 @@ class Learner(Trainee):
 
     def start(self, lr_share: float, warmup: int, steps: int) -> None:
         """Begin a phase of ``steps`` batches: the rate rises to ``lr_share`` of the peak, then falls to 0."""
-        lr = lr_share * self.lr
-        groups = [*parameter_groups(self.module, lr), {"params": list(self.projection.parameters()), "lr": lr}]
-        # Fused: a tenth of a step on a CPU, most of what networks this small pay beside their products.
-        optimiser = AdamW(groups, weight_decay=self.weight_decay, fused=True)
-        self.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))
+        self.begin_cosine(lr_share * self.lr, self.weight_decay, warmup, steps)

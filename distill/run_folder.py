@@ -14,7 +14,7 @@ Weights are safetensors, the rest is JSON or TOML: reading a run folder never ru
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from distill.models.gnn_teacher import GNNTeacher
 
 _Kind = TypeVar("_Kind")
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,29 +102,32 @@ class RunFolder:
 
     def student(self) -> Student:
         """Return the best student, on the CPU and in evaluation mode."""
-        config_path = self.path / "student" / "config.json"
-        stored = _read_json(config_path, dict)
-        try:
-            config = StudentConfig.model_validate(stored["student"])
-            model = Student(config, stored["vocabulary"], stored["classes"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise _broken(config_path, "it does not describe a student") from error
-        _load_weights(model, self.path / "student" / "model.safetensors")
-        return model.eval()
+
+        def build(stored: dict[str, Any]) -> Student:
+            return Student(StudentConfig.model_validate(stored["student"]), stored["vocabulary"], stored["classes"])
+
+        return self._network("student", build)
 
     def teacher(self) -> GNNTeacher:
         """Return the best graph teacher, on the CPU and in evaluation mode."""
         from distill.models.gnn_teacher import GNNTeacher  # Only here: export reads runs too, and needs no graphs.
 
-        config_path = self.path / "teacher" / "config.json"
-        stored = _read_json(config_path, dict)
-        try:
+        def build(stored: dict[str, Any]) -> GNNTeacher:
             config = TeacherConfig.model_validate(stored["teacher"])
             # Runs of before there were features do not tell their width.
-            model = GNNTeacher(config, stored["nodes"], stored["classes"], stored.get("feature_width", 0))
+            return GNNTeacher(config, stored["nodes"], stored["classes"], stored.get("feature_width", 0))
+
+        return self._network("teacher", build)
+
+    def _network(self, name: str, build: Callable[[dict[str, Any]], _Module]) -> _Module:
+        """Return what ``build`` makes of the ``config.json`` in the folder ``name``, with the weights beside it."""
+        config = self.path / name / "config.json"
+        stored = _read_json(config, dict)
+        try:
+            model = build(stored)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise _broken(config_path, "it does not describe a teacher") from error
-        _load_weights(model, self.path / "teacher" / "model.safetensors")
+            raise _broken(config, f"it does not describe a {name}") from error
+        _load_weights(model, self.path / name / "model.safetensors")
         return model.eval()
 
     def predictions(self, split: str) -> list[PredictionRow]:

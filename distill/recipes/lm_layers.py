@@ -9,20 +9,16 @@ defaults: ``distill/lm/recipe.py``.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from torch.optim import AdamW
-from transformers import get_cosine_schedule_with_warmup
 
-from distill.batches import class_ids, hide_characters, shuffled_rows
-from distill.corpus import Example, read_corpus
+from distill.batches import character_ids, class_ids, hide_characters, shuffled_rows
+from distill.corpus import read_corpus
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
@@ -32,12 +28,12 @@ from distill.lm.folder import read_finetuned, refuse_other_data
 from distill.lm.recipe import LayersConfig, LayersRecipe
 from distill.lm.teacher_cache import Targets, cached, teacher_logits
 from distill.losses import attention_loss, distillation_loss, hidden_loss, mean_loss, representation_loss
-from distill.models.student import Student, parameter_groups
+from distill.models.student import Student
 from distill.models.student_layers import StudentLayers, watch
-from distill.predict import prediction_rows, student_logits
 from distill.run_folder import RunFolder
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
-from distill.unlabelled.training_texts import unlabelled_texts
+from distill.taught_student import close, judge
+from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision
+from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
 from runtime.errors import ConfigError
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer
 
@@ -95,7 +91,7 @@ class LayerDistillation:
         labelled = [example.text for example in self.corpus.train]
         texts = [*labelled, *unlabelled_texts(recipe.data, self.corpus)]
         self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
-        self.ids = [torch.from_numpy(self.tokenizer.encode(text).ids.astype(np.int64)) for text in texts]
+        self.ids = character_ids(texts, self.tokenizer)
         self.labels = torch.full((len(texts),), _NO_LABEL)
         self.labels[: len(labelled)] = class_ids(self.corpus.train, self.corpus.labels)
         train_labels = self.labels[: len(labelled)].to(device)
@@ -105,14 +101,14 @@ class LayerDistillation:
         self._build(len(layers))
         steps = settings.epochs * -(-len(texts) // settings.batch_size)
         self.trainee = self._trainee(steps)
-        fingerprint = _fingerprint(self.corpus.fingerprint, self.finetuned.sha256, texts)
-        self.journal = Journal(run, fingerprint, report)
+        known = fingerprint(self.corpus.fingerprint, self.finetuned.sha256, texts)
+        self.journal = Journal(run, known, report)
         self.epochs = Epochs(self.journal, self.trainee, settings.epochs, settings.patience)
 
         def asked(done: int) -> None:
             report({"event": "teacher", "texts": done, "of": len(texts)})
 
-        folder = run.checkpoint / f"teacher-{fingerprint[:16]}"
+        folder = run.checkpoint / f"teacher-{known[:16]}"
         self.targets = cached(folder, self.finetuned, texts, layers, device, asked)
 
     def learn(self) -> dict[str, float]:
@@ -128,19 +124,12 @@ class LayerDistillation:
 
     def judge(self) -> dict[str, float]:
         """Return the scores of the student on the development set."""
-        return score(class_ids(self.corpus.dev, self.corpus.labels), self._predict(self.corpus.dev))
+        return judge(self.student, self.tokenizer, self.corpus)
 
     def finish(self) -> Event:
         """Score the test set, once, complete the run folder and return the ``final`` event."""
-        final: Event = {"event": "final", "dev": {}, "test": {}}
-        for split, examples in (("dev", self.corpus.dev), ("test", self.corpus.test)):
-            texts, truth = [example.text for example in examples], class_ids(examples, self.corpus.labels)
-            logits = self._predict(examples)
-            final[split]["teacher"] = score(truth, teacher_logits(self.finetuned, texts, self.device))
-            final[split]["student"] = score(truth, logits)
-            rows = prediction_rows(texts, [e.label for e in examples], logits.numpy(), self.corpus.labels)
-            self.run.save_predictions(split, rows)
-        self._save()
+        teacher = {"teacher": lambda texts: teacher_logits(self.finetuned, texts, self.device)}
+        final = close(self.run, self.student, self.tokenizer, self.corpus, teacher)
         self.journal.finish(final, self._environment())
         return final
 
@@ -161,10 +150,8 @@ class LayerDistillation:
     def _trainee(self, steps: int) -> Trainee:
         settings = self.recipe.training
         trainee = Trainee(self.student, nn.ModuleList([self.to_hidden, self.to_vectors]), settings.gradient_clip)
-        groups = [*parameter_groups(self.student, settings.lr), {"params": list(trainee.projection.parameters())}]
-        optimiser = AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
         warmup = round(settings.warmup_share * steps)
-        trainee.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))
+        trainee.begin_cosine(settings.lr, settings.weight_decay, warmup, steps)
         return trainee
 
     def _weights(self) -> dict[str, float]:
@@ -222,17 +209,6 @@ class LayerDistillation:
             return own.sum()
         return representation_loss(own, self.vectors[characters - FIRST_CHARACTER_ID])
 
-    def _predict(self, examples: Sequence[Example]) -> Tensor:
-        self.student.eval()
-        texts = [example.text for example in examples]
-        return torch.from_numpy(student_logits(self.student, self.tokenizer, texts))
-
-    def _save(self) -> None:
-        """Write the student and what it needs; it holds its best weights."""
-        self.run.save_labels(self.corpus.labels)
-        self.tokenizer.save(self.run.path / "tokenizer.json")
-        self.run.save_student(self.student)
-
     def _environment(self) -> dict[str, Any]:
         about = environment(self.recipe.training.seed, self.device, self.corpus, self.journal.seconds)
         about["rows"]["unlabelled"] = len(self.ids) - len(self.corpus.train)
@@ -257,10 +233,3 @@ def chosen_layers(config: LayersConfig, blocks: int, teacher_layers: int) -> tup
 def _attention_loss(seen: StudentLayers, taught: Targets) -> Tensor:
     layers = zip(seen.attention, taught.attention.unbind(1), strict=True)
     return torch.stack([attention_loss(own, other, taught.there) for own, other in layers]).mean()
-
-
-def _fingerprint(corpus: str, teacher: str, texts: Sequence[str]) -> str:
-    digest = hashlib.sha256(f"{corpus} {teacher}".encode())
-    for text in texts:
-        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
-    return digest.hexdigest()

@@ -9,34 +9,30 @@ development set are kept; the test set is looked at once, at the end. Keys and d
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from torch.optim import AdamW
-from transformers import get_cosine_schedule_with_warmup
 
-from distill.batches import class_ids, hide_characters, shuffled_rows
-from distill.corpus import Example, read_corpus
+from distill.batches import character_ids, class_ids, hide_characters, shuffled_rows
+from distill.corpus import read_corpus
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
 from distill.losses import distillation_loss, mean_loss
-from distill.models.student import Student, parameter_groups
-from distill.predict import prediction_rows, student_logits
+from distill.models.student import Student
 from distill.run_folder import RunFolder
+from distill.taught_student import close, judge
 from distill.teachers.answers import Teachers, cached_answers
 from distill.teachers.made_texts import made_texts
 from distill.teachers.recipe import MultiTeacherRecipe
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
-from distill.unlabelled.training_texts import new_texts, unlabelled_texts
+from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision
+from distill.unlabelled.training_texts import fingerprint, new_texts, unlabelled_texts
 from runtime.errors import ConfigError
 from runtime.tokenizer import PAD_ID, CharTokenizer
 
@@ -95,7 +91,7 @@ class MultiTeacher:
         labelled = [example.text for example in corpus.train]
         others = list(self._other_texts(labelled))
         self.tokenizer = CharTokenizer.from_texts([*labelled, *others], recipe.student.max_len)
-        self.labelled, self.others = self._ids(labelled), self._ids(others)
+        self.labelled, self.others = (character_ids(texts, self.tokenizer) for texts in (labelled, others))
         self.labels = class_ids(corpus.train, corpus.labels)
         self.label_loss = label_loss_for(self.labels.to(device), recipe.imbalance, settings.label_smoothing)
         self.answers = self._ask([*labelled, *others], report)
@@ -124,21 +120,12 @@ class MultiTeacher:
 
     def judge(self) -> dict[str, float]:
         """Return the scores of the student on the development set."""
-        return score(class_ids(self.corpus.dev, self.corpus.labels), self._predict(self.corpus.dev))
+        return judge(self.student, self.tokenizer, self.corpus)
 
     def finish(self) -> Event:
         """Score the test set, once, complete the run folder and return the ``final`` event."""
-        final: Event = {"event": "final", "dev": {}, "test": {}}
-        for split, examples in (("dev", self.corpus.dev), ("test", self.corpus.test)):
-            texts, truth = [example.text for example in examples], class_ids(examples, self.corpus.labels)
-            logits = self._predict(examples)
-            final[split]["teachers"] = score(truth, self.teachers.answer(texts))
-            final[split]["student"] = score(truth, logits)
-            rows = prediction_rows(texts, [e.label for e in examples], logits.numpy(), self.corpus.labels)
-            self.run.save_predictions(split, rows)
-        self.run.save_labels(self.corpus.labels)
-        self.tokenizer.save(self.run.path / "tokenizer.json")
-        self.run.save_student(self.student)
+        teachers = {"teachers": self.teachers.answer}
+        final = close(self.run, self.student, self.tokenizer, self.corpus, teachers)
         self.journal.finish(final, self._environment())
         return final
 
@@ -150,9 +137,9 @@ class MultiTeacher:
 
     def _ask(self, texts: Sequence[str], report: Report) -> Tensor:
         """Return the teachers' answers ``[n, C]`` to all texts, and begin the journal."""
-        fingerprint = _fingerprint(self.corpus.fingerprint, self.recipe.teachers.folders, texts)
-        self.journal = Journal(self.run, fingerprint, report)
-        folder = self.run.checkpoint / f"teachers-{fingerprint[:16]}"
+        known = fingerprint(self.corpus.fingerprint, self.teachers.sha256, texts)
+        self.journal = Journal(self.run, known, report)
+        folder = self.run.checkpoint / f"teachers-{known[:16]}"
 
         def asked(done: int) -> None:
             report({"event": "teacher", "texts": done, "of": len(texts)})
@@ -162,10 +149,8 @@ class MultiTeacher:
     def _trainee(self, steps: int) -> Trainee:
         settings = self.recipe.training
         trainee = Trainee(self.student, nn.Identity(), settings.gradient_clip)
-        groups = parameter_groups(self.student, settings.lr)
-        optimiser = AdamW(groups, weight_decay=settings.weight_decay, fused=True)
         warmup = round(settings.warmup_share * steps)
-        trainee.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))
+        trainee.begin_cosine(settings.lr, settings.weight_decay, warmup, steps)
         return trainee
 
     def _batches_of_others(self, number: int) -> Iterator[list[int]]:
@@ -201,26 +186,7 @@ class MultiTeacher:
     def _distance(self, logits: Tensor, taught: Tensor) -> Tensor:
         return distillation_loss(logits, taught, self.recipe.teachers.temperature)
 
-    def _predict(self, examples: Sequence[Example]) -> Tensor:
-        self.student.eval()
-        texts = [example.text for example in examples]
-        return torch.from_numpy(student_logits(self.student, self.tokenizer, texts))
-
-    def _ids(self, texts: Sequence[str]) -> list[Tensor]:
-        return [torch.from_numpy(self.tokenizer.encode(text).ids.astype(np.int64)) for text in texts]
-
     def _environment(self) -> dict[str, Any]:
         about = environment(self.recipe.training.seed, self.device, self.corpus, self.journal.seconds)
         about["rows"]["unlabelled"] = len(self.others)
         return about
-
-
-def _fingerprint(corpus: str, teachers: Sequence[str], texts: Sequence[str]) -> str:
-    """Return what stands for the data: corpus, texts, and the weights of the teachers."""
-    digest = hashlib.sha256(corpus.encode())
-    for folder in teachers:
-        for path in sorted(Path(folder).rglob("*.safetensors")):
-            digest.update(path.read_bytes())
-    for text in texts:
-        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
-    return digest.hexdigest()

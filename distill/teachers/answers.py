@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,6 +42,9 @@ class Teachers:
         labels: its classes.
         device: where the networks compute.
 
+    Attributes:
+        sha256: of the weights in all folders.
+
     Raises:
         ConfigError: one learned other data, and may know labels of dev and test; or the language model that a graph
             network learned with is not there.
@@ -54,6 +58,7 @@ class Teachers:
         for folder in map(Path, folders):
             _refuse_other_data(RunFolder(folder), data_fingerprint, labels)
             self.voters.append(_networks(folder, device))
+        self.sha256 = _sha256([Path(folder) for folder in folders])
 
     def answer(self, texts: Sequence[str]) -> Tensor:
         """Return ``[n, C]``, the logarithms of the mean probabilities of all folders."""
@@ -90,6 +95,14 @@ def cached_answers(
             report(min(start + _CHUNK, len(texts)))
         parts.append(_read(path))
     return torch.cat(parts)
+
+
+def _sha256(folders: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*.safetensors")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _networks(folder: Path, device: torch.device) -> list[Answers]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -28,3 +29,11 @@ def new_texts(texts: Iterable[str], corpus: Corpus) -> Iterator[str]:
         if normalised and normalised not in seen:
             seen.add(normalised)
             yield text.strip()
+
+
+def fingerprint(corpus: str, teachers: str, texts: Iterable[str]) -> str:
+    """Return what stands for all that a student learns from: corpus and teachers, by their own, and the texts."""
+    digest = hashlib.sha256(f"{corpus} {teachers}".encode())
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()

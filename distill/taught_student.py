@@ -1,0 +1,56 @@
+"""A student whose teachers are finished: how it is judged, and how its run ends, whoever taught it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from distill.batches import class_ids
+from distill.corpus import Corpus, Example
+from distill.models.student import Student
+from distill.predict import prediction_rows, student_logits
+from distill.run_folder import RunFolder
+from distill.training import Event, score
+from runtime.tokenizer import CharTokenizer
+
+
+def judge(student: Student, tokenizer: CharTokenizer, corpus: Corpus) -> dict[str, float]:
+    """Return the scores of the student on the development set."""
+    return score(class_ids(corpus.dev, corpus.labels), _logits(student, tokenizer, corpus.dev))
+
+
+def close(
+    run: RunFolder,
+    student: Student,
+    tokenizer: CharTokenizer,
+    corpus: Corpus,
+    teachers: Mapping[str, Callable[[Sequence[str]], Tensor]],
+) -> Event:
+    """Score the test set, once, write predictions and student, and return the ``final`` event.
+
+    Args:
+        run: is written to.
+        student: with its best weights.
+        tokenizer: of the student.
+        corpus: whose dev and test are scored.
+        teachers: by name, what turns texts into logits ``[n, C]`` on the CPU; they are scored as well.
+    """
+    final: Event = {"event": "final", "dev": {}, "test": {}}
+    for split, examples in (("dev", corpus.dev), ("test", corpus.test)):
+        texts, truth = [example.text for example in examples], class_ids(examples, corpus.labels)
+        logits = _logits(student, tokenizer, examples)
+        final[split] = {name: score(truth, answer(texts)) for name, answer in teachers.items()}
+        final[split]["student"] = score(truth, logits)
+        rows = prediction_rows(texts, [example.label for example in examples], logits.numpy(), corpus.labels)
+        run.save_predictions(split, rows)
+    run.save_labels(corpus.labels)
+    tokenizer.save(run.path / "tokenizer.json")
+    run.save_student(student)
+    return final
+
+
+def _logits(student: Student, tokenizer: CharTokenizer, examples: Sequence[Example]) -> Tensor:
+    student.eval()
+    return torch.from_numpy(student_logits(student, tokenizer, [example.text for example in examples]))
