@@ -47,6 +47,11 @@ class Journal:
             self.events, self._seconds_before = kept[1]["events"], kept[1]["seconds"]
         return kept
 
+    def tell(self, event: Event) -> None:
+        """Report an event of before the first state that is kept; it is written with that."""
+        self.events.append(event)
+        self.report(event)
+
     def keep(self, event: Event, tensors: Tensors, state: dict[str, Any]) -> None:
         """Write everything that a resumed run needs, ``state`` in values of JSON, then report the event."""
         self.events.append(event)

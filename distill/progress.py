@@ -77,12 +77,14 @@ def epochs(most: int) -> tuple[int, Callable[[dict[str, Any]], Line]]:
     """Return the most epochs of a run that trains one network, and what describes its events."""
 
     def describe(event: dict[str, Any]) -> Line:
-        """Return what an epoch, the teacher's answers or the end of a run says."""
+        """Return what a probe, an epoch, the teacher's answers or the end of a run says."""
         if event["event"] == "final":
             scores = ", ".join(f"{name} {dev['macro_f1']:.3f}" for name, dev in event["dev"].items())
             return Line(f"best on dev, macro-F1: {scores}")
         if event["event"] == "teacher":
             return Line(f"the teacher has read {event['texts']} of {event['of']} texts")
+        if event["event"] == "probe":
+            return Line(f"logistic regression on the encoder as it is: dev macro-F1 {event['dev']['macro_f1']:.3f}")
         losses = "  ".join(f"{name} {value:.3f}" for name, value in event["loss"].items())
         text = f"epoch {event['epoch']}/{most}  loss {losses}  dev macro-F1 {event['dev']['macro_f1']:.3f}"
         return Line(text, event["epoch"], at_most=True)

@@ -33,11 +33,20 @@ class FinetuneTrainingConfig(Section):
     seed: int = Field(0, ge=0, description="Fixes split, weights of the head, order of batches and dropout.")
     batch_size: Positive = Field(32, description="Texts in a batch; those of similar length go together.")
     epochs: Positive = Field(
-        5, description="Most epochs; the rate falls to 0 over them. Fewer than 3,000 texts want 15 or more."
+        5, description="Most epochs; the rate falls to 0 over them. With a random head small sets want 15 or more."
     )
-    patience: Positive = Field(2, description="Epochs without a better dev macro-F1 before it stops.")
+    patience: Positive = Field(5, description="Epochs without a better dev macro-F1 before it stops.")
+    head: Literal["probe", "random"] = Field(
+        "probe", description="What the classifier starts as; probe: logistic regression on the frozen encoder."
+    )
+    probe_penalty: float = Field(
+        100.0,
+        ge=0,
+        description="Penalty of the probe's squared weights against the sum of its losses (1/C in scikit-learn's "
+        "terms). One that fits few texts perfectly leaves fine-tuning nothing to learn.",
+    )
     lr: float = Field(1e-4, gt=0, description="Peak learning rate of the last layer (AdamW).")
-    head_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the classifier, which starts from nothing.")
+    head_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the classifier.")
     layer_decay: float = Field(
         0.95, gt=0, le=1, description="Each layer below learns this much slower; embeddings slowest."
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -67,6 +68,12 @@ class LMTeacher(nn.Module):
         """Return logits ``[B, C]`` of representations ``[B, d]``."""
         logits: Tensor = self.head(functional.dropout(representation, self.dropout, self.training))
         return logits
+
+    @torch.no_grad()
+    def set_head(self, weight: Tensor, bias: Tensor) -> None:
+        """Take weights ``[C, d]`` and bias ``[C]`` of a linear classifier of representations."""
+        self.head.weight.copy_(weight)
+        self.head.bias.copy_(bias)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return logits ``[B, C]`` of token ids ``[B, T]``."""

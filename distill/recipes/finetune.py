@@ -1,13 +1,13 @@
 """Fine-tuning a pretrained language model on labels: the teacher of :mod:`distill.recipes.lm_layers`.
 
-One run, top to bottom: read the corpus, put a linear head on the encoder, train all of it (each layer
-slower than the one above: Howard and Ruder 2018, arXiv:1801.06146), keep the weights that are best on
-the development set, and look at the test set once, at the end. Keys and defaults: ``distill/lm/recipe.py``.
+One run, top to bottom: read the corpus, put a linear head on the encoder, fit the head alone, train all of it (each
+layer slower than the one above: Howard and Ruder 2018, arXiv:1801.06146), keep the weights that are best on the
+development set, and look at the test set once, at the end. Keys and defaults: ``distill/lm/recipe.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
 from distill.lm.folder import read_tokenizer_and_encoder, save_finetuned
+from distill.lm.probe import fit_probe
 from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
 from distill.lm.tokens import LMTokenizer
 from distill.models.lm_teacher import LMTeacher
@@ -61,7 +62,7 @@ def finetune(
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
         resume: go on where an interrupted run of the same recipe stopped; on the same machine the
             result is that of an uninterrupted run.
-        report: is told every event: each epoch and the final scores.
+        report: is told every event: the scores of the head alone, each epoch and the final scores.
 
     Returns:
         The ``final`` event: dev and test scores.
@@ -79,6 +80,8 @@ def finetune(
     training = Finetuning(recipe, run, choose_device(device), report)
     if resume:
         training.epochs.resume()
+    if recipe.training.head == "probe" and not training.epochs.done:
+        training.probe()
     training.epochs.train(training.learn, training.judge)
     return training.finish()
 
@@ -112,6 +115,14 @@ class Finetuning:
         self.journal = Journal(run, self.corpus.fingerprint, report)
         self.epochs = Epochs(self.journal, trainee, settings.epochs, settings.patience)
 
+    def probe(self) -> None:
+        """Fit the head alone: logistic regression on what the encoder gives for the training texts."""
+        features = self._apply(self.teacher.encode, self.train_set, self.teacher.width).to(self.device)
+        labels, settings = self.train_set.labels.to(self.device), self.recipe.training
+        classes = len(self.corpus.labels)
+        self.teacher.set_head(*fit_probe(features, labels, classes, settings.probe_penalty, self.label_loss))
+        self.journal.tell({"event": "probe", "dev": self.judge()})
+
     def learn(self) -> dict[str, float]:
         """Train for one epoch and return the mean loss."""
         means = Means()
@@ -119,7 +130,7 @@ class Finetuning:
         for rows in shuffled_rows(self.train_set.lengths, self.recipe.training.batch_size):
             labels = self.train_set.labels[rows].to(self.device)
             with self._precision():
-                loss = self.label_loss(self._logits(self.train_set, rows), labels)
+                loss = self.label_loss(self.teacher(*self._batch(self.train_set, rows)).float(), labels)
             self.trainee.step(loss)
             means.add(len(rows), {"labels": loss})
         return means.values()
@@ -146,20 +157,23 @@ class Finetuning:
         self.journal.finish(final, environment(seed, self.device, self.corpus, seconds))
         return final
 
-    @torch.no_grad()
     def predict(self, examples: Split) -> Tensor:
         """Return logits ``[n, C]`` on the CPU, in the order of the examples."""
+        return self._apply(self.teacher, examples, len(self.corpus.labels))
+
+    @torch.no_grad()
+    def _apply(self, network: Callable[[Tensor, Tensor], Tensor], examples: Split, width: int) -> Tensor:
+        """Return ``[n, width]`` on the CPU: what ``network`` gives for token ids and mask, without dropout."""
         self.teacher.eval()
-        logits = torch.empty(len(examples.ids), len(self.corpus.labels))
+        outputs = torch.empty(len(examples.ids), width)
         for rows in rows_by_length(examples.lengths, _EVALUATION_BATCH):
             with self._precision():
-                logits[rows] = self._logits(examples, rows).cpu()
-        return logits
+                outputs[rows] = network(*self._batch(examples, rows)).float().cpu()
+        return outputs
 
-    def _logits(self, examples: Split, rows: Sequence[int]) -> Tensor:
+    def _batch(self, examples: Split, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         ids, mask = self.tokenizer.pad([examples.ids[row] for row in rows])
-        logits: Tensor = self.teacher(ids.to(self.device), mask.to(self.device))
-        return logits.float()
+        return ids.to(self.device), mask.to(self.device)
 
     def _precision(self) -> torch.autocast:
         return mixed_precision(self.device, self.recipe.training.precision)
