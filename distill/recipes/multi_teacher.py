@@ -98,14 +98,15 @@ class MultiTeacher:
 
         torch.manual_seed(settings.seed)
         self.student = Student(recipe.student, self.tokenizer.size, len(corpus.labels)).to(device)
-        self.trainee = self._trainee(settings.epochs * -(-len(labelled) // settings.batch_size))
+        self.trainee = self._trainee(settings.epochs * self._passes * self._steps)
         self.epochs = Epochs(self.journal, self.trainee, settings.epochs, settings.patience)
 
     def learn(self) -> dict[str, float]:
         """Train for one epoch over the labelled texts, and as many batches of others, and return the mean losses."""
-        settings, means = self.recipe.training, Means()
+        lengths, means = [len(ids) for ids in self.labelled], Means()
         self.student.train()
-        steps = shuffled_rows([len(ids) for ids in self.labelled], settings.batch_size)
+        size = self.recipe.training.batch_size
+        steps = [rows for _ in range(self._passes) for rows in shuffled_rows(lengths, size)]
         others = self._batches_of_others(len(steps))
         for rows in steps:
             parts = self._losses_of_labelled(rows)
@@ -145,6 +146,16 @@ class MultiTeacher:
             report({"event": "teacher", "texts": done, "of": len(texts)})
 
         return cached_answers(folder, self.teachers, texts, asked)
+
+    @property
+    def _steps(self) -> int:
+        """Number of batches of labelled texts."""
+        return -(-len(self.labelled) // self.recipe.training.batch_size)
+
+    @property
+    def _passes(self) -> int:
+        """How often a labelled text comes in an epoch."""
+        return -(-self.recipe.training.epoch_steps // self._steps)
 
     def _trainee(self, steps: int) -> Trainee:
         settings = self.recipe.training

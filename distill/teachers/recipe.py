@@ -45,6 +45,9 @@ class MultiTeacherTrainingConfig(Section):
     batch_size: Positive = Field(32, description="Labelled texts in a step.")
     unlabelled_batch_size: Positive = Field(96, description="Other texts in a step, if there are any.")
     epochs: Positive = Field(24, description="Most epochs over the labelled texts; the rate falls to 0 over them.")
+    epoch_steps: Positive = Field(
+        150, description="Fewest steps of an epoch: few labelled texts come several times in it, with ever other texts."
+    )
     patience: Positive = Field(24, description="Epochs without a better dev macro-F1 before it stops.")
     lr: float = Field(1e-3, gt=0, description="Peak learning rate (AdamW).")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay.")

@@ -108,10 +108,26 @@ def test_losses_of_four_steps(
 
 
 FOUR_STEPS = {
-    "labels": [1.07924, 0.96658, 1.02037, 0.89982],
-    "answers": [0.14675, 0.0791, 0.10024, 0.06465],
-    "others": [0.10942, 0.03294, 0.0624, 0.05042],
+    "labels": [1.07924, 0.95673, 1.0156, 0.84924],
+    "answers": [0.36639, 0.26485, 0.29574, 0.247],
+    "others": [0.2334, 0.06845, 0.10221, 0.05968],
 }
+
+
+def test_few_labelled_texts_come_several_times_in_an_epoch(
+    data: Path, folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    losses = MultiTeacher._losses_of_labelled
+
+    def record(self: MultiTeacher, rows: list[int]) -> dict[str, torch.Tensor]:
+        seen.extend(rows)
+        return losses(self, rows)
+
+    monkeypatch.setattr(MultiTeacher, "_losses_of_labelled", record)
+    recipe = tiny_multi_teacher(data, folders, "training.epochs=1", "training.epoch_steps=8")
+    train(recipe, tmp_path / "run", "cpu")
+    assert sorted(seen) == sorted(2 * list(range(54)))  # seven steps are too few, so there are fourteen
 
 
 def test_without_other_texts_labels_and_answers_remain(data: Path, folders: tuple[Path, Path], tmp_path: Path) -> None:

@@ -28,5 +28,6 @@ def tiny_multi_teacher(data: Path, teachers: Sequence[Path], *overrides: str) ->
         "teachers.dictionary_words=60",
         "teachers.replaced_words=40",
         "training.unlabelled_batch_size=16",
+        "training.epoch_steps=1",
     ]
     return read_recipe_of(MultiTeacherRecipe, None, [*given, *SMALL_STUDENT, *overrides])
