@@ -19,6 +19,7 @@ from sklearn.metrics import f1_score
 from benchmarks.accuracy_report import SVM, markdown
 from benchmarks.class_report import class_markdown
 from benchmarks.classifiers import PEERS
+from benchmarks.few_labels import few_labels, name_with
 from benchmarks.methods import FULL, INT8, METHODS, SIZE_ROWS, scores_on_test, served, trained
 from benchmarks.scores import Score, Scores
 from benchmarks.textcnn import text_cnn
@@ -41,6 +42,9 @@ _BY_CLASS = (INT8, SVM)
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
 @click.option("--row", "rows", multiple=True, metavar="NAME", help="Only this row, peer or method.  [default: all]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of every method of ours.")
+@click.option(
+    "--label-share", default=1.0, type=click.FloatRange(0, 1, min_open=True), help="Keep this share of train's labels."
+)
 @click.option("--sizes", is_flag=True, help="Students of other sizes too; that of 6 × 384 takes long without a GPU.")
 @click.option(
     "--again", is_flag=True, help="Measure rows that are kept too; runs in the folder of --work are not trained anew."
@@ -55,6 +59,7 @@ def command(
     seeds: int,
     rows: Sequence[str],
     settings: Sequence[str],
+    label_share: float,
     sizes: bool,
     again: bool,
     work: Path,
@@ -66,12 +71,12 @@ def command(
     Without --data, only tables and picture are made again. A set in one file is split anew for each seed.
     """
     scores = Scores(out / "accuracy.json")
-    for name, _, path in (one.partition("=") for one in sets):
+    for one in sets:
         for seed in range(seeds):
-            study = Study(name, path, seed, read_corpus(DataConfig(path=path), seed), scores, again)
+            study = begin(one, seed, label_share, work, scores, again=again)
             for row in rows or [*ROWS, *METHODS, *(SIZE_ROWS if sizes else ())]:
-                if again or not scores.has(name, row, seed):
-                    click.echo(f"... {name}, seed {seed}, {row}", err=True)
+                if again or not study.has(row):
+                    click.echo(f"... {study.name}, seed {seed}, {row}", err=True)
                     study.measure(row, work, settings)
     write_report(scores, latency, out)
 
@@ -96,7 +101,10 @@ def write_report(scores: Scores, latency: Path, out: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One set and one seed; what is measured goes to ``scores``, ``again`` in place of what is there."""
+    """One set and one seed; what is measured goes to ``scores``, ``again`` in place of what is there.
+
+    ``unlabelled`` are files of the texts of train whose labels were taken away.
+    """
 
     name: str
     path: str
@@ -104,6 +112,11 @@ class Study:
     corpus: Corpus
     scores: Scores
     again: bool = False
+    unlabelled: tuple[Path, ...] = ()
+
+    def has(self, row: str) -> bool:
+        """Return whether the score of a row is kept."""
+        return self.scores.has(self.name, row, self.seed)
 
     def measure(self, row: str, work: Path, settings: Sequence[str]) -> None:
         """Train a peer or one of our methods, and score test."""
@@ -138,8 +151,29 @@ class Study:
         return Score(self.name, row, self.seed, scored["accuracy"], scored["macro_f1"], fingerprint, told)
 
     def _keep(self, found: Score) -> None:
-        if self.again or not self.scores.has(found.data, found.row, found.seed):
+        if self.again or not self.has(found.row):
             self.scores.add(found)
+
+
+def begin(named: str, seed: int, label_share: float, work: Path, scores: Scores, *, again: bool = False) -> Study:
+    """Return the study of one set and seed, with a share of the labels of train, which is drawn by the seed.
+
+    Args:
+        named: ``NAME=PATH``.
+        seed: of the draw, of the split of a set in one file, and of training.
+        label_share: what stays of the labels of train; with 1 the set is as it is.
+        work: where the set with fewer labels is written.
+        scores: where scores are kept.
+        again: also where there is one.
+    """
+    name, _, path = named.partition("=")
+    corpus = read_corpus(DataConfig(path=path), seed)
+    if label_share == 1.0:
+        return Study(name, path, seed, corpus, scores, again)
+    folder = work / f"labels-{label_share:g}-{seed}-{corpus.fingerprint[:16]}"
+    few = few_labels(corpus, label_share, seed, folder)
+    name, path = name_with(name, label_share), str(few.data)
+    return Study(name, path, seed, read_corpus(DataConfig(path=path), seed), scores, again, (few.unlabelled,))
 
 
 def score(corpus: Corpus, answers: Sequence[str]) -> dict[str, float]:

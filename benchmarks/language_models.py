@@ -12,13 +12,12 @@ from pathlib import Path
 
 import click
 
-from benchmarks.accuracy import RESULTS, Study, write_report
+from benchmarks.accuracy import RESULTS, Study, begin, write_report
 from benchmarks.chain_rows import INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW, TOGETHER_ROW
 from benchmarks.methods import FULL, INT8, run_key, served, trained
 from benchmarks.scores import Scores
-from distill.corpus import read_corpus
 from distill.lm.recipe import FinetuneRecipe
-from distill.recipe import BaseRecipe, DataConfig, read_recipe_of
+from distill.recipe import BaseRecipe, read_recipe_of
 from distill.recipes import finetune, multi_teacher
 from distill.run_folder import RunFolder
 from distill.teachers.recipe import MultiTeacherRecipe
@@ -35,6 +34,12 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
 @click.option(
     "--unlabelled", type=click.Path(exists=True), multiple=True, help="Texts without labels, for the student."
 )
+@click.option(
+    "--label-share",
+    default=1.0,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Keep this share of train's labels; the student reads the other texts without.",
+)
 @click.option("--plain", is_flag=True, help="The student without made texts too.")
 @click.option("--lm-set", "lm_settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of fine-tuning.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of the students.")
@@ -45,6 +50,7 @@ def command(
     sets: Sequence[str],
     seeds: int,
     unlabelled: Sequence[str],
+    label_share: float,
     plain: bool,
     lm_settings: Sequence[str],
     settings: Sequence[str],
@@ -53,12 +59,13 @@ def command(
 ) -> None:
     """Train the chain on every set with every seed, score test once each, and make the tables again."""
     scores = Scores(out / "accuracy.json")
-    for name, _, path in (one.partition("=") for one in sets):
+    for one in sets:
         for seed in range(seeds):
-            study = Study(name, path, seed, read_corpus(DataConfig(path=path), seed), scores)
-            if not scores.has(name, INT8_ROW, seed) or (plain and not scores.has(name, PLAIN_ROW, seed)):
-                click.echo(f"... {name}, seed {seed}", err=True)
-                _measure(study, lm, lm_settings, [*_texts(unlabelled), *settings], work, plain=plain)
+            study = begin(one, seed, label_share, work, scores)
+            if not study.has(INT8_ROW) or (plain and not study.has(PLAIN_ROW)):
+                click.echo(f"... {study.name}, seed {seed}", err=True)
+                texts = _texts([*study.unlabelled, *unlabelled])
+                _measure(study, lm, lm_settings, [*texts, *settings], work, plain=plain)
     write_report(scores, RESULTS / "latency.json", out)
 
 
@@ -99,7 +106,7 @@ def _taught(overrides: Sequence[str], data: str, seed: int, work: Path) -> RunFo
     return run
 
 
-def _texts(unlabelled: Sequence[str]) -> list[str]:
+def _texts(unlabelled: Sequence[Path | str]) -> list[str]:
     return [f"data.unlabelled={json.dumps([str(Path(one).resolve()) for one in unlabelled])}"]
 
 

@@ -24,6 +24,7 @@ def test_the_chain_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest
     names.write_text("氯化钠\n氯化钾\n", encoding="utf-8")
     monkeypatch.setattr("benchmarks.language_models.trained", _short_full_method)
     arguments = ["--lm", lm, "--data", f"tiny={data}", "--seeds", "1", "--unlabelled", names, "--plain"]
+    arguments += ["--label-share", "0.5"]
     arguments += [word for key in SMALL_FINETUNE for word in ("--lm-set", key)]
     arguments += [word for key in (*SMALL_STUDENT, *MADE) for word in ("--set", key)]
     arguments += ["--work", tmp_path / "work", "--out", tmp_path]
@@ -32,6 +33,7 @@ def test_the_chain_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest
         assert told.exit_code == 0, told.output
     scores = Scores(tmp_path / "accuracy.json")
     rows = [score.row for score in scores.all]
+    assert {score.data for score in scores.all} == {"tiny, 50 % of the labels"}
     assert sorted(set(rows)) == sorted(rows)
     assert {LM_ROW, TOGETHER_ROW, STUDENT_ROW, PLAIN_ROW} <= set(rows) <= {*_ROWS}
     assert FULL not in rows

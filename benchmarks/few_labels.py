@@ -1,0 +1,69 @@
+"""A set whose train loses most of its labels: plants have labelled five hundred texts more often than five thousand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from distill.corpus import Corpus, Example
+from runtime.files import write_text
+
+
+class FewLabels(NamedTuple):
+    """What was written.
+
+    Attributes:
+        data: folder of train, dev and test; dev and test are whole.
+        unlabelled: the texts of train without their labels, one a line.
+    """
+
+    data: Path
+    unlabelled: Path
+
+
+def few_labels(corpus: Corpus, share: float, seed: int, folder: Path) -> FewLabels:
+    """Write ``corpus`` with a share of the labels of train, drawn by ``seed`` in each class, at least one of each.
+
+    Args:
+        corpus: the whole set.
+        share: of the labels that stay, above 0 and at most 1.
+        seed: of the draw.
+        folder: to write to; another draw wants another folder.
+    """
+    kept = drawn(corpus.train, share, seed)
+    for name, examples in (("train", kept), ("dev", corpus.dev), ("test", corpus.test)):
+        write_text(folder / "data" / f"{name}.csv", _csv(examples))
+    chosen = set(kept)
+    rest = (" ".join(example.text.split()) for example in corpus.train if example not in chosen)
+    write_text(folder / "unlabelled.txt", "".join(f"{text}\n" for text in rest))
+    return FewLabels(folder / "data", folder / "unlabelled.txt")
+
+
+def drawn(examples: Iterable[Example], share: float, seed: int) -> list[Example]:
+    """Return a share of the examples of each class, at least one, drawn by ``seed``."""
+    by_class: dict[str, list[Example]] = {}
+    for example in examples:
+        by_class.setdefault(example.label, []).append(example)
+    draw = random.Random(seed)
+    return [
+        example
+        for label in sorted(by_class)
+        for example in draw.sample(by_class[label], max(1, round(share * len(by_class[label]))))
+    ]
+
+
+def name_with(name: str, share: float) -> str:
+    """Return the name of the set in tables."""
+    return name if share == 1.0 else f"{name}, {100 * share:g} % of the labels"
+
+
+def _csv(examples: Iterable[Example]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(
+        [("text", "label"), *((example.text, example.label) for example in examples)]
+    )
+    return stream.getvalue()
