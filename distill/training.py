@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -90,6 +91,24 @@ def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
         raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
     elif read_recipe_of(type(recipe), run.path / "recipe.toml") != recipe:
         raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
+
+
+def refuse_other_data(teacher: Path, learned: str, data: str) -> None:
+    """Refuse a teacher that may have learned labels of dev or test.
+
+    Args:
+        teacher: its folder.
+        learned: fingerprint of the corpus that it learned.
+        data: fingerprint of the corpus that it is to teach.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    if learned != data:
+        raise ConfigError(
+            f"{teacher} learned other data, or data split by another seed: it may know labels of dev and test; "
+            "give all runs the same data and training.seed"
+        )
 
 
 def _left_before_it_began(run: RunFolder, kind: type[BaseRecipe]) -> bool:

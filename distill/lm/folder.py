@@ -22,6 +22,7 @@ from distill.lm.recipe import FinetuneRecipe, LanguageModelConfig
 from distill.lm.tokens import LMTokenizer
 from distill.models.lm_teacher import LMTeacher, load_encoder, longest_sequence
 from distill.run_folder import RunFolder
+from distill.training import refuse_other_data
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path, write_bytes
 
@@ -123,23 +124,10 @@ def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
     # What pretraining wrote has a recipe too, beside the config.json of an ordinary Hugging Face folder.
     if (path / "recipe.toml").is_file() and not (path / "config.json").is_file():
         finetuned = read_finetuned(path, max_len)
-        refuse_other_data(finetuned, data_fingerprint, str(path))
+        refuse_other_data(path, finetuned.data_fingerprint, data_fingerprint)
         return FrozenLM(finetuned.teacher.encoder, finetuned.tokenizer, finetuned.sha256)
     tokenizer, encoder = read_tokenizer_and_encoder(LanguageModelConfig(max_len=max_len), path, "--set teacher.lm=")
     return FrozenLM(encoder.eval(), tokenizer, _sha256(encoder))
-
-
-def refuse_other_data(finetuned: FinetunedLM, data_fingerprint: str, folder: str) -> None:
-    """Refuse a language model that may have learned the labels of dev or test.
-
-    Raises:
-        ConfigError: it was fine-tuned on a corpus of another fingerprint.
-    """
-    if finetuned.data_fingerprint != data_fingerprint:
-        raise ConfigError(
-            f"{folder} was fine-tuned on other data, or split by another seed: it may know labels of dev and test; "
-            "give both runs the same data and training.seed"
-        )
 
 
 def _sha256(model: nn.Module) -> str:

@@ -24,7 +24,7 @@ from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
 from distill.lm.carry_over import carry_over, character_vectors, fit
-from distill.lm.folder import read_finetuned, refuse_other_data
+from distill.lm.folder import read_finetuned
 from distill.lm.recipe import LayersConfig, LayersRecipe
 from distill.lm.teacher_cache import Targets, cached, teacher_logits
 from distill.losses import attention_loss, distillation_loss, hidden_loss, mean_loss, representation_loss
@@ -32,7 +32,7 @@ from distill.models.student import Student
 from distill.models.student_layers import StudentLayers, watch
 from distill.run_folder import RunFolder
 from distill.taught_student import close, judge
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision
+from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, refuse_other_data
 from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
 from runtime.errors import ConfigError
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer
@@ -87,7 +87,7 @@ class LayerDistillation:
         self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
         self.corpus = read_corpus(recipe.data, settings.seed)
         self.finetuned = read_finetuned(Path(recipe.lm_layers.teacher), recipe.student.max_len)
-        refuse_other_data(self.finetuned, self.corpus.fingerprint, recipe.lm_layers.teacher)
+        refuse_other_data(Path(recipe.lm_layers.teacher), self.finetuned.data_fingerprint, self.corpus.fingerprint)
         labelled = [example.text for example in self.corpus.train]
         texts = [*labelled, *unlabelled_texts(recipe.data, self.corpus)]
         self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)

@@ -87,7 +87,7 @@ class MultiTeacher:
     def __init__(self, recipe: MultiTeacherRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
         self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
         self.corpus = corpus = read_corpus(recipe.data, settings.seed)
-        self.teachers = Teachers(recipe.teachers.folders, corpus.fingerprint, corpus.labels, device)
+        self.teachers = Teachers(recipe.teachers.folders, corpus.fingerprint, device)
         labelled = [example.text for example in corpus.train]
         others = list(self._other_texts(labelled))
         self.tokenizer = CharTokenizer.from_texts([*labelled, *others], recipe.student.max_len)

@@ -22,6 +22,7 @@ from distill.models.gnn_teacher import GNNTeacher
 from distill.predict import student_logits
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
+from distill.training import refuse_other_data
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path
 
@@ -39,7 +40,6 @@ class Teachers:
     Args:
         folders: as ``gm-distill finetune`` and ``gm-distill run`` wrote them.
         data_fingerprint: of the corpus that the student learns.
-        labels: its classes.
         device: where the networks compute.
 
     Attributes:
@@ -51,13 +51,10 @@ class Teachers:
         DataError: one is no such folder, or a part is missing or damaged.
     """
 
-    def __init__(
-        self, folders: Sequence[str], data_fingerprint: str, labels: Sequence[str], device: torch.device
-    ) -> None:
+    def __init__(self, folders: Sequence[str], data_fingerprint: str, device: torch.device) -> None:
         self.voters: list[list[Answers]] = []
         for folder in map(Path, folders):
-            _refuse_other_data(RunFolder(folder), data_fingerprint, labels)
-            self.voters.append(_networks(folder, device))
+            self.voters.append(_networks(folder, data_fingerprint, device))
         self.sha256 = _sha256([Path(folder) for folder in folders])
 
     def answer(self, texts: Sequence[str]) -> Tensor:
@@ -105,10 +102,11 @@ def _sha256(folders: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _networks(folder: Path, device: torch.device) -> list[Answers]:
-    """Return the networks of one folder."""
+def _networks(folder: Path, data_fingerprint: str, device: torch.device) -> list[Answers]:
+    """Return the networks of one folder, unless it learned other data."""
     run = RunFolder(folder)
-    recipe = run.recipe()
+    recipe = run.recipe()  # First: it says best that a folder is none of ours.
+    refuse_other_data(folder, str(run.environment()["data_fingerprint"]), data_fingerprint)
     if isinstance(recipe, FinetuneRecipe):
         finetuned = read_finetuned(folder, recipe.lm.max_len)
         return [lambda texts: teacher_logits(finetuned, texts, device)]
@@ -152,15 +150,6 @@ def _language_model(run: RunFolder, recipe: Recipe) -> FrozenLM:
             "or run where it was trained"
         )
     return lm
-
-
-def _refuse_other_data(run: RunFolder, data_fingerprint: str, labels: Sequence[str]) -> None:
-    run.recipe()  # says first, and better, that a folder is none of ours
-    if run.environment()["data_fingerprint"] != data_fingerprint or run.labels() != tuple(labels):
-        raise ConfigError(
-            f"{run.path} learned other data, or data split by another seed: it may know labels of dev and test; "
-            "give all runs the same data and training.seed"
-        )
 
 
 def _read(path: Path) -> Tensor:

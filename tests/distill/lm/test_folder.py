@@ -50,7 +50,7 @@ def test_one_that_pretraining_wrote_is_an_ordinary_encoder(lm: Path, tmp_path: P
 
 
 def test_one_of_other_data_may_know_the_labels_and_is_refused(teacher: Path) -> None:
-    with pytest.raises(ConfigError, match=r"labels of dev and test; give both runs the same data"):
+    with pytest.raises(ConfigError, match=r"labels of dev and test; give all runs the same data"):
         read_frozen(teacher, "other data", 16)
     with pytest.raises(ConfigError, match="labels of dev and test"):
         read_frozen(teacher / "encoder", "other data", 16)

@@ -37,7 +37,7 @@ def corpus(data: Path) -> Corpus:
 
 
 def teachers(corpus: Corpus, *folders: Path) -> Teachers:
-    return Teachers([str(folder) for folder in folders], corpus.fingerprint, corpus.labels, CPU)
+    return Teachers([str(folder) for folder in folders], corpus.fingerprint, CPU)
 
 
 def test_a_language_model_alone_answers_as_it_does(folders: tuple[Path, Path], corpus: Corpus) -> None:
@@ -57,7 +57,7 @@ def test_each_folder_has_one_vote_that_the_networks_of_a_run_share(folders: tupl
 
 def test_the_graph_network_of_a_run_scores_as_the_run_said(folders: tuple[Path, Path], corpus: Corpus) -> None:
     run = RunFolder(folders[1])
-    together = Teachers([str(folders[1])], corpus.fingerprint, corpus.labels, CPU)
+    together = Teachers([str(folders[1])], corpus.fingerprint, CPU)
     by_graph = together.voters[0][1]([example.text for example in corpus.test]).argmax(1)
     truth = torch.tensor([corpus.labels.index(example.label) for example in corpus.test])
     said = run.metrics()[-1]["test"]["teacher"]["accuracy"]
