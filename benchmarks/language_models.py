@@ -14,14 +14,12 @@ import click
 
 from benchmarks.accuracy import RESULTS, Study, begin, write_report
 from benchmarks.chain_rows import INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW, TOGETHER_ROW
-from benchmarks.methods import FULL, INT8, run_key, served, trained
+from benchmarks.methods import FULL, INT8, data_and_seed, finished, served, trained
 from benchmarks.scores import Scores
 from distill.lm.recipe import FinetuneRecipe
-from distill.recipe import BaseRecipe, read_recipe_of
+from distill.recipe import read_recipe_of
 from distill.recipes import finetune, multi_teacher
-from distill.run_folder import RunFolder
 from distill.teachers.recipe import MultiTeacherRecipe
-from distill.training import Event
 from runtime.command import run_command
 
 _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
@@ -73,13 +71,15 @@ def _measure(
     study: Study, lm: Path, lm_settings: Sequence[str], settings: Sequence[str], work: Path, *, plain: bool
 ) -> None:
     """Train the chain on one set with one seed, and keep what each of its models scores on test."""
-    teacher = _finetuned(lm, study.path, study.seed, work, lm_settings)
+    common, encoder = data_and_seed(study.path, study.seed), f"lm.folder={json.dumps(str(lm.resolve()))}"
+    teacher = finished(read_recipe_of(FinetuneRecipe, None, [encoder, *common, *lm_settings]), work, finetune.finetune)
     study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, lm_settings)
     mutual = trained(FULL, study.path, study.seed, work, ())
-    folders = json.dumps([str(teacher.path), str(mutual.path.resolve())])
+    folders = json.dumps([str(teacher.path), str(mutual.path)])
     rows: dict[str, tuple[str, ...]] = {STUDENT_ROW: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
     for row, made in rows.items():
-        student = _taught([f"teachers.folders={folders}", *made, *settings], study.path, study.seed, work)
+        chosen = [*common, f"teachers.folders={folders}", *made, *settings]
+        student = finished(read_recipe_of(MultiTeacherRecipe, None, chosen), work, multi_teacher.train)
         final = student.metrics()[-1]["test"]
         study.keep_scores({TOGETHER_ROW: final["teachers"], row: final["student"]}, settings)
         answers = served(student, study.corpus.test) if row == STUDENT_ROW else {}
@@ -87,43 +87,8 @@ def _measure(
             study.keep_answers(INT8_ROW, answers[INT8], settings)
 
 
-def _finetuned(lm: Path, data: str, seed: int, work: Path, settings: Sequence[str]) -> RunFolder:
-    """Return the folder in ``work`` of the fine-tuned language model, which is made if need be."""
-    chosen = [f"lm.folder={json.dumps(str(lm.resolve()))}", *_common(data, seed), *settings]
-    recipe = read_recipe_of(FinetuneRecipe, None, chosen)
-    run = _folder(recipe, work)
-    if not (run.path / "environment.json").exists():
-        finetune.finetune(recipe, run.path, resume=run.path.exists(), report=_say)
-    return run
-
-
-def _taught(overrides: Sequence[str], data: str, seed: int, work: Path) -> RunFolder:
-    """Return the folder in ``work`` of a student of several teachers, which is trained if need be."""
-    recipe = read_recipe_of(MultiTeacherRecipe, None, [*_common(data, seed), *overrides])
-    run = _folder(recipe, work)
-    if not (run.path / "environment.json").exists():
-        multi_teacher.train(recipe, run.path, resume=run.path.exists(), report=_say)
-    return run
-
-
 def _texts(unlabelled: Sequence[Path | str]) -> list[str]:
     return [f"data.unlabelled={json.dumps([str(Path(one).resolve()) for one in unlabelled])}"]
-
-
-def _common(data: str, seed: int) -> list[str]:
-    path = str(Path(data).resolve()) if data else ""
-    return [f"data.path={json.dumps(path)}", f"training.seed={seed}"]
-
-
-def _folder(recipe: BaseRecipe, work: Path) -> RunFolder:
-    return RunFolder((work / run_key(recipe)).resolve())
-
-
-def _say(event: Event) -> None:
-    if event["event"] == "teacher":
-        click.echo(f"... asked about {event['texts']} of {event['of']} texts", err=True)
-    if event["event"] == "final":
-        click.echo(f"... trained: {event['test']}", err=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import click
 
@@ -15,6 +16,7 @@ from distill.predict import student_logits
 from distill.recipe import BaseRecipe, read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import RunFolder
+from distill.training import Event, Report
 from export.options import Options
 from export.pipeline import export_run
 from runtime import Classifier, ParityError
@@ -43,6 +45,16 @@ SIZE_ROWS = {size.row: size.settings for size in SIZES}
 _PARTS = {"teacher": "GNN teacher", "initial_student": "student after initial training", "student": FULL}
 
 
+_Recipe = TypeVar("_Recipe", bound=BaseRecipe, contravariant=True)
+
+
+class _Train(Protocol[_Recipe]):
+    """The main function of a recipe."""
+
+    def __call__(self, recipe: _Recipe, out: Path, /, *, resume: bool, report: Report) -> object:
+        """Train by ``recipe`` and leave a run folder in ``out``."""
+
+
 def trained(row: str, data: str, seed: int, work: Path, settings: Sequence[str]) -> RunFolder:
     """Train a method of :data:`METHODS` or :data:`SIZE_ROWS`, or go on with it, in a folder of ``work``.
 
@@ -53,13 +65,21 @@ def trained(row: str, data: str, seed: int, work: Path, settings: Sequence[str])
         work: keeps run folders, so that a study which was stopped goes on.
         settings: further overrides of the recipe, for every method alike.
     """
+    recipe = read_recipe(None, [*data_and_seed(data, seed), *(METHODS | SIZE_ROWS)[row], *settings])
+    return finished(recipe, work, train)
+
+
+def data_and_seed(data: str, seed: int) -> list[str]:
+    """Return the overrides that every recipe of a study has; no path means the example set."""
     path = str(Path(data).resolve()) if data else ""
-    chosen = [f'data.path="{path}"', f"training.seed={seed}", *(METHODS | SIZE_ROWS)[row], *settings]
-    recipe = read_recipe(None, chosen)
-    out = work / run_key(recipe)
-    run = RunFolder(out)
-    if not (out / "environment.json").exists():
-        train(recipe, out, resume=out.exists(), report=_say)
+    return [f"data.path={json.dumps(path)}", f"training.seed={seed}"]
+
+
+def finished(recipe: _Recipe, work: Path, train: _Train[_Recipe]) -> RunFolder:
+    """Return the folder in ``work`` of the run by ``recipe``; ``train`` makes it, or goes on with it, if need be."""
+    run = RunFolder((work / run_key(recipe)).resolve())
+    if not (run.path / "environment.json").exists():
+        train(recipe, run.path, resume=run.path.exists(), report=_say)
     return run
 
 
@@ -114,6 +134,8 @@ def _labels(bundle: Path, texts: Sequence[str], *, cascade: bool) -> list[str]:
         return [prediction.label for prediction in classifier.classify_many(texts)]
 
 
-def _say(event: dict[str, object]) -> None:
+def _say(event: Event) -> None:
+    if event["event"] == "teacher":
+        click.echo(f"... asked about {event['texts']} of {event['of']} texts", err=True)
     if event["event"] == "final":
         click.echo(f"... trained: {event['test']}", err=True)
