@@ -1,14 +1,20 @@
 """What all tests of training share."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from distill import cli
 from tests.distill.tiny import write_tiny_data
 from tests.threads import one_thread  # noqa: F401 - pytest finds the fixture here
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +30,23 @@ def lm(data: Path) -> Path:
     from tests.distill.tiny_lm import write_tiny_lm
 
     return write_tiny_lm(data.parent / "lm", data)
+
+
+@pytest.fixture
+def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The losses of all steps that a network has taken, as they come."""
+    # Imported here, as above: it brings torch.
+    from distill.learner import Trainee
+
+    taken: list[float] = []
+    step = Trainee.step
+
+    def record(self: Trainee, loss: Tensor) -> None:
+        taken.append(float(loss.detach()))
+        step(self, loss)
+
+    monkeypatch.setattr(Trainee, "step", record)
+    return taken
 
 
 @pytest.fixture
