@@ -138,4 +138,4 @@ def _say(event: Event) -> None:
     if event["event"] == "teacher":
         click.echo(f"... asked about {event['texts']} of {event['of']} texts", err=True)
     if event["event"] == "final":
-        click.echo(f"... trained: {event['test']}", err=True)
+        click.echo(f"... trained: {event.get('test') or event['held_out']}", err=True)
