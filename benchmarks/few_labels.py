@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,27 +43,25 @@ def few_labels(corpus: Corpus, share: float, seed: int, folder: Path) -> FewLabe
     return FewLabels(folder / "data", folder / "unlabelled.txt")
 
 
-def drawn(examples: Iterable[Example], share: float, seed: int) -> list[Example]:
-    """Return a share of the examples of each class, at least one, drawn by ``seed``."""
+def drawn(examples: Sequence[Example], share: float, seed: int) -> list[Example]:
+    """Return a share of the examples of each class, at least one, drawn by ``seed``, in the order given."""
     by_class: dict[str, list[Example]] = {}
     for example in examples:
         by_class.setdefault(example.label, []).append(example)
-    draw = random.Random(seed)
-    return [
-        example
-        for label in sorted(by_class)
-        for example in draw.sample(by_class[label], max(1, round(share * len(by_class[label]))))
-    ]
+    draw, chosen = random.Random(seed), set[Example]()
+    for label in sorted(by_class):
+        chosen.update(draw.sample(by_class[label], max(1, round(share * len(by_class[label])))))
+    return [example for example in examples if example in chosen]
 
 
 def name_with(name: str, share: float) -> str:
-    """Return the name of the set in tables."""
-    return name if share == 1.0 else f"{name}, {100 * share:g} % of the labels"
+    """Return the name in tables of a set of fewer labels."""
+    return f"{name}, {100 * share:g} % of the labels"
 
 
 def _csv(examples: Iterable[Example]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(
+    csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(  # a bare \r would stay without quotes
         [("text", "label"), *((example.text, example.label) for example in examples)]
     )
     return stream.getvalue()

@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from distill.imbalance import LabelLoss
+from runtime.errors import ConfigError
 
 _MOST_STEPS = 200
-# Below any spread that a feature of a working encoder has.
-_SMALLEST_SPREAD = 1e-6
+# A feature that spreads less, beside its mean, is a constant and the rounding of it.
+_SMALLEST_SPREAD = 1e-5
 
 
 def fit_probe(
@@ -24,7 +25,7 @@ def fit_probe(
     """Return weights ``[C, d]`` and bias ``[C]`` of a logistic regression; they act on features as they are.
 
     It is fitted to features of mean 0 and deviation 1: those of sentence encoders share one large mean, beside which
-    what tells texts apart is small.
+    what tells texts apart is small. A feature that is the same for all texts has no say.
 
     Args:
         features: ``[n, d]``, on any device.
@@ -32,8 +33,14 @@ def fit_probe(
         classes: number C of classes.
         penalty: of half the squared weights, against the sum of the losses; 1/C in scikit-learn's terms.
         label_loss: mean loss of logits ``[n, C]``.
+
+    Raises:
+        ConfigError: a feature of a text is not a finite number.
     """
-    mean, spread = features.mean(0), features.std(0, correction=0).clamp_min(_SMALLEST_SPREAD)
+    if not features.isfinite().all():
+        raise ConfigError("the encoder gives values that are not finite numbers; name a sound one by lm.folder")
+    mean, spread = features.mean(0), features.std(0, correction=0)
+    spread = spread.masked_fill(spread <= _SMALLEST_SPREAD * mean.abs(), torch.inf)
     standard = (features - mean) / spread
     weight = features.new_zeros(classes, features.shape[1]).requires_grad_()
     bias = features.new_zeros(classes).requires_grad_()

@@ -30,7 +30,7 @@ class LanguageModelConfig(Section):
 class FinetuneTrainingConfig(Section):
     """Schedule and optimisation of a pretrained encoder."""
 
-    seed: int = Field(0, ge=0, description="Fixes split, weights of the head, order of batches and dropout.")
+    seed: int = Field(0, ge=0, description="Fixes split, order of batches, dropout and a random head.")
     batch_size: Positive = Field(32, description="Texts in a batch; those of similar length go together.")
     epochs: Positive = Field(
         5, description="Most epochs; the rate falls to 0 over them. With a random head small sets want 15 or more."
@@ -42,8 +42,9 @@ class FinetuneTrainingConfig(Section):
     probe_penalty: float = Field(
         100.0,
         ge=0,
+        allow_inf_nan=False,
         description="Penalty of the probe's squared weights against the sum of its losses (1/C in scikit-learn's "
-        "terms). One that fits few texts perfectly leaves fine-tuning nothing to learn.",
+        "terms). With a small one the probe fits few texts perfectly and leaves fine-tuning nothing to learn.",
     )
     lr: float = Field(1e-4, gt=0, description="Peak learning rate of the last layer (AdamW).")
     head_lr: float = Field(1e-3, gt=0, description="Peak learning rate of the classifier.")

@@ -65,8 +65,11 @@ class LMTeacher(nn.Module):
         return _mean(self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state, mask)
 
     def classify(self, representation: Tensor) -> Tensor:
-        """Return logits ``[B, C]`` of representations ``[B, d]``."""
-        logits: Tensor = self.head(functional.dropout(representation, self.dropout, self.training))
+        """Return logits ``[B, C]``, in float32, of representations ``[B, d]``."""
+        # A sentence encoder's features lie close together beside a large common mean, which bfloat16 may not resolve.
+        with torch.autocast(representation.device.type, enabled=False):
+            dropped = functional.dropout(representation.float(), self.dropout, self.training)
+            logits: Tensor = self.head(dropped)
         return logits
 
     @torch.no_grad()

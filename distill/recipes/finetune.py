@@ -121,7 +121,9 @@ class Finetuning:
         labels, settings = self.train_set.labels.to(self.device), self.recipe.training
         classes = len(self.corpus.labels)
         self.teacher.set_head(*fit_probe(features, labels, classes, settings.probe_penalty, self.label_loss))
-        self.journal.tell({"event": "probe", "dev": self.judge()})
+        dev = self.judge()
+        self.trainee.keep_if_better(dev["macro_f1"])
+        self.journal.tell({"event": "probe", "dev": dev})
 
     def learn(self) -> dict[str, float]:
         """Train for one epoch and return the mean loss."""

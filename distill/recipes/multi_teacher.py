@@ -10,7 +10,7 @@ development set are kept; the test set is looked at once, at the end. Keys and d
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -98,15 +98,14 @@ class MultiTeacher:
 
         torch.manual_seed(settings.seed)
         self.student = Student(recipe.student, self.tokenizer.size, len(corpus.labels)).to(device)
-        self.trainee = self._trainee(settings.epochs * self._passes * self._steps)
+        self.trainee = self._trainee(settings.epochs * self._epoch_steps)
         self.epochs = Epochs(self.journal, self.trainee, settings.epochs, settings.patience)
 
     def learn(self) -> dict[str, float]:
-        """Train for one epoch over the labelled texts, and as many batches of others, and return the mean losses."""
-        lengths, means = [len(ids) for ids in self.labelled], Means()
+        """Train for one epoch, each step on labelled and on other texts, and return the mean losses."""
+        means = Means()
         self.student.train()
-        size = self.recipe.training.batch_size
-        steps = [rows for _ in range(self._passes) for rows in shuffled_rows(lengths, size)]
+        steps = list(islice(self._batches_of_labelled(), self._epoch_steps))
         others = self._batches_of_others(len(steps))
         for rows in steps:
             parts = self._losses_of_labelled(rows)
@@ -148,14 +147,10 @@ class MultiTeacher:
         return cached_answers(folder, self.teachers, texts, asked)
 
     @property
-    def _steps(self) -> int:
-        """Number of batches of labelled texts."""
-        return -(-len(self.labelled) // self.recipe.training.batch_size)
-
-    @property
-    def _passes(self) -> int:
-        """How often a labelled text comes in an epoch."""
-        return -(-self.recipe.training.epoch_steps // self._steps)
+    def _epoch_steps(self) -> int:
+        """Number of batches in an epoch: all labelled texts once, or more than once where they are few."""
+        settings = self.recipe.training
+        return max(settings.epoch_steps, -(-len(self.labelled) // settings.batch_size))
 
     def _trainee(self, steps: int) -> Trainee:
         settings = self.recipe.training
@@ -163,6 +158,12 @@ class MultiTeacher:
         warmup = round(settings.warmup_share * steps)
         trainee.begin_cosine(settings.lr, settings.weight_decay, warmup, steps)
         return trainee
+
+    def _batches_of_labelled(self) -> Iterator[list[int]]:
+        """Yield batches of rows of texts of similar length for ever, all texts before one comes again."""
+        lengths = [len(ids) for ids in self.labelled]
+        while True:
+            yield from shuffled_rows(lengths, self.recipe.training.batch_size)
 
     def _batches_of_others(self, number: int) -> Iterator[list[int]]:
         """Yield ``number`` batches of rows of texts of similar length, drawn anew, and all before one comes again."""

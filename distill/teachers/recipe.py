@@ -32,7 +32,7 @@ class TeachersConfig(Section):
     distill_weight: Share = Field(
         0.5, description="Weight a of the teachers' answers about labelled texts; the labels weigh 1 - a."
     )
-    unlabelled_weight: float = Field(1.0, ge=0, description="Weight of their answers about all other texts.")
+    unlabelled_weight: float = Field(3.0, ge=0, description="Weight of their answers about all other texts.")
     temperature: float = Field(1.0, gt=0, description="Temperature of the teachers' answers.")
 
 
@@ -44,11 +44,13 @@ class MultiTeacherTrainingConfig(Section):
     )
     batch_size: Positive = Field(32, description="Labelled texts in a step.")
     unlabelled_batch_size: Positive = Field(96, description="Other texts in a step, if there are any.")
-    epochs: Positive = Field(24, description="Most epochs over the labelled texts; the rate falls to 0 over them.")
+    epochs: Positive = Field(60, description="Most epochs; the rate falls to 0 over them.")
     epoch_steps: Positive = Field(
-        150, description="Fewest steps of an epoch: few labelled texts come several times in it, with ever other texts."
+        150,
+        description="Fewest steps of an epoch. It is all labelled texts once; where they are few, they come again, "
+        "each time beside other texts without labels.",
     )
-    patience: Positive = Field(24, description="Epochs without a better dev macro-F1 before it stops.")
+    patience: Positive = Field(60, description="Epochs without a better dev macro-F1 before it stops.")
     lr: float = Field(1e-3, gt=0, description="Peak learning rate (AdamW).")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay.")
     warmup_share: Share = Field(0.05, description="Share of all steps during which the rate rises.")

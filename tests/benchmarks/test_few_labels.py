@@ -29,6 +29,12 @@ def test_every_class_keeps_its_share_and_at_least_one() -> None:
     assert drawn(examples, 0.25, seed=0) == drawn(examples, 0.25, seed=0) != drawn(examples, 0.25, seed=1)
 
 
+def test_what_is_drawn_stays_in_order() -> None:
+    examples = [Example(str(number), "酸碱"[number % 2]) for number in range(20)]
+    found = drawn(examples, 0.5, seed=0)
+    assert found == sorted(found, key=lambda example: int(example.text))
+
+
 def test_dev_and_test_stay_and_the_other_texts_lose_their_labels(corpus: Corpus, tmp_path: Path) -> None:
     few = few_labels(corpus, 0.2, 0, tmp_path / "few")
     found = read_corpus(DataConfig(path=str(few.data)), seed=0)
@@ -39,7 +45,7 @@ def test_dev_and_test_stay_and_the_other_texts_lose_their_labels(corpus: Corpus,
 
 
 def test_text_with_a_comma_a_quote_and_a_line_break_comes_back(corpus: Corpus, tmp_path: Path) -> None:
-    odd = Example('1,3-丁二烯 "工业级"\n99%', corpus.labels[0])
+    odd = Example('1,3-丁二烯 "工业级"\n99%\r袋', corpus.labels[0])
     whole = Corpus((odd, *corpus.train), corpus.dev, corpus.test, corpus.labels, {}, "")
     few = few_labels(whole, 1.0, 0, tmp_path / "few")
     assert odd in read_corpus(DataConfig(path=str(few.data)), seed=0).train
