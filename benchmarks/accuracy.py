@@ -19,7 +19,7 @@ from sklearn.metrics import f1_score
 from benchmarks.accuracy_report import SVM, markdown
 from benchmarks.class_report import class_markdown
 from benchmarks.classifiers import PEERS
-from benchmarks.few_labels import few_labels, name_with
+from benchmarks.few_labels import few_labels, label_share_option, name_with
 from benchmarks.methods import FULL, INT8, METHODS, SIZE_ROWS, scores_on_test, served, trained
 from benchmarks.scores import Score, Scores
 from benchmarks.textcnn import text_cnn
@@ -42,9 +42,7 @@ _BY_CLASS = (INT8, SVM)
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
 @click.option("--row", "rows", multiple=True, metavar="NAME", help="Only this row, peer or method.  [default: all]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of every method of ours.")
-@click.option(
-    "--label-share", default=1.0, type=click.FloatRange(0, 1, min_open=True), help="Keep this share of train's labels."
-)
+@label_share_option
 @click.option("--sizes", is_flag=True, help="Students of other sizes too; that of 6 × 384 takes long without a GPU.")
 @click.option(
     "--again", is_flag=True, help="Measure rows that are kept too; runs in the folder of --work are not trained anew."
@@ -73,7 +71,7 @@ def command(
     scores = Scores(out / "accuracy.json")
     for one in sets:
         for seed in range(seeds):
-            study = begin(one, seed, label_share, work, scores, again=again)
+            study = study_of(one, seed, label_share, work, scores, again=again)
             for row in rows or [*ROWS, *METHODS, *(SIZE_ROWS if sizes else ())]:
                 if again or not study.has(row):
                     click.echo(f"... {study.name}, seed {seed}, {row}", err=True)
@@ -103,7 +101,7 @@ def write_report(scores: Scores, latency: Path, out: Path) -> None:
 class Study:
     """One set and one seed; what is measured goes to ``scores``, ``again`` in place of what is there.
 
-    ``unlabelled`` are files of the texts of train whose labels were taken away.
+    Of ``label_share`` below 1, ``unlabelled`` are files of the texts of train whose labels were taken away.
     """
 
     name: str
@@ -112,6 +110,7 @@ class Study:
     corpus: Corpus
     scores: Scores
     again: bool = False
+    label_share: float = 1.0
     unlabelled: tuple[Path, ...] = ()
 
     def has(self, row: str) -> bool:
@@ -148,23 +147,24 @@ class Study:
 
     def _score(self, row: str, scored: Mapping[str, float], settings: Sequence[str]) -> Score:
         fingerprint, told = self.corpus.fingerprint[:16], " ".join(settings)
-        return Score(self.name, row, self.seed, scored["accuracy"], scored["macro_f1"], fingerprint, told)
+        accuracy, f1 = scored["accuracy"], scored["macro_f1"]
+        return Score(self.name, row, self.seed, accuracy, f1, fingerprint, told, label_share=self.label_share)
 
     def _keep(self, found: Score) -> None:
         if self.again or not self.has(found.row):
             self.scores.add(found)
 
 
-def begin(named: str, seed: int, label_share: float, work: Path, scores: Scores, *, again: bool = False) -> Study:
-    """Return the study of one set and seed, with a share of the labels of train, which is drawn by the seed.
+def study_of(named: str, seed: int, label_share: float, work: Path, scores: Scores, *, again: bool = False) -> Study:
+    """Return the study of one set and seed; a set of fewer labels is drawn by the seed and written first.
 
     Args:
         named: ``NAME=PATH``.
         seed: of the draw, of the split of a set in one file, and of training.
         label_share: what stays of the labels of train; with 1 the set is as it is.
-        work: where the set with fewer labels is written.
+        work: where the set of fewer labels is written.
         scores: where scores are kept.
-        again: also where there is one.
+        again: whether rows that are kept are measured too.
     """
     name, _, path = named.partition("=")
     corpus = read_corpus(DataConfig(path=path), seed)
@@ -172,8 +172,8 @@ def begin(named: str, seed: int, label_share: float, work: Path, scores: Scores,
         return Study(name, path, seed, corpus, scores, again)
     folder = work / f"labels-{label_share:g}-{seed}-{corpus.fingerprint[:16]}"
     few = few_labels(corpus, label_share, seed, folder)
-    name, path = name_with(name, label_share), str(few.data)
-    return Study(name, path, seed, read_corpus(DataConfig(path=path), seed), scores, again, (few.unlabelled,))
+    name, corpus = name_with(name, label_share), read_corpus(DataConfig(path=str(few.data)), seed)
+    return Study(name, str(few.data), seed, corpus, scores, again, label_share, (few.unlabelled,))
 
 
 def score(corpus: Corpus, answers: Sequence[str]) -> dict[str, float]:

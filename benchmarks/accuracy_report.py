@@ -40,7 +40,7 @@ def markdown(scores: Scores) -> str:
 
 _EXPLAINED = (
     "Mean difference in points over all runs (set and seed) that both rows have, and the p-value of a two-sided "
-    "paired t-test; with few runs it says little."
+    "paired t-test; with few runs it says little. Sets of which most labels were taken away do not count."
 )
 
 
@@ -55,10 +55,10 @@ def set_table(scores: Scores, data: str) -> str:
 
 
 def difference_table(scores: Scores) -> str:
-    """Return what is compared with what, over all sets."""
+    """Return what is compared with what, over all sets that kept their labels."""
     rows = []
     for row, other in _COMPARED:
-        found = {metric: scores.paired(row, other, metric) for metric in METRICS}
+        found = {metric: scores.paired(row, other, metric, scores.whole_sets()) for metric in METRICS}
         if all(found.values()):
             cells = [f"{p.difference * 100:+.2f} (p = {p.p_value:.2f})" for p in found.values() if p]
             rows.append([f"{row} − {other}", *cells, str(max(p.runs for p in found.values() if p))])

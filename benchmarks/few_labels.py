@@ -9,8 +9,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import click
+
 from distill.corpus import Corpus, Example
 from runtime.files import write_text
+
+label_share_option = click.option(
+    "--label-share",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Keep this share of train's labels, drawn by the seed; a student of several teachers reads the other texts.",
+)
 
 
 class FewLabels(NamedTuple):

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import click
 
-from benchmarks.accuracy import RESULTS, Study, begin, write_report
+from benchmarks.accuracy import RESULTS, Study, study_of, write_report
 from benchmarks.chain_rows import INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW, TOGETHER_ROW
+from benchmarks.few_labels import label_share_option
 from benchmarks.methods import FULL, INT8, data_and_seed, finished, served, trained
 from benchmarks.scores import Scores
 from distill.lm.recipe import FinetuneRecipe
@@ -32,12 +33,7 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
 @click.option(
     "--unlabelled", type=click.Path(exists=True), multiple=True, help="Texts without labels, for the student."
 )
-@click.option(
-    "--label-share",
-    default=1.0,
-    type=click.FloatRange(0, 1, min_open=True),
-    help="Keep this share of train's labels; the student reads the other texts without.",
-)
+@label_share_option
 @click.option("--plain", is_flag=True, help="The student without made texts too.")
 @click.option("--lm-set", "lm_settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of fine-tuning.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of the students.")
@@ -59,16 +55,23 @@ def command(
     scores = Scores(out / "accuracy.json")
     for one in sets:
         for seed in range(seeds):
-            study = begin(one, seed, label_share, work, scores)
+            study = study_of(one, seed, label_share, work, scores)
             if not study.has(INT8_ROW) or (plain and not study.has(PLAIN_ROW)):
                 click.echo(f"... {study.name}, seed {seed}", err=True)
-                texts = _texts([*study.unlabelled, *unlabelled])
-                _measure(study, lm, lm_settings, [*texts, *settings], work, plain=plain)
+                texts = [*map(str, study.unlabelled), *unlabelled]
+                _measure(study, lm, lm_settings, texts, settings, work, plain=plain)
     write_report(scores, RESULTS / "latency.json", out)
 
 
 def _measure(
-    study: Study, lm: Path, lm_settings: Sequence[str], settings: Sequence[str], work: Path, *, plain: bool
+    study: Study,
+    lm: Path,
+    lm_settings: Sequence[str],
+    texts: Sequence[str],
+    settings: Sequence[str],
+    work: Path,
+    *,
+    plain: bool,
 ) -> None:
     """Train the chain on one set with one seed, and keep what each of its models scores on test."""
     common, encoder = data_and_seed(study.path, study.seed), f"lm.folder={json.dumps(str(lm.resolve()))}"
@@ -76,19 +79,17 @@ def _measure(
     study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, lm_settings)
     mutual = trained(FULL, study.path, study.seed, work, ())
     folders = json.dumps([str(teacher.path), str(mutual.path)])
+    unlabelled = json.dumps([str(Path(one).resolve()) for one in texts])
+    told = [*settings, f"data.unlabelled=[{', '.join(Path(one).name for one in texts)}]"]
     rows: dict[str, tuple[str, ...]] = {STUDENT_ROW: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
     for row, made in rows.items():
-        chosen = [*common, f"teachers.folders={folders}", *made, *settings]
+        chosen = [*common, f"data.unlabelled={unlabelled}", f"teachers.folders={folders}", *made, *settings]
         student = finished(read_recipe_of(MultiTeacherRecipe, None, chosen), work, multi_teacher.train)
         final = student.metrics()[-1]["test"]
-        study.keep_scores({TOGETHER_ROW: final["teachers"], row: final["student"]}, settings)
+        study.keep_scores({TOGETHER_ROW: final["teachers"], row: final["student"]}, told)
         answers = served(student, study.corpus.test) if row == STUDENT_ROW else {}
         if INT8 in answers:
-            study.keep_answers(INT8_ROW, answers[INT8], settings)
-
-
-def _texts(unlabelled: Sequence[Path | str]) -> list[str]:
-    return [f"data.unlabelled={json.dumps([str(Path(one).resolve()) for one in unlabelled])}"]
+            study.keep_answers(INT8_ROW, answers[INT8], told)
 
 
 if __name__ == "__main__":

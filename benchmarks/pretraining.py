@@ -1,7 +1,8 @@
 """What pretraining is worth: ``python -m benchmarks.pretraining --texts FILE --data PATH``.
 
 A language model from scratch learns to guess hidden words of texts without labels. Then it is fine-tuned on labels, and
-so is the same network with the weights it began with. Each is chosen on dev and scored once on test.
+so is the same network with the weights it began with. Each is chosen on dev and scored once on test. Both are
+fine-tuned by the same settings, which have to give a network enough epochs that begins with nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,11 +22,11 @@ from benchmarks.report import table
 from distill.corpus import read_corpus
 from distill.lm.pretrain_config import PretrainRecipe
 from distill.lm.recipe import FinetuneRecipe
+from distill.lm.token_store import file_fingerprint
 from distill.recipe import DataConfig, read_recipe_of
 from distill.recipes.finetune import finetune
 from distill.recipes.pretrain import pretrain
 from distill.run_folder import RunFolder
-from distill.training import Event
 from distill.unlabelled.corpus import Cleaning, clean_corpus, read_texts
 from runtime.command import run_command
 from runtime.files import write_json
@@ -52,38 +54,39 @@ def command(
     out: Path,
 ) -> None:
     """Pretrain and fine-tune with every seed, show the scores and write pretraining.json; train texts are read too."""
-    clean = _corpus(texts, data, work)
     runs = []
     for seed in range(seeds):
+        clean = _corpus(texts, data, seed, work)
         for start, untrained in _STARTS.items():
             chosen = [f"data.paths={json.dumps([str(clean)])}", f"training.seed={seed}", *settings, *untrained]
             language_model = finished(read_recipe_of(PretrainRecipe, None, chosen), work, pretrain)
             folder = f"lm.folder={json.dumps(str(language_model.path))}"
             recipe = read_recipe_of(FinetuneRecipe, None, [folder, *data_and_seed(str(data), seed), *labelled])
-            runs.append(_told(seed, start, language_model, finished(recipe, work, finetune)))
-    report = json.loads((clean / "report.json").read_text(encoding="utf-8"))
-    corpus = {key: report[key] for key in ("read", "kept", "characters")}
-    told = {"machine": machine_facts(), "corpus": corpus, "settings": [*settings, *labelled], "runs": runs}
+            runs.append(_told(seed, start, clean, language_model, finished(recipe, work, finetune)))
+    told = {"machine": machine_facts(), "pretraining": settings, "finetuning": labelled, "runs": runs}
     write_json(out / "pretraining.json", told)
     click.echo(table(["seed", "start", "dev macro-F1", "test accuracy", "test macro-F1"], list(map(_row, runs))))
 
 
-def _corpus(texts: Sequence[Path], data: Path, work: Path) -> Path:
+def _corpus(texts: Sequence[Path], data: Path, seed: int, work: Path) -> Path:
     """Return the folder in ``work`` of the cleaned texts and those of train; none of dev or test is among them."""
-    corpus = read_corpus(DataConfig(path=str(data)), seed=0)
+    corpus = read_corpus(DataConfig(path=str(data)), seed)
     given = chain((example.text for example in corpus.train), chain.from_iterable(read_texts(path) for path in texts))
-    clean = (work / "texts").resolve()
+    # Runs are known by what their recipe says, and so by this name.
+    clean = (work / f"texts-{corpus.fingerprint[:8]}-{file_fingerprint(texts)[:8]}").resolve()
     clean_corpus(given, clean, Cleaning(), (example.text for example in (*corpus.dev, *corpus.test)))
     return clean
 
 
-def _told(seed: int, start: str, language_model: RunFolder, teacher: RunFolder) -> Event:
-    """Return what is kept of one run: the curve of pretraining, and the scores after fine-tuning."""
+def _told(seed: int, start: str, clean: Path, language_model: RunFolder, teacher: RunFolder) -> dict[str, Any]:
+    """Return what is kept of one run: the texts, the curve of pretraining, and the scores after fine-tuning."""
+    report = json.loads((clean / "report.json").read_text(encoding="utf-8"))
     curve = [event for event in language_model.metrics() if event["event"] != "final"]
     scores = teacher.metrics()[-1]
     return {
         "seed": seed,
         "start": start,
+        "corpus": {key: report[key] for key in ("read", "kept", "characters")},
         "held_out": [{"step": event["step"], **event["held_out"]} for event in curve],
         "pretraining_seconds": language_model.environment()["wall_s"],
         "finetuning_seconds": teacher.environment()["wall_s"],
@@ -92,7 +95,7 @@ def _told(seed: int, start: str, language_model: RunFolder, teacher: RunFolder) 
     }
 
 
-def _row(run: Event) -> list[str]:
+def _row(run: dict[str, Any]) -> list[str]:
     values = (run["dev"]["macro_f1"], run["test"]["accuracy"], run["test"]["macro_f1"])
     return [str(run["seed"]), run["start"], *(f"{100 * value:.1f}" for value in values)]
 

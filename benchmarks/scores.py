@@ -31,6 +31,7 @@ class Score:
         class_f1: on test by class, 0 to 1; empty where it was not kept.
         class_texts: number of test texts by class; empty where they were not kept.
         unseen: share of test texts whose class train does not have, 0 to 1; every answer to them is wrong.
+        label_share: of the labels of train that were kept; below 1 the set has a name of its own.
     """
 
     data: str
@@ -43,13 +44,14 @@ class Score:
     class_f1: Mapping[str, float] = field(default_factory=dict)
     class_texts: Mapping[str, int] = field(default_factory=dict)
     unseen: float = 0.0
+    label_share: float = 1.0
 
     def to_json(self) -> dict[str, object]:
-        """Return the fields as JSON values, without those that are optional and empty."""
-        return {key: value for key, value in asdict(self).items() if value or key not in _OPTIONAL}
+        """Return the fields as JSON values, without those that are optional and as they are by default."""
+        return {key: value for key, value in asdict(self).items() if key not in _OPTIONAL or value != _OPTIONAL[key]}
 
 
-_OPTIONAL = ("class_f1", "class_texts", "unseen")
+_OPTIONAL: Mapping[str, object] = {"class_f1": {}, "class_texts": {}, "unseen": 0.0, "label_share": 1.0}
 
 
 class Spread(NamedTuple):
@@ -102,6 +104,10 @@ class Scores:
     def names(self, of: str) -> list[str]:
         """Return the values of ``data`` or ``row`` in the order in which they came first."""
         return list(dict.fromkeys(getattr(score, of) for score in self.all))
+
+    def whole_sets(self) -> list[str]:
+        """Return the names of the sets that kept all labels: the same set with fewer is no further evidence."""
+        return list(dict.fromkeys(score.data for score in self.all if score.label_share == 1.0))
 
     def spread(self, data: str, row: str, metric: str) -> Spread | None:
         """Return mean and deviation over seeds; ``None`` where nothing was measured."""

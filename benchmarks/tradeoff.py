@@ -64,7 +64,7 @@ class Tradeoff:
 
     Attributes:
         points: the fastest first.
-        sets: over which accuracy is a mean: those that have our INT8 bundle and the SVM.
+        sets: over which accuracy is a mean: those, with all labels, that have our INT8 bundle and the SVM.
         left_out: contenders that lack one of the figures, and which.
     """
 
@@ -88,7 +88,7 @@ def tradeoff(scores: Scores, medians: Mapping[str, float]) -> Tradeoff | None:
         scores: the study of accuracy.
         medians: p50 in microseconds by contender, all of one run.
     """
-    sets = tuple(data for data in scores.names("data") if scores.seeds(data, INT8) and scores.seeds(data, SVM))
+    sets = tuple(data for data in scores.whole_sets() if scores.seeds(data, INT8) and scores.seeds(data, SVM))
     if not sets or lineup.OURS_INT8 not in medians:
         return None
     points, left_out = [], {}

@@ -14,12 +14,12 @@ from runtime.errors import ConfigError
 
 
 class Journal:
-    """Keeps the state of a run with each of its events, so that the two never disagree.
+    """Keeps the state of a run with each of its epochs, so that state and events never disagree.
 
     Args:
         run: where state and events are kept.
         fingerprint: of all that the run learns from.
-        report: is told every event, once it is kept.
+        report: is told every event: those of an epoch once they are kept.
 
     Raises:
         ConfigError: the run was begun on something else. Said before anything that takes long.
@@ -48,7 +48,7 @@ class Journal:
         return kept
 
     def tell(self, event: Event) -> None:
-        """Report an event of before the first state that is kept; it is written with that."""
+        """Report an event of before the first state that is kept, and write it with that; a stop before loses it."""
         self.events.append(event)
         self.report(event)
 

@@ -21,7 +21,7 @@ def judge(student: Student, tokenizer: CharTokenizer, corpus: Corpus) -> dict[st
     return score(class_ids(corpus.dev, corpus.labels), _logits(student, tokenizer, corpus.dev))
 
 
-def close(
+def complete(
     run: RunFolder,
     student: Student,
     tokenizer: CharTokenizer,
@@ -36,6 +36,9 @@ def close(
         tokenizer: of the student.
         corpus: whose dev and test are scored.
         teachers: by name, what turns texts into logits ``[n, C]`` on the CPU; they are scored as well.
+
+    Raises:
+        DataError: ``run`` cannot be written.
     """
     final: Event = {"event": "final", "dev": {}, "test": {}}
     for split, examples in (("dev", corpus.dev), ("test", corpus.test)):

@@ -31,7 +31,7 @@ from distill.losses import attention_loss, distillation_loss, hidden_loss, mean_
 from distill.models.student import Student
 from distill.models.student_layers import StudentLayers, watch
 from distill.run_folder import RunFolder
-from distill.taught_student import close, judge
+from distill.taught_student import complete, judge
 from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, refuse_other_data
 from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
 from runtime.errors import ConfigError
@@ -129,7 +129,7 @@ class LayerDistillation:
     def finish(self) -> Event:
         """Score the test set, once, complete the run folder and return the ``final`` event."""
         teacher = {"teacher": lambda texts: teacher_logits(self.finetuned, texts, self.device)}
-        final = close(self.run, self.student, self.tokenizer, self.corpus, teacher)
+        final = complete(self.run, self.student, self.tokenizer, self.corpus, teacher)
         self.journal.finish(final, self._environment())
         return final
 

@@ -27,7 +27,7 @@ from distill.learner import Trainee
 from distill.losses import distillation_loss, mean_loss
 from distill.models.student import Student
 from distill.run_folder import RunFolder
-from distill.taught_student import close, judge
+from distill.taught_student import complete, judge
 from distill.teachers.answers import Teachers, cached_answers
 from distill.teachers.made_texts import made_texts
 from distill.teachers.recipe import MultiTeacherRecipe
@@ -125,7 +125,7 @@ class MultiTeacher:
     def finish(self) -> Event:
         """Score the test set, once, complete the run folder and return the ``final`` event."""
         teachers = {"teachers": self.teachers.answer}
-        final = close(self.run, self.student, self.tokenizer, self.corpus, teachers)
+        final = complete(self.run, self.student, self.tokenizer, self.corpus, teachers)
         self.journal.finish(final, self._environment())
         return final
 

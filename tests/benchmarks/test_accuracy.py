@@ -16,6 +16,7 @@ from benchmarks.sizes import SIZES
 from benchmarks.textcnn import text_cnn
 from distill.corpus import Corpus, Example
 from distill.recipe import StudentConfig, read_recipe
+from tests.distill.tiny import write_tiny_data
 from tests.export.conftest import NAMES, ROWS, write_run
 from tests.threads import one_thread
 
@@ -118,6 +119,29 @@ def test_spread_and_paired_difference(tmp_path: Path) -> None:
     # t = 0.075 / (0.03536 / sqrt 2) = 3, one degree of freedom.
     assert paired.p_value == pytest.approx(0.2048, abs=1e-3)
     assert scores.paired(FULL, INT8, "accuracy") is None
+
+
+def test_a_set_that_lost_labels_is_no_further_evidence(tmp_path: Path) -> None:
+    scores = _scores(tmp_path / "accuracy.json")
+    before = scores.paired(FULL, "student alone, as many steps", "accuracy", scores.whole_sets())
+    for row, accuracy in ((FULL, 0.2), ("student alone, as many steps", 0.9)):
+        scores.add(Score("acids, 10 % of the labels", row, 0, accuracy, accuracy, "f", label_share=0.1))
+    again = Scores(tmp_path / "accuracy.json")
+    assert again.whole_sets() == ["acids"]
+    assert again.paired(FULL, "student alone, as many steps", "accuracy", again.whole_sets()) == before
+    assert "## acids, 10 % of the labels" in markdown(again)
+
+
+def test_peers_learn_from_the_labels_that_are_left(tmp_path: Path) -> None:
+    data = write_tiny_data(tmp_path / "data")
+    arguments = ["--data", f"tiny={data}", "--row", "majority", "--seeds", "2", "--label-share", "0.1"]
+    arguments += ["--work", str(tmp_path / "work"), "--out", str(tmp_path)]
+    told = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert told.exit_code == 0, told.output
+    kept = Scores(tmp_path / "accuracy.json").all
+    assert [(score.data, score.seed, score.label_share) for score in kept] == [
+        ("tiny, 10 % of the labels", seed, 0.1) for seed in (0, 1)
+    ]
 
 
 def test_the_report_has_every_row_and_difference(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.accuracy import begin
-from benchmarks.few_labels import drawn, few_labels, name_with
+from benchmarks.accuracy import study_of
+from benchmarks.few_labels import drawn, few_labels
 from benchmarks.scores import Scores
 from distill.corpus import Corpus, Example, read_corpus
 from distill.recipe import DataConfig
@@ -53,9 +53,9 @@ def test_text_with_a_comma_a_quote_and_a_line_break_comes_back(corpus: Corpus, t
 
 def test_a_study_of_few_labels_has_a_name_and_a_draw_of_its_own(tmp_path: Path) -> None:
     data, scores = write_tiny_data(tmp_path / "tiny"), Scores(tmp_path / "accuracy.json")
-    one, other = (begin(f"tiny={data}", seed, 0.2, tmp_path / "work", scores) for seed in (0, 1))
-    assert one.name == other.name == name_with("tiny", 0.2) == "tiny, 20 % of the labels"
+    one, other = (study_of(f"tiny={data}", seed, 0.2, tmp_path / "work", scores) for seed in (0, 1))
+    assert one.name == other.name == "tiny, 20 % of the labels"
     assert one.corpus.train != other.corpus.train
     assert [path.is_file() for path in one.unlabelled] == [True]
-    whole = begin(f"tiny={data}", 0, 1.0, tmp_path / "work", scores)
+    whole = study_of(f"tiny={data}", 0, 1.0, tmp_path / "work", scores)
     assert (whole.name, whole.path, whole.unlabelled) == ("tiny", str(data), ())

@@ -42,7 +42,7 @@ def test_finetune_then_run_by_the_name_of_a_shipped_recipe(
     assert gm_distill("finetune", "--lm", lm, "--data", data, *FAST_TEACHER, "--out", teacher, "--device", "cpu") == 0
     printed = capsys.readouterr()
     starts = ["logistic regression on the encoder as it is: dev macro-F1", "epoch 1/2", "epoch 2/2"]
-    assert all(map(str.startswith, printed.err.splitlines(), starts))
+    assert all(line.startswith(start) for line, start in zip(printed.err.splitlines()[:3], starts, strict=True))
     assert "teacher (language model)" in printed.out
     assert f"next: gm-distill run lm_layers --set lm_layers.teacher={teacher}" in printed.out
 

@@ -13,6 +13,7 @@ from distill.imbalance import label_loss_for
 from distill.lm.probe import fit_probe
 from distill.losses import label_loss
 from distill.recipe import ImbalanceConfig
+from runtime.errors import ConfigError
 
 plain = partial(label_loss, smoothing=0.0)
 
@@ -46,11 +47,20 @@ def test_same_data_same_probe(features: torch.Tensor, labels: torch.Tensor) -> N
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_feature_without_spread_has_no_say(features: torch.Tensor, labels: torch.Tensor) -> None:
-    features[:, 4] = 3.0
-    weight, bias = fit_probe(features, labels, 3, 1.0, plain)
+@pytest.mark.parametrize("constant", [0.0, 0.1, 3.0, 123.456])
+def test_feature_without_spread_has_no_say(features: torch.Tensor, labels: torch.Tensor, constant: float) -> None:
+    many, theirs = features.repeat(37, 1), labels.repeat(37)
+    many[:, 4] = constant
+    weight, bias = fit_probe(many, theirs, 3, 1.0, plain)
     assert weight[:, 4].tolist() == [0.0, 0.0, 0.0]
+    assert weight[:, 0].abs().max() > 0
     assert torch.isfinite(bias).all()
+
+
+def test_broken_encoder_is_refused(features: torch.Tensor, labels: torch.Tensor) -> None:
+    features[3, 2] = torch.nan
+    with pytest.raises(ConfigError, match=r"not finite numbers; name a sound one by lm\.folder"):
+        fit_probe(features, labels, 3, 1.0, plain)
 
 
 def test_classes_weigh_as_in_training(features: torch.Tensor, labels: torch.Tensor) -> None:

@@ -115,6 +115,14 @@ def test_head_starts_as_what_the_frozen_encoder_says_best(data: Path, lm: Path, 
     assert learned["probe"][1]["loss"]["labels"] < learned["random"][0]["loss"]["labels"] - 0.1
 
 
+def test_probe_stays_where_training_spoils_it(data: Path, lm: Path, tmp_path: Path) -> None:
+    spoil = ("training.lr=1.0", "training.head_lr=1.0", "training.warmup_share=0")
+    finetune(tiny_finetune(data, lm, *spoil), tmp_path / "teacher", "cpu")
+    probe, *epochs, final = RunFolder(tmp_path / "teacher").metrics()
+    assert all(event["dev"]["macro_f1"] < probe["dev"]["macro_f1"] for event in epochs)
+    assert final["dev"]["teacher"] == probe["dev"]
+
+
 def test_stop_after_the_probe_fits_it_anew(finished: RunFolder, data: Path, lm: Path, tmp_path: Path) -> None:
     def stop(event: Event) -> None:
         if event["event"] == "probe":
@@ -193,7 +201,7 @@ def test_early_stop_after_epochs_without_a_better_teacher(data: Path, lm: Path, 
     never = ("training.lr=1e-12", "training.head_lr=1e-12", "training.epochs=9", "training.patience=2")
     finetune(tiny_finetune(data, lm, *never), tmp_path / "teacher", "cpu")
     epochs = [event for event in RunFolder(tmp_path / "teacher").metrics() if event["event"] == "epoch"]
-    assert len(epochs) == 3  # the first is the best so far
+    assert len(epochs) == 2  # the probe is the best so far
 
 
 def test_bfloat16_is_near_float32(finished: RunFolder, data: Path, lm: Path, tmp_path: Path) -> None:
