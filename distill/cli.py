@@ -152,28 +152,44 @@ def pretrain(
 
 @cli.command(short_help="Train a teacher and a student.")
 @click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--teacher", "folders", multiple=True, type=FOLDER, help="Finished folder that teaches; may be repeated.")
+@click.option(
+    "--unlabelled", multiple=True, type=FILE_OR_FOLDER, help="Texts that only teachers label; may be repeated."
+)
 @training_options("run", "Run folder")
 def run(
-    recipe: Path | None, settings: tuple[str, ...], out: Path, resume: bool, device: str, **shortcuts: str | int | None
+    recipe: Path | None,
+    folders: tuple[Path, ...],
+    unlabelled: tuple[Path, ...],
+    settings: tuple[str, ...],
+    out: Path,
+    resume: bool,
+    device: str,
+    **shortcuts: str | int | None,
 ) -> None:
     """Train a small student with a graph teacher, or from a language model.
 
     RECIPE is a TOML file as 'gm-distill init' writes it, or the name of a shipped one: in gate_mixup a graph
     teacher and the student teach each other, in lm_layers the student is built from a language model that
     'gm-distill finetune' prepared, in multi_teacher it learns from several finished folders of both kinds.
-    Without RECIPE it is gate_mixup, every key at its default.
+    Without RECIPE it is multi_teacher where a --teacher is named, else gate_mixup, every key at its default.
 
     \b
     Examples:
       gm-distill run --data texts.csv --out run
       gm-distill run recipe.toml --set training.rounds=20 --seed 1 --out run-1
       gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --out run
-      gm-distill run multi_teacher --data texts.csv --set 'teachers.folders=["teacher", "mutual"]' --out run
+      gm-distill run --teacher teacher --teacher mutual --unlabelled names.txt --data texts.csv --out run
       gm-distill run --out run --resume
     """
     with needs_extra("training", "train"):
         from distill.methods import read_any_recipe
-    resolved = resolve(read_any_recipe, recipe, settings, shortcuts, out if resume else None)
+    if folders and not recipe:
+        recipe = Path("multi_teacher")
+    if unlabelled and not recipe:
+        raise click.UsageError("--unlabelled: somebody has to label these texts; name who by --teacher, or a recipe")
+    given = {**shortcuts, "folders": folders or None, "unlabelled": unlabelled or None}
+    resolved = resolve(read_any_recipe, recipe, settings, given, out if resume else None)
     train(resolved, out, device, resume)
 
 

@@ -48,7 +48,7 @@ LM_SCORED = {"teacher": "teacher (language model)", "student": "student"}
 ENSEMBLE_SCORED = {"teachers": "teachers together", "student": "student"}
 """The same where several teach."""
 _STUDENT_NEXT = "run folder: {out}\nnext: gm-export --int8 {out}"
-_TEACHER_NEXT = "teacher: {out}\nnext: gm-distill run lm_layers --set lm_layers.teacher={out} --data ..."
+_TEACHER_NEXT = "teacher: {out}\nnext: gm-distill run --teacher {out} --data ..."
 
 
 class Method(NamedTuple):
@@ -164,7 +164,13 @@ def resolve(
     resumed: Path | None,
 ) -> _Recipe:
     """Return the recipe: file, then the short options, then ``--set``; a resumed run has one already."""
-    keys = {"data": "data.path", "seed": "training.seed", "lm": "lm.folder", "start": "model.start"}
+    keys = {
+        "data": "data.path",
+        "seed": "training.seed",
+        "lm": "lm.folder",
+        "start": "model.start",
+        "folders": "teachers.folders",
+    }
     given = [
         # JSON strings are TOML strings, whatever a path or a column name holds.
         f"{keys.get(name, f'data.{name}')}={json.dumps(value, ensure_ascii=False, default=str)}"

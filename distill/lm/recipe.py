@@ -153,7 +153,7 @@ _LAYERS_HEADER = """\
 #
 #   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
 #   gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --out run
-#   gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --set 'data.unlabelled=["names.txt"]'
+#   gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --unlabelled names.txt --out run
 #   gm-export --int8 run --out bundle
 #
 # Relative paths in a file of your own count from its folder. Give teacher and student the same [imbalance]: the

@@ -63,7 +63,7 @@ def train(
         DataError: corpus, unlabelled texts or a teacher cannot be read, or ``out`` cannot be written.
     """
     if not recipe.teachers.folders:
-        raise ConfigError("no teacher is named; give their folders by --set 'teachers.folders=[\"FOLDER\", ...]'")
+        raise ConfigError("no teacher is named; give each folder by --teacher FOLDER")
     run = RunFolder(out)
     claim(run, recipe, resume)
     torch.set_num_threads(recipe.training.threads)

@@ -83,7 +83,7 @@ _HEADER = """\
 #
 #   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
 #   gm-distill run --data texts.csv --out mutual
-#   gm-distill run multi_teacher --data texts.csv --set 'teachers.folders=["teacher", "mutual"]' --out run
+#   gm-distill run --teacher teacher --teacher mutual --unlabelled names.txt --data texts.csv --out run
 #   gm-export --int8 run --out bundle
 #
 # Relative paths in a file of your own count from its folder. Give teachers and student the same [imbalance]. The

@@ -18,6 +18,7 @@ from distill.recipes import gate_mixup
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import train
 from distill.run_folder import RunFolder
+from distill.teachers.recipe import MultiTeacherRecipe
 from tests.distill.teachers.runs import tiny_multi_teacher
 from tests.distill.tiny import tiny_recipe
 from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, tiny_finetune, tiny_layers
@@ -44,7 +45,7 @@ def test_finetune_then_run_by_the_name_of_a_shipped_recipe(
     starts = ["logistic regression on the encoder as it is: dev macro-F1", "epoch 1/2", "epoch 2/2"]
     assert all(line.startswith(start) for line, start in zip(printed.err.splitlines()[:3], starts, strict=True))
     assert "teacher (language model)" in printed.out
-    assert f"next: gm-distill run lm_layers --set lm_layers.teacher={teacher}" in printed.out
+    assert f"next: gm-distill run --teacher {teacher}" in printed.out
 
     named = ["--set", f"lm_layers.teacher={teacher}"]
     assert gm_distill("run", "lm_layers", "--data", data, *named, *FAST_STUDENT, "--out", run, "--device", "cpu") == 0
@@ -70,6 +71,24 @@ def test_a_student_of_several_teachers_by_a_recipe_beside_them(
     assert gm_distill("evaluate", run) == 0
     final = RunFolder(run).metrics()[-1]["test"]["student"]
     assert capsys.readouterr().out.startswith(f"18 texts: accuracy {final['accuracy']:.4f}")
+
+
+def test_named_teachers_need_no_recipe(
+    gm_distill: Command, data: Path, teacher: Path, tmp_path: Path, capsys: Output
+) -> None:
+    names, run = tmp_path / "names.txt", tmp_path / "run"
+    names.write_text("氯化钠\n氯化钾\n", encoding="utf-8")
+    quick = ["--set", "teachers.dictionary_words=0", "--set", "teachers.replaced_words=0", "--set", "training.epochs=1"]
+    named = ["--teacher", teacher, "--unlabelled", names]
+    assert gm_distill("run", *named, *quick, "--data", data, "--out", run, "--device", "cpu") == 0
+    recipe = RunFolder(run).recipe()
+    assert isinstance(recipe, MultiTeacherRecipe)
+    assert (recipe.teachers.folders, recipe.data.unlabelled) == ((str(teacher),), (str(names),))
+    assert RunFolder(run).environment()["rows"]["unlabelled"] == 2
+    capsys.readouterr()
+    assert gm_distill("run", "--unlabelled", names, "--data", data, "--out", tmp_path / "other") == 2
+    assert "name who by --teacher" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 def test_recipe_of_a_teacher_may_be_a_file_of_its_own(
@@ -156,7 +175,7 @@ def test_evaluate_reads_the_folder_of_a_teacher(gm_distill: Command, teacher: Pa
     [
         (["finetune"], "--lm"),
         (["run", "lm_layers"], "lm_layers.teacher"),
-        (["run", "multi_teacher"], "--set 'teachers.folders="),
+        (["run", "multi_teacher"], "--teacher FOLDER"),
         (["run", "--set", "teacher.features=lm"], "--set teacher.lm=FOLDER"),
         (["run", "--set", "teacher.features=lm", "--set", "teacher.lm=nowhere"], "nowhere: no such folder"),
         (["run", "nonsense"], "cannot read recipe nonsense"),

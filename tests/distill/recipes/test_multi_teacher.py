@@ -187,5 +187,5 @@ def test_a_teacher_that_changed_is_not_resumed(lm: Path, tmp_path: Path) -> None
 
 
 def test_no_teacher_is_said_in_one_line(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--set 'teachers\.folders="):
+    with pytest.raises(ConfigError, match="each folder by --teacher FOLDER"):
         train(tiny_multi_teacher(data, []), tmp_path / "run", "cpu")
