@@ -6,21 +6,17 @@ without texts that are made for it. Scores go to the files of :mod:`benchmarks.a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from benchmarks.accuracy import RESULTS, Study, study_of, write_report
+from benchmarks.chain import Chain
 from benchmarks.chain_rows import INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW, TOGETHER_ROW
 from benchmarks.few_labels import label_share_option
-from benchmarks.methods import FULL, INT8, data_and_seed, finished, served, trained
+from benchmarks.methods import INT8, served
 from benchmarks.scores import Scores
-from distill.lm.recipe import FinetuneRecipe
-from distill.recipe import read_recipe_of
-from distill.recipes import finetune, multi_teacher
-from distill.teachers.recipe import MultiTeacherRecipe
 from runtime.command import run_command
 
 _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
@@ -31,7 +27,10 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
 @click.option("--data", "sets", multiple=True, required=True, metavar="NAME=PATH", help="A set; may be repeated.")
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
 @click.option(
-    "--unlabelled", type=click.Path(exists=True), multiple=True, help="Texts without labels, for the student."
+    "--unlabelled",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    help="Texts without labels, for the student.",
 )
 @label_share_option
 @click.option("--plain", is_flag=True, help="The student without made texts too.")
@@ -43,7 +42,7 @@ def command(
     lm: Path,
     sets: Sequence[str],
     seeds: int,
-    unlabelled: Sequence[str],
+    unlabelled: Sequence[Path],
     label_share: float,
     plain: bool,
     lm_settings: Sequence[str],
@@ -58,38 +57,23 @@ def command(
             study = study_of(one, seed, label_share, work, scores)
             if not study.has(INT8_ROW) or (plain and not study.has(PLAIN_ROW)):
                 click.echo(f"... {study.name}, seed {seed}", err=True)
-                texts = [*map(str, study.unlabelled), *unlabelled]
-                _measure(study, lm, lm_settings, texts, settings, work, plain=plain)
+                texts = [*study.unlabelled, *unlabelled]
+                _measure(study, Chain(lm, work, texts, lm_settings, settings), plain=plain)
     write_report(scores, RESULTS / "latency.json", out)
 
 
-def _measure(
-    study: Study,
-    lm: Path,
-    lm_settings: Sequence[str],
-    texts: Sequence[str],
-    settings: Sequence[str],
-    work: Path,
-    *,
-    plain: bool,
-) -> None:
+def _measure(study: Study, chain: Chain, *, plain: bool) -> None:
     """Train the chain on one set with one seed, and keep what each of its models scores on test."""
-    common, encoder = data_and_seed(study.path, study.seed), f"lm.folder={json.dumps(str(lm.resolve()))}"
-    teacher = finished(read_recipe_of(FinetuneRecipe, None, [encoder, *common, *lm_settings]), work, finetune.finetune)
-    study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, lm_settings)
-    mutual = trained(FULL, study.path, study.seed, work, ())
-    folders = json.dumps([str(teacher.path), str(mutual.path)])
-    unlabelled = json.dumps([str(Path(one).resolve()) for one in texts])
-    told = [*settings, f"data.unlabelled=[{', '.join(Path(one).name for one in texts)}]"]
+    teacher = chain.language_model(study.path, study.seed)
+    study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, chain.lm_settings)
     rows: dict[str, tuple[str, ...]] = {STUDENT_ROW: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
     for row, made in rows.items():
-        chosen = [*common, f"data.unlabelled={unlabelled}", f"teachers.folders={folders}", *made, *settings]
-        student = finished(read_recipe_of(MultiTeacherRecipe, None, chosen), work, multi_teacher.train)
+        student = chain.student(study.path, study.seed, made)
         final = student.metrics()[-1]["test"]
-        study.keep_scores({TOGETHER_ROW: final["teachers"], row: final["student"]}, told)
+        study.keep_scores({TOGETHER_ROW: final["teachers"], row: final["student"]}, chain.told)
         answers = served(student, study.corpus.test) if row == STUDENT_ROW else {}
         if INT8 in answers:
-            study.keep_answers(INT8_ROW, answers[INT8], told)
+            study.keep_answers(INT8_ROW, answers[INT8], chain.told)
 
 
 if __name__ == "__main__":

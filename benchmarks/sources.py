@@ -13,14 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
+import torch
 
 from benchmarks.accuracy import ROWS, by_class, score
 from benchmarks.accuracy_report import SVM
-from benchmarks.methods import ALONE_ROW, FULL, METHODS, served, student_answers, trained
+from benchmarks.chain import Chain
+from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW
+from benchmarks.methods import ALONE_ROW, FULL, INT8, METHODS, served, student_answers, trained
 from benchmarks.scores import Score, Scores
 from benchmarks.sources_report import markdown
 from distill.corpus import Corpus, Example, read_corpus
 from distill.recipe import DataConfig
+from distill.teachers.answers import Teachers
 from export.options import Options
 from export.parity import Limits
 from runtime.command import run_command
@@ -43,6 +47,7 @@ _AS_IT_IS = Options(limits=Limits(min_agreement=0.0, max_f1_drop=1.0))
 @click.option("--column", "name", default="source", show_default=True, help="Column that names the source of a row.")
 @click.option("--all-rows", is_flag=True, help="Test on every row of the source left out, not only on those of test.")
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
+@click.option("--lm", type=click.Path(path_type=Path, exists=True), help="Hugging Face encoder: the student of it too.")
 @click.option("--row", "rows", multiple=True, metavar="NAME", help=f"Only this row.  [default: {'; '.join(STUDY)}]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of every method of ours.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("sources-work"), help="Folder for the runs.")
@@ -52,6 +57,7 @@ def command(
     name: str,
     all_rows: bool,
     seeds: int,
+    lm: Path | None,
     rows: Sequence[str],
     settings: Sequence[str],
     work: Path,
@@ -63,17 +69,18 @@ def command(
     source has count as errors of every row. Without --data, only the tables are made again. A study that was stopped
     goes on where it was.
     """
-    unknown = [row for row in rows if row not in {**ROWS, **METHODS}]
+    known = [*ROWS, *METHODS, *((STUDENT_ROW,) if lm else ())]
+    unknown = [row for row in rows if row not in known]
     if unknown:
-        raise click.BadParameter(f"no such row: {unknown[0]}; there are {', '.join([*ROWS, *METHODS])}")
+        raise click.BadParameter(f"no such row: {unknown[0]}; there are {', '.join(known)}")
     scores = Scores(out / "sources.json")
     for part in leave_out(read_rows(data, name), all_rows=all_rows) if data else ():
         folder = write_part(part, work / "data")
         for seed in range(seeds):
-            for row in rows or STUDY:
+            for row in rows or (*STUDY, *((STUDENT_ROW,) if lm else ())):
                 if not scores.has(part.name, row, seed):
                     click.echo(f"... without {part.name}, seed {seed}, {row}", err=True)
-                    measure(Task(part, folder, row, seed), work, settings, scores)
+                    measure(Task(part, folder, row, seed), work, settings, scores, lm)
     write_text(out / "sources.md", markdown(scores))
     click.echo(markdown(scores))
 
@@ -152,13 +159,14 @@ def write_part(part: Part, folder: Path) -> Path:
     return folder / digest
 
 
-def measure(task: Task, work: Path, settings: Sequence[str], scores: Scores) -> None:
-    """Train a row, have it answer every test text, and keep what it scored."""
+def measure(task: Task, work: Path, settings: Sequence[str], scores: Scores, lm: Path | None = None) -> None:
+    """Train a row, have it answer every test text, and keep what it scored; ``lm`` is for the student of it."""
     known = read_corpus(DataConfig(path=str(task.folder)), task.seed)
     # Reading drops test texts whose class train does not have; here they count, as errors.
     corpus = replace(known, test=task.part.examples["test"])
     unseen = sum(example.label not in known.labels for example in corpus.test) / len(corpus.test)
-    for row, answers in _answers(task, corpus, work, settings).items():
+    found = _chain_answers(task, corpus, Chain(lm, work)) if lm and task.row == STUDENT_ROW else None
+    for row, answers in (found or _answers(task, corpus, work, settings)).items():
         scored, (class_f1, class_texts) = score(corpus, answers), by_class(corpus, answers)
         scores.add(
             Score(
@@ -183,6 +191,19 @@ def _answers(task: Task, corpus: Corpus, work: Path, settings: Sequence[str]) ->
     run = trained(task.row, str(task.folder), task.seed, work, settings)
     bundle = served(run, corpus.test, _AS_IT_IS) if task.row == FULL else {}
     return {**bundle, task.row: student_answers(run, corpus.test)}
+
+
+def _chain_answers(task: Task, corpus: Corpus, chain: Chain) -> dict[str, list[str]]:
+    """Return the answers of the language model, of the student that it and the full method teach, and of its bundle."""
+    data, texts = str(task.folder), [example.text for example in corpus.test]
+    teacher, student = chain.language_model(data, task.seed), chain.student(data, task.seed)
+    logits = Teachers([str(teacher.path)], corpus.fingerprint, torch.device("cpu")).answer(texts)
+    bundle = served(student, corpus.test, _AS_IT_IS)
+    return {
+        LM_ROW: [corpus.labels[winner] for winner in logits.argmax(1)],
+        INT8_ROW: bundle[INT8],
+        STUDENT_ROW: student_answers(student, corpus.test),
+    }
 
 
 def _without(rows: Sequence[SourceRow], source: str, *, all_rows: bool) -> Part:

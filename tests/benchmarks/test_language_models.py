@@ -9,20 +9,19 @@ from benchmarks.chain_rows import INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW, TOGE
 from benchmarks.language_models import command
 from benchmarks.methods import FULL
 from benchmarks.scores import Scores
+from tests.benchmarks.tiny_chain import MADE, short_full_method
 from tests.distill.tiny import write_tiny_data
 from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, write_tiny_lm
 from tests.threads import one_thread
 
 __all__ = ["one_thread"]
 
-MADE = ("teachers.dictionary_words=40", "teachers.replaced_words=20")
-
 
 def test_the_chain_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = write_tiny_data(tmp_path / "data")
     lm, names = write_tiny_lm(tmp_path / "lm", data), tmp_path / "names.txt"
     names.write_text("氯化钠\n氯化钾\n", encoding="utf-8")
-    monkeypatch.setattr("benchmarks.language_models.trained", _short_full_method)
+    monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
     arguments = ["--lm", lm, "--data", f"tiny={data}", "--seeds", "1", "--unlabelled", names, "--plain"]
     arguments += ["--label-share", "0.5"]
     arguments += [word for key in SMALL_FINETUNE for word in ("--lm-set", key)]
@@ -41,9 +40,3 @@ def test_the_chain_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest
 
 
 _ROWS = (LM_ROW, TOGETHER_ROW, STUDENT_ROW, PLAIN_ROW, INT8_ROW)
-
-
-def _short_full_method(row: str, data: str, seed: int, work: Path, settings: tuple[str, ...]) -> object:
-    from benchmarks.methods import trained
-
-    return trained(row, data, seed, work, [*settings, "training.initial_epochs=1", "training.rounds=1"])

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.accuracy_report import SVM
+from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW
 from benchmarks.methods import ALONE_ROW, FULL, INT8
 from benchmarks.scores import Score, Scores
 from benchmarks.sources import command, leave_out, read_rows, write_part
@@ -15,6 +16,8 @@ from benchmarks.sources_report import leads, markdown
 from distill.corpus import Example, read_corpus
 from distill.recipe import DataConfig
 from runtime.errors import DataError
+from tests.benchmarks.tiny_chain import short_full_method, tiny_chain
+from tests.distill.tiny_lm import write_tiny_lm
 from tests.threads import one_thread
 
 __all__ = ["one_thread"]
@@ -105,6 +108,21 @@ def test_the_study_trains_serves_and_goes_on_where_it_was(data: Path, tmp_path: 
     assert sum(full.class_texts.values()) == 14
     _run(data, tmp_path, *options)
     assert Scores(tmp_path / "sources.json").all == scores.all
+
+
+def test_the_student_of_a_language_model_is_measured_too(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
+    monkeypatch.setattr("benchmarks.sources.Chain", tiny_chain)
+    lm = write_tiny_lm(tmp_path / "lm", data)
+    _run(data, tmp_path, "--seeds", "1", "--row", STUDENT_ROW, "--row", SVM, "--lm", str(lm))
+    scores = Scores(tmp_path / "sources.json")
+    rows = {LM_ROW, INT8_ROW, STUDENT_ROW, SVM}
+    assert {(s.data, s.row) for s in scores.all} == {(source, row) for source in SOURCES for row in rows}
+    assert all(sum(s.class_texts.values()) == 14 for s in scores.all if s.data == "tax")  # unknown classes count
+    told = [target.line for target in leads(scores)]
+    assert sum("INT8 bundle of the student of both over the SVM" in line for line in told) == len(SOURCES)
 
 
 def test_the_bundle_is_to_beat_the_svm_on_every_source(tmp_path: Path) -> None:
