@@ -18,6 +18,7 @@ from runtime.reference import REFERENCE, Promise, Reference
 from runtime.text import normalise
 from runtime.tokenizer import CharTokenizer
 
+BACKENDS = ("onnx", "openvino")
 LABELS = ("acid", "base", "polymer", "solvent")
 TEXTS = (
     "sulphuric acid 98 % drum",
