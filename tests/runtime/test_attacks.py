@@ -11,39 +11,23 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-import numpy as np
 import onnxruntime
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from runtime import BundleError, Classifier, IntegrityError, SignatureError
 from runtime.bundle import Bundle
-from runtime.manifest import MANIFEST, SIGNATURE, Manifest
-from runtime.signature import CONTEXT
-from tests.runtime.bundles import TEXTS, Model, edit_manifest, pack, tokenizer, write_bundle
+from runtime.manifest import MANIFEST, SIGNATURE
+from tests.runtime.bundles import TEXTS, Model, edit_manifest, tokenizer, write_bundle
+from tests.runtime.signing import KEY, OTHER, PUBLIC, in_form, sign
 
-KEY = Ed25519PrivateKey.from_private_bytes(b"the key of these tests, 32 bytes")
-PUBLIC = KEY.public_key().public_bytes_raw()
-OTHER = Ed25519PrivateKey.from_private_bytes(b"somebody else's key of 32 bytes.")
 FORMS = ("folder", "gmb")
-
-
-def _sign(bundle: Path, key: Ed25519PrivateKey = KEY) -> Path:
-    (bundle / SIGNATURE).write_bytes(key.sign(CONTEXT + (bundle / MANIFEST).read_bytes()))
-    return bundle
-
-
-def _as(form: str, bundle: Path) -> Path:
-    return bundle if form == "folder" else pack(bundle, bundle.with_suffix(".gmb"))
 
 
 @pytest.fixture
 def signed(bundle: Path) -> Path:
     """A signed bundle folder of this test's own."""
-    return _sign(bundle)
+    return sign(bundle)
 
 
 def _refusal(
@@ -74,18 +58,18 @@ def _reached(*_arguments: object, **_options: object) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_signed_bundle_serves(signed: Path, form: str) -> None:
-    classifier = Classifier(_as(form, signed), public_key=PUBLIC)
+    classifier = Classifier(in_form(form, signed), public_key=PUBLIC)
     assert classifier.classify_many(TEXTS) == Classifier(signed).classify_many(TEXTS)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_an_unsigned_bundle_is_refused_when_a_key_is_given(bundle: Path, form: str) -> None:
-    assert "is not signed" in _refusal(_as(form, bundle), SignatureError, public_key=PUBLIC)
+    assert "is not signed" in _refusal(in_form(form, bundle), SignatureError, public_key=PUBLIC)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_bundle_that_somebody_else_signed_is_refused(bundle: Path, form: str) -> None:
-    path = _as(form, _sign(bundle, OTHER))
+    path = in_form(form, sign(bundle, OTHER))
     assert "not one of this manifest" in _refusal(path, SignatureError, public_key=PUBLIC)
 
 
@@ -106,20 +90,20 @@ def test_bytes_that_are_no_signature_are_refused(bundle: Path, content: bytes) -
     _refusal(bundle, SignatureError, public_key=PUBLIC)
 
 
-@pytest.mark.parametrize("sign", [True, False])
-def test_nothing_is_parsed_before_the_signature_is_right(bundle: Path, sign: bool) -> None:
+@pytest.mark.parametrize("foreign", [True, False])
+def test_nothing_is_parsed_before_the_signature_is_right(bundle: Path, foreign: bool) -> None:
     """Neither the manifest, which is no JSON, nor the other files, which are gone."""
     for path in bundle.iterdir():
         path.unlink()
     (bundle / MANIFEST).write_bytes(b"[" * 100_000)
-    if sign:
-        _sign(bundle, OTHER)
+    if foreign:
+        sign(bundle, OTHER)
     _refusal(bundle, SignatureError, public_key=PUBLIC)
 
 
 def test_a_signature_does_not_make_a_bad_manifest_good(signed: Path) -> None:
     (signed / MANIFEST).write_bytes(b'{"format_version": NaN}')
-    assert "NaN is no JSON number" in _refusal(_sign(signed), public_key=PUBLIC)
+    assert "NaN is no JSON number" in _refusal(sign(signed), public_key=PUBLIC)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -130,9 +114,9 @@ def test_a_flipped_byte_anywhere_in_a_signed_bundle_is_found(signed: Path, form:
         changed = bytearray(content)
         changed[at] ^= 0x20
         (signed / name).write_bytes(changed)
-        _refusal(_as(form, signed), public_key=PUBLIC)
+        _refusal(in_form(form, signed), public_key=PUBLIC)
     (signed / name).write_bytes(content)
-    assert Bundle.open(_as(form, signed), PUBLIC).manifest.name == "test"
+    assert Bundle.open(in_form(form, signed), PUBLIC).manifest.name == "test"
 
 
 # Files
@@ -144,7 +128,7 @@ def test_swapped_files_are_found(bundle: Path, form: str) -> None:
     first, second = one.read_bytes(), two.read_bytes()
     one.write_bytes(second)
     two.write_bytes(first)
-    _refusal(_as(form, bundle), IntegrityError)
+    _refusal(in_form(form, bundle), IntegrityError)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -153,7 +137,7 @@ def test_a_model_of_the_same_size_from_another_bundle_is_found(bundle: Path, tmp
     size = (bundle / "model.onnx").stat().st_size
     shutil.copy(other / "model.onnx", bundle / "model.onnx")
     assert (bundle / "model.onnx").stat().st_size == size
-    assert "model.onnx has another SHA-256" in _refusal(_as(form, bundle), IntegrityError)
+    assert "model.onnx has another SHA-256" in _refusal(in_form(form, bundle), IntegrityError)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -161,7 +145,7 @@ def test_a_model_of_the_same_size_from_another_bundle_is_found(bundle: Path, tmp
 def test_an_oversized_file_is_found(bundle: Path, form: str, name: str) -> None:
     with (bundle / name).open("ab") as stream:
         stream.write(b"\n")
-    assert f"{name} has " in _refusal(_as(form, bundle), IntegrityError)
+    assert f"{name} has " in _refusal(in_form(form, bundle), IntegrityError)
 
 
 def test_a_file_system_s_hole_of_a_terabyte_is_not_read(bundle: Path) -> None:
@@ -171,7 +155,7 @@ def test_a_file_system_s_hole_of_a_terabyte_is_not_read(bundle: Path) -> None:
 
 
 def test_a_bundle_file_cut_short_anywhere_is_refused(signed: Path) -> None:
-    path = _as("gmb", signed)
+    path = in_form("gmb", signed)
     content = path.read_bytes()
     for length in range(0, len(content), 211):
         path.write_bytes(content[:length])
@@ -188,7 +172,7 @@ def test_a_name_that_leads_out_is_refused_listed_or_not(bundle: Path, name: str,
         stored = json.loads((bundle / MANIFEST).read_bytes())
         files = stored["files"] | {name: stored["files"]["model.onnx"]}
         edit_manifest(bundle, files=files)
-    path = _as("gmb", bundle)
+    path = in_form("gmb", bundle)
     with ZipFile(path, "a") as archive:
         archive.writestr(ZipInfo(name), (bundle / "model.onnx").read_bytes())
     assert ("plain path" if listed else "not listed") in _refusal(path)
@@ -216,7 +200,7 @@ def _forge(path: Path, name: bytes, field: int, value: int) -> None:
 
 
 def test_an_archive_that_claims_to_hold_more_than_it_is_long_is_refused(bundle: Path) -> None:
-    path = _as("gmb", bundle)
+    path = in_form("gmb", bundle)
     _forge(path, b"golden.jsonl", 20, 1 << 30)
     _forge(path, b"golden.jsonl", 24, 1 << 30)
     assert "larger than itself" in _refusal(path)
@@ -225,14 +209,14 @@ def test_an_archive_that_claims_to_hold_more_than_it_is_long_is_refused(bundle: 
 @pytest.mark.parametrize("field", [16, 20, 24, 38, 42])
 def test_a_directory_that_lies_about_the_model_is_refused(bundle: Path, field: int) -> None:
     """CRC, compressed size, size, kind of file, place."""
-    path = _as("gmb", bundle)
+    path = in_form("gmb", bundle)
     _forge(path, b"model.onnx", field, 0o120777 << 16 if field == 38 else 1)
     _refusal(path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")  # zipfile warns about what we do on purpose
 def test_a_second_manifest_is_refused(signed: Path) -> None:
-    path = _as("gmb", signed)
+    path = in_form("gmb", signed)
     with ZipFile(path, "a") as archive:
         archive.writestr(MANIFEST, b"{}")
     assert "two entries of one name" in _refusal(path, public_key=PUBLIC)
@@ -241,7 +225,7 @@ def test_a_second_manifest_is_refused(signed: Path) -> None:
 def test_names_that_differ_in_case_alone_are_refused(bundle: Path) -> None:
     stored = json.loads((bundle / MANIFEST).read_bytes())
     edit_manifest(bundle, files=stored["files"] | {"MODEL.onnx": stored["files"]["model.onnx"]})
-    path = _as("gmb", bundle)
+    path = in_form("gmb", bundle)
     with ZipFile(path, "a") as archive:
         archive.write(bundle / "model.onnx", "MODEL.onnx")
     assert "differ in case alone" in _refusal(path)
@@ -367,7 +351,7 @@ def _with_a_foreign_operator() -> bytes:
     ],
 )
 def test_a_model_that_reaches_outside_is_refused(bundle: Path, form: str, model: bytes, says: str) -> None:
-    assert says in _refusal(_as(form, _replace(bundle, "model.onnx", model)))
+    assert says in _refusal(in_form(form, _replace(bundle, "model.onnx", model)))
 
 
 def test_an_onnx_model_in_the_place_of_openvinos_is_refused(tmp_path: Path) -> None:
@@ -386,66 +370,14 @@ def test_golden_texts_of_wrong_types_are_refused_by_a_selftest_at_load(bundle: P
 
 
 def test_what_serves_goes_on_after_every_attack(bundle: Path, tmp_path: Path) -> None:
-    classifier = Classifier(_sign(bundle), public_key=PUBLIC)
+    classifier = Classifier(sign(bundle), public_key=PUBLIC)
     before = classifier.classify_many(TEXTS)
     unsigned = write_bundle(tmp_path / "unsigned", seed=1)
-    foreign = _sign(write_bundle(tmp_path / "foreign", seed=2), OTHER)
-    reaching = _sign(_replace(write_bundle(tmp_path / "reaching"), "model.onnx", _with_weights_outside()))
+    foreign = sign(write_bundle(tmp_path / "foreign", seed=2), OTHER)
+    reaching = sign(_replace(write_bundle(tmp_path / "reaching"), "model.onnx", _with_weights_outside()))
     for attack in (unsigned, foreign, reaching):
         with pytest.raises(BundleError):
             classifier.reload(attack)
         assert classifier.classify_many(TEXTS) == before
-    classifier.reload(_sign(unsigned))
+    classifier.reload(sign(unsigned))
     assert classifier.classify_many(TEXTS) != before
-
-
-# Fuzzing; benchmarks/fuzz.py does the same for longer, guided by coverage
-
-
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A signed bundle file to mutate."""
-    return _as("gmb", _sign(write_bundle(tmp_path_factory.mktemp("fuzz") / "bundle")))
-
-
-EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3), st.binary(min_size=1, max_size=8)), max_size=4)
-
-
-def _mutated(content: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
-    """Overwrite, insert, cut out and cut off, at places given as shares of the length."""
-    for share, kind, piece in edits:
-        at = int(share * len(content))
-        head, tail = content[:at], content[at:]
-        content = (head + piece + tail[len(piece) :], head + piece + tail, head + tail[len(piece) :], head)[kind]
-    return content
-
-
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(edits=EDITS, tail=st.booleans())
-def test_a_mutated_bundle_file_is_refused_or_is_the_same_bundle(
-    target: Path, edits: list[tuple[float, int, bytes]], tail: bool
-) -> None:
-    content = target.read_bytes()
-    original = Bundle.open(target, PUBLIC)
-    # Half of the time only the directory is touched: that is where archives lie.
-    start = content.index(b"PK\x01\x02") if tail else 0
-    attack = target.with_name("attack.gmb")
-    attack.write_bytes(content[:start] + _mutated(content[start:], edits))
-    try:
-        opened = Bundle.open(attack, PUBLIC)
-    except BundleError:
-        return
-    assert opened.manifest_bytes == original.manifest_bytes
-    assert all(opened.read(name) == original.read(name) for name in original.manifest.files)
-
-
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(edits=EDITS)
-def test_a_mutated_manifest_is_refused_or_valid(target: Path, edits: list[tuple[float, int, bytes]]) -> None:
-    content = _mutated(Bundle.open(target).manifest_bytes, edits)
-    try:
-        manifest = Manifest.from_json(content, MANIFEST)
-    except BundleError:
-        return
-    assert Manifest.from_json(manifest.to_json(), MANIFEST) == manifest
-    assert np.isfinite(manifest.temperature)
