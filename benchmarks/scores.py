@@ -132,7 +132,7 @@ class Scores:
         """Return how many seeds were measured."""
         return sum((s.data, s.row) == (data, row) for s in self.all)
 
-    def paired(self, row: str, other: str, metric: str, data: Sequence[str] = ()) -> Paired | None:
+    def paired(self, row: str, other: str, metric: str, data: Sequence[str] | None = None) -> Paired | None:
         """Return by how much ``row`` beats ``other`` on average, and the p-value of a two-sided paired t-test.
 
         Args:
@@ -142,7 +142,7 @@ class Scores:
             data: sets to look at; all by default.
         """
         mine, theirs = self._by_run(row, metric), self._by_run(other, metric)
-        runs = [run for run in mine if run in theirs and (not data or run[0] in data)]
+        runs = [run for run in mine if run in theirs and (data is None or run[0] in data)]
         if not runs:
             return None
         differences = [mine[run] - theirs[run] for run in runs]

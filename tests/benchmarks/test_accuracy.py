@@ -130,6 +130,7 @@ def test_a_set_that_lost_labels_is_no_further_evidence(tmp_path: Path) -> None:
     assert again.whole_sets() == ["acids"]
     assert again.paired(FULL, "student alone, as many steps", "accuracy", again.whole_sets()) == before
     assert "## acids, 10 % of the labels" in markdown(again)
+    assert again.paired(FULL, "student alone, as many steps", "accuracy", []) is None  # no set is not all sets
 
 
 def test_peers_learn_from_the_labels_that_are_left(tmp_path: Path) -> None:
