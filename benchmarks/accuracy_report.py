@@ -56,9 +56,9 @@ def set_table(scores: Scores, data: str) -> str:
 
 def difference_table(scores: Scores) -> str:
     """Return what is compared with what, over all sets that kept their labels."""
-    rows = []
+    rows, sets = [], scores.whole_sets()
     for row, other in _COMPARED:
-        found = {metric: scores.paired(row, other, metric, scores.whole_sets()) for metric in METRICS}
+        found = {metric: scores.paired(row, other, metric, sets) for metric in METRICS}
         if all(found.values()):
             cells = [f"{p.difference * 100:+.2f} (p = {p.p_value:.2f})" for p in found.values() if p]
             rows.append([f"{row} − {other}", *cells, str(max(p.runs for p in found.values() if p))])

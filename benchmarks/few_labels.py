@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
+from benchmarks.sets import as_json_lines
 from distill.corpus import Corpus, Example
 from runtime.files import write_text
 
@@ -46,7 +45,7 @@ def few_labels(corpus: Corpus, share: float, seed: int, folder: Path) -> FewLabe
     """
     kept = drawn(corpus.train, share, seed)
     for name, examples in (("train", kept), ("dev", corpus.dev), ("test", corpus.test)):
-        write_text(folder / "data" / f"{name}.csv", _csv(examples))
+        write_text(folder / "data" / f"{name}.jsonl", as_json_lines(examples))
     chosen = set(kept)
     rest = (" ".join(example.text.split()) for example in corpus.train if example not in chosen)
     write_text(folder / "unlabelled.txt", "".join(f"{text}\n" for text in rest))
@@ -67,11 +66,3 @@ def drawn(examples: Sequence[Example], share: float, seed: int) -> list[Example]
 def name_with(name: str, share: float) -> str:
     """Return the name in tables of a set of fewer labels."""
     return f"{name}, {100 * share:g} % of the labels"
-
-
-def _csv(examples: Iterable[Example]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(  # a bare \r would stay without quotes
-        [("text", "label"), *((example.text, example.label) for example in examples)]
-    )
-    return stream.getvalue()

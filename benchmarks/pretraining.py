@@ -56,37 +56,41 @@ def command(
     """Pretrain and fine-tune with every seed, show the scores and write pretraining.json; train texts are read too."""
     runs = []
     for seed in range(seeds):
-        clean = _corpus(texts, data, seed, work)
+        clean, corpus = _corpus(texts, data, seed, work)
         for start, untrained in _STARTS.items():
             chosen = [f"data.paths={json.dumps([str(clean)])}", f"training.seed={seed}", *settings, *untrained]
             language_model = finished(read_recipe_of(PretrainRecipe, None, chosen), work, pretrain)
             folder = f"lm.folder={json.dumps(str(language_model.path))}"
             recipe = read_recipe_of(FinetuneRecipe, None, [folder, *data_and_seed(str(data), seed), *labelled])
-            runs.append(_told(seed, start, clean, language_model, finished(recipe, work, finetune)))
+            runs.append(_told(seed, start, corpus, language_model, finished(recipe, work, finetune)))
     told = {"machine": machine_facts(), "pretraining": settings, "finetuning": labelled, "runs": runs}
     write_json(out / "pretraining.json", told)
     click.echo(table(["seed", "start", "dev macro-F1", "test accuracy", "test macro-F1"], list(map(_row, runs))))
 
 
-def _corpus(texts: Sequence[Path], data: Path, seed: int, work: Path) -> Path:
-    """Return the folder in ``work`` of the cleaned texts and those of train; none of dev or test is among them."""
+def _corpus(texts: Sequence[Path], data: Path, seed: int, work: Path) -> tuple[Path, dict[str, int]]:
+    """Return the folder in ``work`` of the cleaned texts and those of train, and its size.
+
+    No text of dev or test is among them.
+    """
     corpus = read_corpus(DataConfig(path=str(data)), seed)
     given = chain((example.text for example in corpus.train), chain.from_iterable(read_texts(path) for path in texts))
     # Runs are known by what their recipe says, and so by this name.
     clean = (work / f"texts-{corpus.fingerprint[:8]}-{file_fingerprint(texts)[:8]}").resolve()
-    clean_corpus(given, clean, Cleaning(), (example.text for example in (*corpus.dev, *corpus.test)))
-    return clean
+    report = clean_corpus(given, clean, Cleaning(), (example.text for example in (*corpus.dev, *corpus.test)))
+    return clean, {key: report[key] for key in ("read", "kept", "characters")}
 
 
-def _told(seed: int, start: str, clean: Path, language_model: RunFolder, teacher: RunFolder) -> dict[str, Any]:
+def _told(
+    seed: int, start: str, corpus: dict[str, int], language_model: RunFolder, teacher: RunFolder
+) -> dict[str, Any]:
     """Return what is kept of one run: the texts, the curve of pretraining, and the scores after fine-tuning."""
-    report = json.loads((clean / "report.json").read_text(encoding="utf-8"))
     curve = [event for event in language_model.metrics() if event["event"] != "final"]
     scores = teacher.metrics()[-1]
     return {
         "seed": seed,
         "start": start,
-        "corpus": {key: report[key] for key in ("read", "kept", "characters")},
+        "corpus": corpus,
         "held_out": [{"step": event["step"], **event["held_out"]} for event in curve],
         "pretraining_seconds": language_model.environment()["wall_s"],
         "finetuning_seconds": teacher.environment()["wall_s"],

@@ -7,7 +7,6 @@ that brings texts of its own to a model of public ones meets the same.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from benchmarks.chain import Chain
 from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW
 from benchmarks.methods import ALONE_ROW, FULL, INT8, METHODS, served, student_answers, trained
 from benchmarks.scores import Score, Scores
+from benchmarks.sets import as_json_lines
 from benchmarks.sources_report import markdown
 from distill.corpus import Corpus, Example, read_corpus
 from distill.recipe import DataConfig
@@ -146,13 +146,7 @@ def leave_out(rows: Sequence[SourceRow], *, all_rows: bool) -> list[Part]:
 
 def write_part(part: Part, folder: Path) -> Path:
     """Write the tables of a part; return their folder, which is named after what is in them."""
-    contents = {
-        split: "".join(
-            json.dumps({"text": one.text, "label": one.label}, ensure_ascii=False) + "\n"
-            for one in part.examples[split]
-        )
-        for split in _SPLITS
-    }
+    contents = {split: as_json_lines(part.examples[split]) for split in _SPLITS}
     digest = hashlib.sha256("\n".join(contents.values()).encode("utf-8")).hexdigest()[:16]
     for split, content in contents.items():
         write_text(folder / digest / f"{split}.jsonl", content)
@@ -165,8 +159,7 @@ def measure(task: Task, work: Path, settings: Sequence[str], scores: Scores, lm:
     # Reading drops test texts whose class train does not have; here they count, as errors.
     corpus = replace(known, test=task.part.examples["test"])
     unseen = sum(example.label not in known.labels for example in corpus.test) / len(corpus.test)
-    found = _chain_answers(task, corpus, Chain(lm, work)) if lm and task.row == STUDENT_ROW else None
-    for row, answers in (found or _answers(task, corpus, work, settings)).items():
+    for row, answers in _answers(task, corpus, work, settings, lm).items():
         scored, (class_f1, class_texts) = score(corpus, answers), by_class(corpus, answers)
         scores.add(
             Score(
@@ -184,10 +177,12 @@ def measure(task: Task, work: Path, settings: Sequence[str], scores: Scores, lm:
         )
 
 
-def _answers(task: Task, corpus: Corpus, work: Path, settings: Sequence[str]) -> dict[str, list[str]]:
+def _answers(task: Task, corpus: Corpus, work: Path, settings: Sequence[str], lm: Path | None) -> dict[str, list[str]]:
     """Return answers by row; that of the task last, for the study takes it as the sign that all are there."""
     if task.row in ROWS:
         return {task.row: ROWS[task.row](corpus, task.seed)}
+    if lm and task.row == STUDENT_ROW:
+        return _chain_answers(task, corpus, Chain(lm, work))
     run = trained(task.row, str(task.folder), task.seed, work, settings)
     bundle = served(run, corpus.test, _AS_IT_IS) if task.row == FULL else {}
     return {**bundle, task.row: student_answers(run, corpus.test)}

@@ -18,7 +18,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
-from distill.batches import class_ids, rows_by_length, shuffled_rows
+from distill.batches import class_ids, shuffled_rows
 from distill.corpus import Corpus, Example, read_corpus
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
@@ -27,7 +27,7 @@ from distill.learner import Trainee
 from distill.lm.folder import read_tokenizer_and_encoder, save_finetuned
 from distill.lm.probe import fit_probe
 from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
-from distill.lm.tokens import LMTokenizer
+from distill.lm.tokens import LMTokenizer, TokenisedText
 from distill.models.lm_teacher import LMTeacher
 from distill.predict import prediction_rows
 from distill.run_folder import RunFolder
@@ -40,15 +40,15 @@ _SCHEDULES = {"linear": get_linear_schedule_with_warmup, "cosine": get_cosine_sc
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One split in tokens: ids and class id of every example, in the order of the data."""
+    """One split in tokens: text and class id of every example, in the order of the data."""
 
-    ids: tuple[Tensor, ...]
+    texts: tuple[TokenisedText, ...]
     labels: Tensor
 
     @property
     def lengths(self) -> list[int]:
         """Number of tokens of each text."""
-        return [len(ids) for ids in self.ids]
+        return [len(text.ids) for text in self.texts]
 
 
 def finetune(
@@ -109,7 +109,7 @@ class Finetuning:
         train_labels = self.train_set.labels.to(device)
         self.label_loss = label_loss_for(train_labels, recipe.imbalance, settings.label_smoothing)
         trainee = Trainee(self.teacher, torch.nn.Identity(), settings.gradient_clip)
-        steps = settings.epochs * -(-len(self.train_set.ids) // settings.batch_size)
+        steps = settings.epochs * -(-len(self.train_set.texts) // settings.batch_size)
         trainee.begin(*optimisation(self.teacher, settings, steps))
         self.trainee = trainee
         self.journal = Journal(run, self.corpus.fingerprint, report)
@@ -131,8 +131,9 @@ class Finetuning:
         self.teacher.train()
         for rows in shuffled_rows(self.train_set.lengths, self.recipe.training.batch_size):
             labels = self.train_set.labels[rows].to(self.device)
+            ids, mask = self.tokenizer.pad([self.train_set.texts[row].ids for row in rows])
             with self._precision():
-                loss = self.label_loss(self.teacher(*self._batch(self.train_set, rows)).float(), labels)
+                loss = self.label_loss(self.teacher(ids.to(self.device), mask.to(self.device)), labels)
             self.trainee.step(loss)
             means.add(len(rows), {"labels": loss})
         return means.values()
@@ -167,15 +168,11 @@ class Finetuning:
     def _apply(self, network: Callable[[Tensor, Tensor], Tensor], examples: Split, width: int) -> Tensor:
         """Return ``[n, width]`` on the CPU: what ``network`` gives for token ids and mask, without dropout."""
         self.teacher.eval()
-        outputs = torch.empty(len(examples.ids), width)
-        for rows in rows_by_length(examples.lengths, _EVALUATION_BATCH):
+        outputs = torch.empty(len(examples.texts), width)
+        for rows, ids, mask in self.tokenizer.batches(examples.texts, _EVALUATION_BATCH):
             with self._precision():
-                outputs[rows] = network(*self._batch(examples, rows)).float().cpu()
+                outputs[rows] = network(ids.to(self.device), mask.to(self.device)).float().cpu()
         return outputs
-
-    def _batch(self, examples: Split, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        ids, mask = self.tokenizer.pad([examples.ids[row] for row in rows])
-        return ids.to(self.device), mask.to(self.device)
 
     def _precision(self) -> torch.autocast:
         return mixed_precision(self.device, self.recipe.training.precision)
@@ -184,7 +181,7 @@ class Finetuning:
 def tokenised(examples: Sequence[Example], corpus: Corpus, tokenizer: LMTokenizer) -> Split:
     """Return ``examples`` in tokens; class ids count through the labels of ``corpus``."""
     encoded = tokenizer.encode([example.text for example in examples])
-    return Split(tuple(text.ids for text in encoded), class_ids(examples, corpus.labels))
+    return Split(tuple(encoded), class_ids(examples, corpus.labels))
 
 
 def optimisation(teacher: LMTeacher, settings: FinetuneTrainingConfig, steps: int) -> tuple[AdamW, LRScheduler]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ from distill.lm.folder import FrozenLM, read_finetuned, read_frozen
 from distill.lm.node_states import graphs_with_states
 from distill.lm.recipe import FinetuneRecipe
 from distill.lm.teacher_cache import teacher_logits
+from distill.lm.token_store import file_fingerprint
 from distill.models.gnn_teacher import GNNTeacher
 from distill.predict import student_logits
 from distill.recipe import Recipe
@@ -52,10 +52,9 @@ class Teachers:
     """
 
     def __init__(self, folders: Sequence[str], data_fingerprint: str, device: torch.device) -> None:
-        self.voters: list[list[Answers]] = []
-        for folder in map(Path, folders):
-            self.voters.append(_networks(folder, data_fingerprint, device))
-        self.sha256 = _sha256([Path(folder) for folder in folders])
+        paths = [Path(folder) for folder in folders]
+        self.voters = [_networks(path, data_fingerprint, device) for path in paths]
+        self.sha256 = file_fingerprint([file for path in paths for file in sorted(path.rglob("*.safetensors"))])
 
     def answer(self, texts: Sequence[str]) -> Tensor:
         """Return ``[n, C]``, the logarithms of the mean probabilities of all folders."""
@@ -92,14 +91,6 @@ def cached_answers(
             report(min(start + _CHUNK, len(texts)))
         parts.append(_read(path))
     return torch.cat(parts)
-
-
-def _sha256(folders: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(folder.rglob("*.safetensors")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _networks(folder: Path, data_fingerprint: str, device: torch.device) -> list[Answers]:

@@ -116,7 +116,7 @@ FOUR_STEPS = {
 
 
 def test_few_labelled_texts_come_again_until_an_epoch_is_long_enough(
-    data: Path, folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float]
+    data: Path, folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates, seen = list[float](), list[int]()
     losses_of_labelled, step = MultiTeacher._losses_of_labelled, Trainee.step
@@ -133,7 +133,7 @@ def test_few_labelled_texts_come_again_until_an_epoch_is_long_enough(
     monkeypatch.setattr(Trainee, "step", record_rate)
     recipe = tiny_multi_teacher(data, folders, "training.epochs=1", "training.epoch_steps=9")
     train(recipe, tmp_path / "run", "cpu")
-    assert len(losses) == 9  # seven batches of eight texts, the last of six, and two of them again
+    assert len(rates) == 9  # seven batches of eight texts, the last of six, and two of them again
     assert sorted(seen[:54]) == list(range(54))
     assert set(seen[54:]) <= set(range(54))
     assert rates[-1] == pytest.approx(0.0)
