@@ -58,9 +58,9 @@ class EncodedExamples:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def shuffled(self, size: int) -> Iterator[Batch]:
-        """Yield batches of ``size`` texts of similar length in a random order (torch's global generator)."""
-        return (self._batch(rows) for rows in shuffled_rows([len(ids) for ids in self.ids], size))
+    def shuffled(self, size: int, fewest: int = 1) -> Iterator[Batch]:
+        """Yield the batches of an epoch in a random order; see :func:`epoch_rows`."""
+        return (self._batch(rows) for rows in epoch_rows([len(ids) for ids in self.ids], size, fewest))
 
     def in_order(self, size: int) -> Iterator[Batch]:
         """Yield batches of ``size`` texts in the order of the data."""
@@ -71,6 +71,25 @@ class EncodedExamples:
         ids = pad_sequence([self.ids[row] for row in rows], batch_first=True, padding_value=PAD_ID)
         graphs = GraphBatch.from_data_list([self.graphs[row] for row in rows])
         return Batch(ids, graphs, self.labels[torch.tensor(rows)])
+
+
+def epoch_steps(texts: int, size: int, fewest: int) -> int:
+    """Return the number of batches in an epoch: all texts once, or more than once where they are few."""
+    return max(fewest, -(-texts // size))
+
+
+def epoch_rows(lengths: Sequence[int], size: int, fewest: int) -> list[list[int]]:
+    """Return the rows of the batches of one epoch, all texts before one comes again.
+
+    Args:
+        lengths: of the texts; those of a batch are of similar length.
+        size: of a batch.
+        fewest: batches. Few texts come again, in another order, until there are so many.
+    """
+    steps, rows = epoch_steps(len(lengths), size, fewest), shuffled_rows(lengths, size)
+    while len(rows) < steps:
+        rows += shuffled_rows(lengths, size)
+    return rows[:steps]
 
 
 def shuffled_rows(lengths: Sequence[int], size: int) -> list[list[int]]:

@@ -119,6 +119,10 @@ class TrainingConfig(Section):
 
     seed: int = Field(0, ge=0, description="Fixes split, initial weights, order of batches, dropout and Mixup.")
     batch_size: Positive = Field(32, description="Texts in a batch; sets of a thousand texts want small ones.")
+    epoch_steps: Positive = Field(
+        50,
+        description="Fewest steps of an epoch. It is all texts once; where they are few, they come again.",
+    )
     initial_epochs: Positive = Field(6, description="Epochs of initial training on the labels, teacher and student.")
     rounds: Positive = Field(16, description="Most rounds of mutual learning; a round is stage one, then stage two.")
     stage_epochs: Positive = Field(1, description="Epochs of each stage in a round.")

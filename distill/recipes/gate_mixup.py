@@ -17,7 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from distill.batches import Batch, EncodedExamples, encode_examples, hide_characters
+from distill.batches import Batch, EncodedExamples, encode_examples, epoch_steps, hide_characters
 from distill.checkpoint import Tensors, random_state, restore_random_state, under_prefix, with_prefix
 from distill.corpus import Example, read_corpus
 from distill.gate_mixup import lesson
@@ -331,11 +331,13 @@ class GateMixup:
         return {**about, "lm_sha256": self.lm_sha256} if self.lm_sha256 else about
 
     def _batches(self) -> Iterator[Batch]:
-        return (batch.to(self.device) for batch in self.train_set.shuffled(self.recipe.training.batch_size))
+        settings = self.recipe.training
+        return (b.to(self.device) for b in self.train_set.shuffled(settings.batch_size, settings.epoch_steps))
 
     @property
     def _steps_per_epoch(self) -> int:
-        return -(-len(self.train_set) // self.recipe.training.batch_size)
+        settings = self.recipe.training
+        return epoch_steps(len(self.train_set), settings.batch_size, settings.epoch_steps)
 
 
 def _fingerprint(corpus: str, lm: FrozenLM | None) -> str:

@@ -10,7 +10,7 @@ development set are kept; the test set is looked at once, at the end. Keys and d
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from distill.batches import character_ids, class_ids, hide_characters, shuffled_rows
+from distill.batches import character_ids, class_ids, epoch_rows, epoch_steps, hide_characters, shuffled_rows
 from distill.corpus import read_corpus
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
@@ -103,9 +103,9 @@ class MultiTeacher:
 
     def learn(self) -> dict[str, float]:
         """Train for one epoch, each step on labelled and on other texts, and return the mean losses."""
-        means = Means()
+        means, settings = Means(), self.recipe.training
         self.student.train()
-        steps = list(islice(self._batches_of_labelled(), self._epoch_steps))
+        steps = epoch_rows([len(ids) for ids in self.labelled], settings.batch_size, settings.epoch_steps)
         others = self._batches_of_others(len(steps))
         for rows in steps:
             parts = self._losses_of_labelled(rows)
@@ -148,9 +148,8 @@ class MultiTeacher:
 
     @property
     def _epoch_steps(self) -> int:
-        """Number of batches in an epoch: all labelled texts once, or more than once where they are few."""
         settings = self.recipe.training
-        return max(settings.epoch_steps, -(-len(self.labelled) // settings.batch_size))
+        return epoch_steps(len(self.labelled), settings.batch_size, settings.epoch_steps)
 
     def _trainee(self, steps: int) -> Trainee:
         settings = self.recipe.training
@@ -158,12 +157,6 @@ class MultiTeacher:
         warmup = round(settings.warmup_share * steps)
         trainee.begin_cosine(settings.lr, settings.weight_decay, warmup, steps)
         return trainee
-
-    def _batches_of_labelled(self) -> Iterator[list[int]]:
-        """Yield batches of rows of texts of similar length for ever, all texts before one comes again."""
-        lengths = [len(ids) for ids in self.labelled]
-        while True:
-            yield from shuffled_rows(lengths, self.recipe.training.batch_size)
 
     def _batches_of_others(self, number: int) -> Iterator[list[int]]:
         """Yield ``number`` batches of rows of texts of similar length, drawn anew, and all before one comes again."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from distill.batches import EncodedExamples, encode_examples, hide_characters, rows_by_length, shuffled_rows
+from distill.batches import (
+    EncodedExamples,
+    encode_examples,
+    epoch_rows,
+    epoch_steps,
+    hide_characters,
+    rows_by_length,
+    shuffled_rows,
+)
 from distill.corpus import Example
 from distill.graph import GraphBuilder
 from distill.recipe import GraphConfig
@@ -75,6 +83,22 @@ def test_shuffled_rows_are_all_rows_once_and_repeat_with_the_seed() -> None:
     torch.manual_seed(0)
     assert shuffled_rows(lengths, 8) == rows != shuffled_rows(lengths, 8)
     assert sorted(row for batch in rows for row in batch) == list(range(100))
+
+
+def test_epoch_of_many_texts_is_all_of_them_once() -> None:
+    rows = epoch_rows([1] * 20, 8, fewest=2)
+    assert len(rows) == epoch_steps(20, 8, fewest=2) == 3
+    assert sorted(row for batch in rows for row in batch) == list(range(20))
+
+
+def test_few_texts_come_again_in_an_epoch_all_before_one() -> None:
+    torch.manual_seed(0)
+    rows = epoch_rows([1] * 20, 8, fewest=7)
+    assert len(rows) == epoch_steps(20, 8, fewest=7) == 7
+    first, second, third = ([row for batch in rows[start : start + 3] for row in batch] for start in (0, 3, 6))
+    assert sorted(first) == sorted(second) == list(range(20))
+    assert set(third) < set(first)
+    assert first != second
 
 
 def test_hidden_characters_are_unknown_and_padding_stays() -> None:

@@ -64,6 +64,7 @@ TINY = (
     "teacher.width=24",
     "teacher.heads=2",
     "training.batch_size=8",
+    "training.epoch_steps=1",
     "training.initial_epochs=2",
     "training.rounds=2",
     "training.student_lr=0.005",
