@@ -7,6 +7,8 @@ One file, so that a kill at any moment leaves a whole state, the old or the new.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +36,32 @@ def read_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
     Raises:
         DataError: the file cannot be read or is not a checkpoint.
     """
+    with _opened(path) as stored:
+        return {name: stored.get_tensor(name) for name in stored.keys()}, _state(stored)  # noqa: SIM118
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Return the JSON values of a checkpoint, without reading its tensors.
+
+    Raises:
+        DataError: the file cannot be read or is not a checkpoint.
+    """
+    with _opened(path) as stored:
+        return _state(stored)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as stored:
-            state = json.loads((stored.metadata() or {})["state"])
-            return {name: stored.get_tensor(name) for name in stored.keys()}, state  # noqa: SIM118
+            yield stored
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DataError(f"{path} is not a checkpoint; start again without --resume in another --out") from error
+
+
+def _state(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - safetensors does not export its type
+    state: dict[str, Any] = json.loads((stored.metadata() or {})["state"])
+    return state
 
 
 def with_prefix(prefix: str, tensors: Tensors) -> Tensors:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from distill.checkpoint import Tensors, read_checkpoint, write_checkpoint
+from distill.checkpoint import Tensors, read_checkpoint, read_state, write_checkpoint
 from distill.run_folder import RunFolder
 from distill.training import Event, Report
 from runtime.errors import ConfigError
@@ -30,8 +30,7 @@ class Journal:
         self.run, self.fingerprint, self.report = run, fingerprint, report
         self.events: list[Event] = []
         self._seconds_before, self._started = 0.0, time.monotonic()
-        self._kept = read_checkpoint(self._checkpoint) if self._checkpoint.is_file() else None
-        if self._kept and self._kept[1]["data_fingerprint"] != fingerprint:
+        if self._checkpoint.is_file() and read_state(self._checkpoint)["data_fingerprint"] != fingerprint:
             what = f"the data changed since {run.path} was begun, or a model that teaches did"
             raise ConfigError(f"{what}; train anew with another --out")
 
@@ -41,11 +40,12 @@ class Journal:
         return self._seconds_before + time.monotonic() - self._started
 
     def resume(self) -> tuple[Tensors, dict[str, Any]] | None:
-        """Put events and time back and return the state that was there; ``None`` if there was none, or it was taken."""
-        kept, self._kept = self._kept, None  # not held while the run goes on: it is as large as the run's own state
-        if kept:
-            self.events, self._seconds_before = kept[1]["events"], kept[1]["seconds"]
-        return kept
+        """Put events and time back and return the state that was there; ``None`` if there was none."""
+        if not self._checkpoint.is_file():
+            return None
+        tensors, state = read_checkpoint(self._checkpoint)
+        self.events, self._seconds_before = state["events"], state["seconds"]
+        return tensors, state
 
     def tell(self, event: Event) -> None:
         """Report an event of before the first state that is kept, and write it with that; a stop before loses it."""

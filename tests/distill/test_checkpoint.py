@@ -12,6 +12,7 @@ from distill.checkpoint import (
     optimiser_tensors,
     random_state,
     read_checkpoint,
+    read_state,
     restore_optimiser,
     restore_random_state,
     under_prefix,
@@ -70,8 +71,15 @@ def test_tensors_that_share_memory_are_written_apart(tmp_path: Path) -> None:
     assert tensors["turned"].tolist() == [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
 
 
+def test_state_is_read_without_the_tensors(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "state", {"weights": torch.ones(2)}, {"done": 1})
+    assert read_state(tmp_path / "state") == {"done": 1}
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
 def test_anything_else_is_no_checkpoint(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state").write_bytes(content)
     with pytest.raises(DataError, match="not a checkpoint"):
         read_checkpoint(tmp_path / "state")
+    with pytest.raises(DataError, match="not a checkpoint"):
+        read_state(tmp_path / "state")

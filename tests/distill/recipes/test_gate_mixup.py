@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from distill.learner import Learner
 from distill.metrics import accuracy
 from distill.recipe import Recipe
 from distill.recipes.gate_mixup import GateMixup, train
@@ -127,6 +128,25 @@ def test_resumed_run_ends_as_an_uninterrupted_one(
     assert weights(resumed, "teacher") == weights(finished, "teacher")
     assert resumed.predictions("test") == finished.predictions("test")
     assert not resumed.checkpoint.exists()
+
+
+def test_few_texts_come_again_until_an_epoch_is_long_enough(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, steps, step = tiny_recipe(data, "training.epoch_steps=9"), [0], Learner.step
+
+    def counted(self: Learner, loss: torch.Tensor) -> None:
+        steps[0] += 1
+        step(self, loss)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", counted)
+        train(recipe, tmp_path / "whole", "cpu")
+    assert steps == [9 * (2 * 2 + 2 * 2)]  # two networks in two epochs, two stages in two rounds
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", "cpu", report=stop_at(1, "round"))
+    train(recipe, tmp_path / "run", "cpu", resume=True)
+    assert weights(RunFolder(tmp_path / "run"), "student") == weights(RunFolder(tmp_path / "whole"), "student")
 
 
 def test_stop_inside_a_round_goes_on_from_the_round_before(

@@ -67,6 +67,17 @@ def test_student_follows_its_teachers_where_labels_do_not_count(
     assert losses[-1]["others"] < 0.5 * losses[0]["others"]
 
 
+def test_run_resumed_where_texts_come_again_ends_as_an_uninterrupted_one(
+    data: Path, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    recipe = tiny_multi_teacher(data, folders, "training.epoch_steps=9")
+    train(recipe, tmp_path / "whole", "cpu")
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", "cpu", report=stop_at(1))
+    train(recipe, tmp_path / "run", "cpu", resume=True)
+    assert weights(RunFolder(tmp_path / "run")) == weights(RunFolder(tmp_path / "whole"))
+
+
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_resumed_run_ends_as_an_uninterrupted_one(
     finished: RunFolder, data: Path, folders: tuple[Path, Path], tmp_path: Path, epoch: int
