@@ -54,7 +54,7 @@ class AsyncClassifier:
 
     async def close(self) -> None:
         """Let the running calls end, and the threads. A call that waits, or comes later, raises ``BackendError``."""
-        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._pool.shutdown, wait=True)
 
     async def __aenter__(self) -> AsyncClassifier:
         return self

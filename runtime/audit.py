@@ -19,7 +19,8 @@ from runtime.prediction import Prediction
 class AuditLog:
     """Writes what classifiers decide; several of them, and any number of threads, may share one.
 
-    A file that is full becomes ``NAME.1``, the one of that name ``NAME.2``, and so on. A disk that fails stops no
+    A file that is full becomes ``NAME.1``, the one of that name ``NAME.2``, and so on. Where one cannot be renamed, as
+    on Windows while another program reads it, the newest file grows on until all can. A disk that fails stops no
     classification: what could not be written is counted. Two processes cannot share files that are renamed, so a
     copy in another process, forked or unpickled, writes to files with the number of that process before the suffix:
     ``audit.4711.jsonl``.
@@ -30,7 +31,7 @@ class AuditLog:
 
     Args:
         path: the newest file, opened at the first record; its folder must exist.
-        max_bytes: size above which no file grows.
+        max_bytes: size above which no file grows, but for what is said above.
         files: how many full files are kept, at least 1.
         texts: whether the texts are recorded as well; they may be confidential.
 
@@ -100,13 +101,32 @@ class AuditLog:
 
 
 class _CountingHandler(RotatingFileHandler):
-    """Counts the records that it cannot write, where logging would print to the host program's stderr."""
+    """Loses no file, and counts the records that it cannot write, where logging would print to the host's stderr."""
 
     failures = 0
+
+    def doRollover(self) -> None:
+        """Rename the files, if all can be: one that stays in its place would be overwritten by the next."""
+        if self.stream:
+            self.stream.close()  # Windows renames no open file
+            self.stream = None  # opened again when a record comes
+        older = (f"{self.baseFilename}.{number}" for number in range(1, self.backupCount + 1))
+        if all(map(_can_be_renamed, [self.baseFilename, *older])):
+            super().doRollover()
 
     def handleError(self, record: LogRecord) -> None:
         """Count it: logging calls this, and by that name, when a record cannot be written."""
         self.failures += 1
+
+
+def _can_be_renamed(name: str) -> bool:
+    try:
+        os.rename(name, name)  # changes nothing, and asks for all that a rename needs
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _decision(prediction: Prediction) -> dict[str, str | float | bool]:

@@ -90,6 +90,7 @@ class Classifier:
 
         Raises:
             TypeError: ``text`` is not a ``str``. No ``str`` raises.
+            BundleError: in a forked child, at its first call: the bundle is no longer where it was.
         """
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, not {type(text).__name__}")

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old content or the new, never half of it."""
+"""Writing files so that a reader sees the old content or the new, never half of it, whatever stops the writer."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
     With ``workplace``, a folder on the same file system, the temporary path is in there; a process that is killed
     leaves it there.
 
-    The block may create a file or a folder there. Whatever it left is removed when it fails. A folder
-    replaces a folder with all that is in it; a file never replaces a folder, nor a folder a file.
+    The block may create a file or a folder there; what it wrote is flushed to the disk before the rename. Whatever it
+    left is removed when it fails. A folder replaces a folder with all that is in it; a file never replaces a folder,
+    nor a folder a file. No file system renames a folder onto one that is not empty: for a moment there is neither,
+    and who reads just then must read again. A file has no such moment.
 
     Raises:
         DataError: the file system refuses (disk full, no permission).
@@ -38,11 +40,14 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
     try:
         temporary = holder / target.name
         yield temporary
-        _replace(temporary, target, holder)
+        _flush(temporary)
+        _replace(temporary, target, _aside(holder, target))
     except OSError as error:
-        raise _cannot_write(target, error) from error
+        raise _cannot_write(target, error, _aside(holder, target)) from error
     finally:
-        shutil.rmtree(holder, ignore_errors=True)
+        # What stepped aside and could not be put back is all that is left of the old folder.
+        if not _aside(holder, target).exists() or target.exists():
+            shutil.rmtree(holder, ignore_errors=True)
 
 
 def write_text(target: Path, text: str) -> None:
@@ -52,10 +57,8 @@ def write_text(target: Path, text: str) -> None:
 
 def write_bytes(target: Path, content: bytes) -> None:
     """Write ``content`` atomically, flushed to the disk before the rename."""
-    with atomic_path(target) as temporary, temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(target: Path, value: object) -> None:
@@ -63,21 +66,35 @@ def write_json(target: Path, value: object) -> None:
     write_text(target, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
 
-def _replace(temporary: Path, target: Path, holder: Path) -> None:
+def _aside(holder: Path, target: Path) -> Path:
+    return holder / f"{target.name}.replaced"
+
+
+def _flush(written: Path) -> None:
+    """Have the disk hold a file, or all in a folder: a rename may outlive a power cut that the content does not."""
+    for path in [written] if written.is_file() else written.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            with path.open("r+b") as stream:  # Windows flushes only what may be written
+                os.fsync(stream.fileno())
+
+
+def _replace(temporary: Path, target: Path, aside: Path) -> None:
     # A folder cannot be renamed onto a folder that is not empty: the old one steps aside first. Only for
     # another folder: a file must never take the place of everything in a folder.
     if not (temporary.is_dir() and target.is_dir()) or target.is_symlink():
         temporary.replace(target)
         return
-    aside = holder / "replaced"
-    target.rename(aside)
     try:
+        target.rename(aside)
         temporary.rename(target)
-    except OSError:
-        aside.rename(target)
+    except BaseException:  # Ctrl-C too
+        if aside.exists() and not target.exists():
+            aside.rename(target)
         raise
 
 
-def _cannot_write(target: Path, error: OSError) -> DataError:
+def _cannot_write(target: Path, error: OSError, aside: Path | None = None) -> DataError:
     reason = error.strerror or str(error)
+    if aside and aside.exists() and not target.exists():
+        return DataError(f"cannot write {target}: {reason}; what was there is now {aside}, rename it back")
     return DataError(f"cannot write {target}: {reason}; free some space or choose another place with --out")

@@ -64,6 +64,35 @@ def test_full_files_make_room_for_new_ones(bundle: Path, tmp_path: Path) -> None
     assert numbers == list(range(numbers[0], 100))
 
 
+@pytest.mark.parametrize("held", ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2"])
+def test_a_file_that_cannot_be_renamed_costs_no_record(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    """As on Windows while another program has it open."""
+    path, rename = tmp_path / "audit.jsonl", os.rename
+    with AuditLog(path, max_bytes=2000, files=3) as audit, Classifier(bundle, audit=audit) as classifier:
+        for number in range(30):
+            classifier.classify(f"{number} 乙醇")
+        before = _rows(*sorted(tmp_path.glob("audit.jsonl*"), reverse=True))
+
+        def refused(source: str, target: str) -> None:
+            if Path(source).name == held:
+                raise PermissionError(32, "The process cannot access the file")
+            rename(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "rename", refused)
+            for number in range(30, 60):
+                classifier.classify(f"{number} 乙醇")
+        rows = _rows(*sorted(tmp_path.glob("audit.jsonl*"), reverse=True))
+        assert rows[: len(before)] == before
+        assert [int(row["text"].split()[0]) for row in rows][-30:] == list(range(30, 60))
+        assert path.stat().st_size > 2000
+        classifier.classify("60 乙醇")
+        assert len(_rows(path)) == 1
+        assert audit.failures == 0
+
+
 def test_classifiers_and_threads_share_one_log(bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     with AuditLog(path, max_bytes=20_000, files=50) as audit:

@@ -51,6 +51,66 @@ def test_a_file_never_replaces_a_folder_nor_a_folder_a_file(tmp_path: Path) -> N
     assert (folder / "precious").read_text() == file.read_text() == "kept"
 
 
+def test_ctrl_c_between_the_two_renames_puts_the_old_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, rename = tmp_path / "folder", Path.rename
+    write_text(target / "old", "kept")
+
+    def interrupted(self: Path, other: Path) -> Path:
+        if self.name == "folder" and other == target:  # the new one; the old comes back under the name it stepped to
+            raise KeyboardInterrupt
+        return rename(self, other)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_path(target) as temporary:
+        temporary.mkdir()
+    assert (target / "old").read_text() == "kept"
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_an_old_folder_that_cannot_be_put_back_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, rename = tmp_path / "folder", Path.rename
+    write_text(target / "old", "kept")
+
+    def refused(self: Path, other: Path) -> Path:
+        if other == target:
+            raise PermissionError(13, "Permission denied")
+        return rename(self, other)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    message = r"what was there is now .*folder\.replaced"
+    with pytest.raises(DataError, match=message) as caught, atomic_path(target) as temporary:
+        temporary.mkdir()
+    (kept,) = tmp_path.rglob("old")
+    assert str(kept.parent) in str(caught.value)
+    assert kept.read_text() == "kept"
+
+
+def test_a_folder_may_be_named_as_what_steps_aside(tmp_path: Path) -> None:
+    target = tmp_path / "replaced"
+    for content in ("old", "new"):
+        with atomic_path(target) as temporary:
+            write_text(temporary / "file", content)
+    assert (target / "file").read_text() == "new"
+
+
+def test_all_that_was_written_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed, fsync = list[int](), os.fsync
+
+    def record(descriptor: int) -> None:
+        assert not (tmp_path / "folder").exists()
+        flushed.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    with atomic_path(tmp_path / "folder") as temporary:
+        (temporary / "within").mkdir(parents=True)
+        (temporary / "a").write_bytes(b"1")
+        (temporary / "within" / "b").write_bytes(b"22")
+    assert sorted(flushed) == [1, 2]
+
+
 def test_nan_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "x.json", {"score": float("nan")})
