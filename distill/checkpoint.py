@@ -7,6 +7,7 @@ One file, so that a kill at any moment leaves a whole state, the old or the new.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,20 +15,20 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
 from runtime.errors import DataError
-from runtime.files import write_bytes
+from runtime.files import atomic_path
 
 Tensors = dict[str, Tensor]
 
 
 def write_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None:
     """Write ``tensors`` and the JSON values of ``state``, atomically."""
-    stored = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    write_bytes(path, save(stored, metadata={"state": json.dumps(state)}))
+    with atomic_path(path) as temporary:
+        save_file(_apart(tensors), temporary, metadata={"state": json.dumps(state)})
 
 
 def read_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
@@ -48,6 +49,14 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     with _opened(path) as stored:
         return _state(stored)
+
+
+def _apart(tensors: Tensors) -> Tensors:
+    """Return ``tensors`` on the CPU, none of which shares memory with another; only those that do are copied."""
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    memory = Counter(tensor.untyped_storage().data_ptr() for tensor in stored.values())
+    shared = {name for name, tensor in stored.items() if memory[tensor.untyped_storage().data_ptr()] > 1}
+    return {name: tensor.clone() if name in shared else tensor for name, tensor in stored.items()}
 
 
 @contextmanager

@@ -44,11 +44,20 @@ class Means:
             ConfigError: one is not a finite number: training has diverged.
         """
         means = {name: float(total) / self._texts[name] for name, total in self._sums.items()}
-        for name, mean in means.items():
-            if not isfinite(mean):
-                advice = "lower the learning rate and train anew"
-                raise ConfigError(f"training diverged: the loss {name!r} is {mean}; {advice}")
+        refuse_divergence(means)
         return means
+
+
+def refuse_divergence(losses: Mapping[str, float]) -> None:
+    """Refuse to go on, and to keep such a state, where a loss is no number.
+
+    Raises:
+        ConfigError: one is not a finite number: training has diverged.
+    """
+    for name, loss in losses.items():
+        if not isfinite(loss):
+            advice = "lower the learning rate and train anew"
+            raise ConfigError(f"training diverged: the loss {name!r} is {loss}; {advice}")
 
 
 def score(labels: Tensor, logits: Tensor) -> dict[str, float]:

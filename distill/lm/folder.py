@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from distill.lm.recipe import FinetuneRecipe, LanguageModelConfig
+from distill.lm.token_store import file_fingerprint
 from distill.lm.tokens import LMTokenizer
 from distill.models.lm_teacher import LMTeacher, load_encoder, longest_sequence
 from distill.run_folder import RunFolder
@@ -104,7 +104,7 @@ def read_finetuned(path: Path, max_len: int) -> FinetunedLM:
     except (ConfigError, OSError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{path} is damaged: {error}; fine-tune again with 'gm-distill finetune'") from error
     fingerprint = str(run.environment()["data_fingerprint"])
-    return FinetunedLM(teacher.eval(), tokenizer, labels, fingerprint, _sha256(teacher))
+    return FinetunedLM(teacher.eval(), tokenizer, labels, fingerprint, _sha256(path))
 
 
 def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
@@ -119,19 +119,28 @@ def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
         ConfigError: it was fine-tuned on other data, or there is no such folder.
         DataError: a part is missing or damaged.
     """
-    if path.name == "encoder" and (path.parent / "head.safetensors").is_file():
-        path = path.parent  # An ordinary folder by its looks, but it learned from labels.
+    path = finetuned_folder(path) or path
     # What pretraining wrote has a recipe too, beside the config.json of an ordinary Hugging Face folder.
     if (path / "recipe.toml").is_file() and not (path / "config.json").is_file():
         finetuned = read_finetuned(path, max_len)
         refuse_other_data(path, finetuned.data_fingerprint, data_fingerprint)
         return FrozenLM(finetuned.teacher.encoder, finetuned.tokenizer, finetuned.sha256)
     tokenizer, encoder = read_tokenizer_and_encoder(LanguageModelConfig(max_len=max_len), path, "--set teacher.lm=")
-    return FrozenLM(encoder.eval(), tokenizer, _sha256(encoder))
+    return FrozenLM(encoder.eval(), tokenizer, _sha256(path))
 
 
-def _sha256(model: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for tensor in model.state_dict().values():
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+def finetuned_folder(encoder: Path) -> Path | None:
+    """Return the folder of ``gm-distill finetune`` that ``encoder`` is a part of, if it is one.
+
+    It is an ordinary Hugging Face folder by its looks, but it learned from labels.
+    """
+    folder = encoder.resolve()
+    return folder.parent if folder.name == "encoder" and (folder.parent / "head.safetensors").is_file() else None
+
+
+def _sha256(folder: Path) -> str:
+    """Return the SHA-256 of the weights as they lie in a folder.
+
+    Not of a model that was read: what a folder lacks, as a pooler that nobody asks, is drawn anew each time.
+    """
+    return file_fingerprint(sorted(folder.rglob("*.safetensors")))

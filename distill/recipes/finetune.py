@@ -24,14 +24,24 @@ from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
-from distill.lm.folder import read_tokenizer_and_encoder, save_finetuned
+from distill.lm.folder import finetuned_folder, read_tokenizer_and_encoder, save_finetuned
 from distill.lm.probe import fit_probe
 from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
 from distill.lm.tokens import LMTokenizer, TokenisedText
 from distill.models.lm_teacher import LMTeacher
 from distill.predict import prediction_rows
 from distill.run_folder import RunFolder
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
+from distill.training import (
+    Event,
+    Means,
+    Report,
+    choose_device,
+    claim,
+    environment,
+    mixed_precision,
+    refuse_other_data,
+    score,
+)
 from runtime.errors import ConfigError
 
 _EVALUATION_BATCH = 128
@@ -68,8 +78,8 @@ def finetune(
         The ``final`` event: dev and test scores.
 
     Raises:
-        ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, no such device,
-            or no such language model.
+        ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, no such device, no such
+            language model, or one that learned labels of other data.
         DataError: the corpus cannot be read, or ``out`` cannot be written.
     """
     if not recipe.lm.folder:
@@ -101,7 +111,12 @@ class Finetuning:
         torch.manual_seed(settings.seed)
         self.recipe, self.run, self.device = recipe, run, device
         self.corpus = read_corpus(recipe.data, settings.seed)
-        self.tokenizer, encoder = read_tokenizer_and_encoder(recipe.lm, Path(recipe.lm.folder))
+        folder = Path(recipe.lm.folder)
+        if finetuned := finetuned_folder(folder):
+            refuse_other_data(
+                folder, str(RunFolder(finetuned).environment()["data_fingerprint"]), self.corpus.fingerprint
+            )
+        self.tokenizer, encoder = read_tokenizer_and_encoder(recipe.lm, folder)
         self.teacher = LMTeacher(encoder, len(self.corpus.labels), recipe.lm.dropout).to(device)
         self.train_set = tokenised(self.corpus.train, self.corpus, self.tokenizer)
         self.dev_set = tokenised(self.corpus.dev, self.corpus, self.tokenizer)

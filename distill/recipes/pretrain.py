@@ -24,6 +24,7 @@ from transformers import get_cosine_schedule_with_warmup
 from distill.checkpoint import optimiser_tensors, restore_optimiser, under_prefix, with_prefix
 from distill.journal import Journal
 from distill.lm.character_tokenizer import train_character_tokenizer
+from distill.lm.folder import finetuned_folder
 from distill.lm.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
 from distill.lm.pretrain_config import MaskedLMConfig, PretrainRecipe
 from distill.lm.processes import Processes
@@ -31,7 +32,7 @@ from distill.lm.quiet import quiet_transformers
 from distill.lm.token_store import TokenStore, file_fingerprint, write_store
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
 from distill.run_folder import RunFolder
-from distill.training import Event, Report, claim, machine, mixed_precision
+from distill.training import Event, Report, claim, machine, mixed_precision, refuse_divergence
 from distill.unlabelled.corpus import corpus_files, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError
@@ -80,6 +81,9 @@ def _encoded_texts(recipe: PretrainRecipe, run: RunFolder) -> TokenStore:
     """Encode the texts, or find them encoded before an interruption."""
     if not recipe.data.paths:
         raise ConfigError("no texts to learn from; name files, or folders that 'gm-distill corpus' wrote")
+    if recipe.model.start and finetuned_folder(Path(recipe.model.start)):
+        # Else what is fine-tuned from it may know labels of dev and test, and nothing there would say so.
+        raise ConfigError(f"{recipe.model.start} learned labels; name with --from the language model it was made from")
     files = corpus_files([Path(path) for path in recipe.data.paths])
     folder, fingerprint = run.checkpoint / "texts", file_fingerprint(files)
     if not folder.is_dir():
@@ -157,8 +161,10 @@ class Pretraining:
             loss += self._learn_from(batch)
             self.step, since = self.step + 1, since + 1
             if self.step % self.recipe.training.report_every == 0 or self.step == self.steps:
-                mean = float(self.processes.sum(loss)) / since
-                self._keep({"event": "step", **self._place(), "loss": mean, "held_out": self._test()})
+                mean, held_out = float(self.processes.sum(loss)) / since, self._test()
+                # Before it is kept: the last state that is sound must stay.
+                refuse_divergence({"hidden words": mean, **{f"held-out {name}": held_out[name] for name in held_out}})
+                self._keep({"event": "step", **self._place(), "loss": mean, "held_out": held_out})
                 loss, since = torch.zeros_like(loss), 0
 
     def finish(self) -> Event:

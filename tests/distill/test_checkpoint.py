@@ -71,6 +71,13 @@ def test_tensors_that_share_memory_are_written_apart(tmp_path: Path) -> None:
     assert tensors["turned"].tolist() == [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
 
 
+def test_a_part_of_a_larger_memory_is_written_alone(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "state", {"part": torch.arange(1000.0)[10:12]}, {})
+    tensors, _ = read_checkpoint(tmp_path / "state")
+    assert tensors["part"].tolist() == [10.0, 11.0]
+    assert (tmp_path / "state").stat().st_size < 500
+
+
 def test_state_is_read_without_the_tensors(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "state", {"weights": torch.ones(2)}, {"done": 1})
     assert read_state(tmp_path / "state") == {"done": 1}

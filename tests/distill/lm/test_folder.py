@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from distill.lm.folder import read_finetuned, read_frozen
 from distill.recipes.finetune import finetune
@@ -47,6 +48,17 @@ def test_one_that_pretraining_wrote_is_an_ordinary_encoder(lm: Path, tmp_path: P
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "recipe.toml").write_text('recipe = "pretrain"\n', encoding="utf-8")
     assert read_frozen(tmp_path, "any data", 16).sha256 == read_frozen(lm, "any data", 16).sha256
+
+
+def test_what_a_folder_lacks_and_nobody_asks_is_no_part_of_its_fingerprint(lm: Path, tmp_path: Path) -> None:
+    for file in lm.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = load_file(lm / "model.safetensors")
+    without_pooler = {name: tensor for name, tensor in weights.items() if "pooler" not in name}
+    assert len(without_pooler) < len(weights)
+    save_file(without_pooler, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    first, second = (read_frozen(tmp_path, "any data", 16) for _ in range(2))
+    assert first.sha256 == second.sha256 != read_frozen(lm, "any data", 16).sha256
 
 
 def test_one_of_other_data_may_know_the_labels_and_is_refused(teacher: Path) -> None:

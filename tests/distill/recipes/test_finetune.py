@@ -216,6 +216,15 @@ def test_missing_language_model_says_how_to_name_one(data: Path, tmp_path: Path)
         finetune(tiny_finetune(data, tmp_path / "nowhere"), tmp_path / "teacher", "cpu")
 
 
+def test_an_encoder_that_learned_labels_of_other_data_is_refused(
+    finished: RunFolder, data: Path, tmp_path: Path
+) -> None:
+    other = make_rare(write_tiny_data(tmp_path / "other"), "酸", 5)
+    with pytest.raises(ConfigError, match="may know labels of dev and test"):
+        finetune(tiny_finetune(other, finished.path / "encoder"), tmp_path / "teacher", "cpu")
+    finetune(tiny_finetune(data, finished.path / "encoder", "training.epochs=1"), tmp_path / "again", "cpu")
+
+
 def test_resume_refuses_another_recipe(data: Path, lm: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         finetune(tiny_finetune(data, lm), tmp_path / "teacher", "cpu", report=stop_at(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
 
+from distill.checkpoint import read_checkpoint
 from distill.recipes import pretrain as module
 from distill.recipes.pretrain import Pretraining, pretrain
 from distill.run_folder import RunFolder
@@ -249,6 +251,22 @@ def test_single_tokens_instead_of_words_are_another_method(losses: Losses) -> No
 def test_a_batch_of_fewer_pieces_than_parts_is_refused(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a batch of 2 pieces cannot be cut into 3 parts"):
         pretrain(tiny_pretraining(corpus, "training.batch_size=2", "training.accumulate=3"), tmp_path / "lm", "cpu")
+
+
+def test_a_loss_that_is_no_number_leaves_the_last_sound_state(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"training diverged.*lower the learning rate"):
+        pretrain(tiny_pretraining(corpus, "training.lr=1e30"), tmp_path / "lm", "cpu")
+    tensors, state = read_checkpoint(tmp_path / "lm" / "checkpoint" / "state.safetensors")
+    assert state["step"] == 0
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+def test_an_encoder_that_learned_labels_is_not_continued(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "teacher" / "encoder").mkdir(parents=True)
+    (tmp_path / "teacher" / "head.safetensors").touch()
+    start = f"model.start={json.dumps(str(tmp_path / 'teacher' / 'encoder'))}"
+    with pytest.raises(ConfigError, match="learned labels; name with --from"):
+        pretrain(tiny_pretraining(corpus, start), tmp_path / "lm", "cpu")
 
 
 def test_texts_are_needed(corpus: Path, tmp_path: Path) -> None:
