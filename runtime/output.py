@@ -103,7 +103,7 @@ def json_writer(stream: TextIO, top_k: int) -> Write:
 
 def csv_writer(stream: TextIO, top_k: int) -> Write:
     """Return a writer of CSV with the columns of the table, then the answer; ``label_2`` … for ``top_k`` > 1."""
-    rows = csv.writer(stream, lineterminator="\n")
+    rows = csv.writer(_LineFeeds(stream))
     columns: list[str] = []
 
     def write(item: Item, prediction: Prediction) -> None:
@@ -119,6 +119,21 @@ def csv_writer(stream: TextIO, top_k: int) -> Write:
         rows.writerow([*(item.values.get(name, "") for name in columns), *map(_cell, answer.values())])
 
     return write
+
+
+class _LineFeeds:
+    """What ``csv`` writes to: ends each row with a line feed alone.
+
+    ``csv`` quotes the characters of its own line end only. Were that a line feed, a carriage return in a text would
+    stand unquoted, and to whoever reads the file it would end the row.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> None:
+        """Write one row, as ``csv`` ends it."""
+        self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def _answer(prediction: Prediction) -> dict[str, str | float | bool]:

@@ -13,7 +13,8 @@ import openpyxl
 import pytest
 
 from runtime import Classifier
-from runtime.output import Item, csv_writer, line_writer
+from runtime.output import Item, csv_writer, line_writer, open_output, write_answers
+from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS, add_cascade
 
 
@@ -289,6 +290,15 @@ def test_columns_line_up_under_wide_characters(classifier: Classifier) -> None:
     prediction = classifier.classify("")
     write(Item("text", {"text": "text"}, "TEXT"), prediction)
     assert stream.getvalue().index("0.0%") == 4 + 2 + 2
+
+
+def test_csv_answers_hold_any_text_and_are_read_back_as_they_were(classifier: Classifier, tmp_path: Path) -> None:
+    texts = ["acid\rdrum", "\racid", "acid\r\ndrum\r", "two\nlines", 'a "quoted", b', "\u2028乙\x85醇", " blank\t "]
+    out = tmp_path / "answers.csv"
+    with open_output(out, "utf-8-sig") as stream:
+        write_answers(classifier, [Item(text, {"text": text}, "TEXT") for text in texts], csv_writer(stream, 1))
+    assert [row.values["text"] for row in read_table(out)] == texts
+    assert out.read_bytes().startswith("\ufefftext,label,score,accepted,reason\n".encode())
 
 
 def test_a_free_name_is_found_however_many_are_taken(classifier: Classifier) -> None:

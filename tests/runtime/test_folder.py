@@ -9,6 +9,7 @@ import pytest
 from runtime import Classifier, ConfigError, DataError
 from runtime.folder import classify_folder, find_shards, in_this_process
 from runtime.shards import Outcome
+from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS
 from tests.runtime.shard_folders import answers, job, visible, write_shard, write_shards
 
@@ -47,6 +48,13 @@ def test_as_many_files_of_answers_as_shards_and_every_row_once(run: Run, tmp_pat
     for name in visible(tmp_path / "shards"):
         given, got = answers(tmp_path / "shards" / name), answers(tmp_path / "answers" / name)
         assert [(row["no"], row["text"]) for row in got] == [(row["no"], row["text"]) for row in given]
+
+
+def test_a_text_with_a_carriage_return_stays_one_row(run: Run, tmp_path: Path) -> None:
+    write_shard(tmp_path / "shards" / "a.jsonl", ["acid\rdrum", "乙醇"])
+    run()
+    rows = read_table(tmp_path / "answers" / "a.csv")
+    assert [(row.values["no"], row.values["text"]) for row in rows] == [("a-0", "acid\rdrum"), ("a-1", "乙醇")]
 
 
 def test_a_second_run_does_what_is_new_only(run: Run, tmp_path: Path) -> None:
