@@ -164,9 +164,10 @@ def classify(
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Texts to classify, whether they come from a table, and how many to take at a time."""
+    """Texts to classify, the columns they come with, whether from a table, and how many to take at a time."""
 
     items: Iterator[Item]
+    columns: tuple[str, ...]
     table: bool
     chunk: int
 
@@ -177,7 +178,7 @@ def _answer_all(classifier: Classifier, source: _Source, out: Path | None, jsonl
         if jsonl:
             write = json_writer(stream, top_k)
         elif source.table:
-            write = csv_writer(stream, top_k)
+            write = csv_writer(stream, source.columns, top_k)
         else:
             write = line_writer(stream, classifier.labels, top_k)
         for chunk in _chunks(source):
@@ -232,11 +233,11 @@ def _names_table(text: str) -> bool:
 def _source(texts: tuple[str, ...], text_column: str, encoding: str) -> _Source:
     if texts == (_STDIN,):
         # Lines are answered as they come: what writes the pipe may be waiting for the answer.
-        return _Source(_stdin_items(encoding), table=False, chunk=1)
+        return _Source(_stdin_items(encoding), ("text",), table=False, chunk=1)
     if len(texts) == 1 and _names_table(texts[0]):
-        items = table_items(Path(texts[0]), text_column, encoding)
-        return _Source(items, table=True, chunk=CHUNK)
-    return _Source((Item(text, {"text": text}, "TEXT") for text in texts), table=False, chunk=CHUNK)
+        columns, items = table_items(Path(texts[0]), text_column, encoding)
+        return _Source(items, columns, table=True, chunk=CHUNK)
+    return _Source((Item(text, {"text": text}, "TEXT") for text in texts), ("text",), table=False, chunk=CHUNK)
 
 
 def _stdin_items(encoding: str) -> Iterator[Item]:

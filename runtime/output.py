@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,21 +101,21 @@ def json_writer(stream: TextIO, top_k: int) -> Write:
     return write
 
 
-def csv_writer(stream: TextIO, top_k: int) -> Write:
-    """Return a writer of CSV with the columns of the table, then the answer; ``label_2`` … for ``top_k`` > 1."""
+def csv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
+    """Return a writer of CSV with the columns of the table, then the answer; ``label_2`` … for ``top_k`` > 1.
+
+    The header is written at once, for a table without rows has one too.
+    """
     rows = csv.writer(_LineFeeds(stream))
-    columns: list[str] = []
+    rows.writerow([*columns, *_free_names(columns, _answer_columns(top_k)).values()])
+    known = frozenset(columns)
 
     def write(item: Item, prediction: Prediction) -> None:
-        """Write the answer as one row, the first under a header."""
-        answer = _answer(prediction) | _next_best(prediction, top_k)
-        if not columns:
-            columns.extend(item.values)
-            names = _free_names(item.values, answer)
-            rows.writerow([*columns, *(names[key] for key in answer)])
-        new = next((name for name in item.values if name not in columns), None)
+        """Write the answer as one row."""
+        new = next((name for name in item.values if name not in known), None)
         if new is not None:
             raise DataError(f"{item.where}: column {new!r} is not in the first row; write JSON Lines with --jsonl")
+        answer = _answer(prediction) | _next_best(prediction, top_k)
         rows.writerow([*(item.values.get(name, "") for name in columns), *map(_cell, answer.values())])
 
     return write
@@ -141,6 +141,10 @@ def _answer(prediction: Prediction) -> dict[str, str | float | bool]:
     return dict(zip(_ANSWER_COLUMNS, values, strict=True))
 
 
+def _answer_columns(top_k: int) -> list[str]:
+    return [*_ANSWER_COLUMNS, *(f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score"))]
+
+
 def _next_best(prediction: Prediction, top_k: int) -> dict[str, str | float | bool]:
     answer: dict[str, str | float | bool] = {}
     behind = _behind_best(prediction, top_k)
@@ -155,7 +159,7 @@ def _behind_best(prediction: Prediction, top_k: int) -> list[tuple[str, float]]:
     return prediction.top(top_k)[1:] if top_k > 1 else []
 
 
-def _free_names(taken: Mapping[str, str], keys: Mapping[str, object]) -> dict[str, str]:
+def _free_names(taken: Container[str], keys: Iterable[str]) -> dict[str, str]:
     """Return a column name for each key that the table does not use: a ``label`` of its own must stay readable."""
     names = {}
     for key in keys:

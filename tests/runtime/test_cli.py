@@ -156,6 +156,17 @@ def test_a_table_keeps_its_columns_and_gets_the_answer_beside_them(table: Path, 
     assert rows[2]["label_2"] == ""
 
 
+@pytest.mark.parametrize("content", ["id,text", "id,text\n\n"])
+def test_a_table_without_rows_keeps_its_header(packed: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "none.csv").write_text(content, encoding="utf-8")
+    header = "id,text,label,score,accepted,reason,label_2,score_2\n"
+    assert _run(packed, tmp_path / "none.csv", "--top-k", "2") == (0, header, "")
+    assert _run(packed, tmp_path / "none.csv", "--jsonl") == (0, "", "")
+    code, out, err = _run(packed, tmp_path / "none.csv", "--column", "name")
+    assert (code, out) == (3, "")
+    assert "none.csv has no column 'name', only: id, text; name another with --column" in err
+
+
 def test_a_table_may_become_json_lines(table: Path, packed: Path) -> None:
     first = _answers(packed, table)[0]
     assert list(first) == ["id", "text", "label", "predicted_label", "score", "accepted", "reason"]
@@ -296,7 +307,9 @@ def test_csv_answers_hold_any_text_and_are_read_back_as_they_were(classifier: Cl
     texts = ["acid\rdrum", "\racid", "acid\r\ndrum\r", "two\nlines", 'a "quoted", b', "\u2028乙\x85醇", " blank\t "]
     out = tmp_path / "answers.csv"
     with open_output(out, "utf-8-sig") as stream:
-        write_answers(classifier, [Item(text, {"text": text}, "TEXT") for text in texts], csv_writer(stream, 1))
+        write_answers(
+            classifier, [Item(text, {"text": text}, "TEXT") for text in texts], csv_writer(stream, ["text"], 1)
+        )
     assert [row.values["text"] for row in read_table(out)] == texts
     assert out.read_bytes().startswith("\ufefftext,label,score,accepted,reason\n".encode())
 
@@ -304,7 +317,7 @@ def test_csv_answers_hold_any_text_and_are_read_back_as_they_were(classifier: Cl
 def test_a_free_name_is_found_however_many_are_taken(classifier: Classifier) -> None:
     stream = io.StringIO()
     values = {"text": "x", "label": "a", "predicted_label": "b"}
-    csv_writer(stream, 1)(Item("x", values, "line 2"), classifier.classify("x"))
+    csv_writer(stream, list(values), 1)(Item("x", values, "line 2"), classifier.classify("x"))
     assert stream.getvalue().splitlines()[0].split(",")[3] == "predicted_predicted_label"
 
 

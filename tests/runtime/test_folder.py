@@ -57,6 +57,14 @@ def test_a_text_with_a_carriage_return_stays_one_row(run: Run, tmp_path: Path) -
     assert [(row.values["no"], row.values["text"]) for row in rows] == [("a-0", "acid\rdrum"), ("a-1", "乙醇")]
 
 
+def test_a_shard_without_rows_has_answers_that_are_a_table(run: Run, tmp_path: Path) -> None:
+    write_shard(tmp_path / "shards" / "none.csv", [])
+    assert run() == "shards: 1 done, 0 done before, 0 failed; rows: 0, 0 of them not accepted\n"
+    assert read_table(tmp_path / "answers" / "none.csv").columns[:3] == ("no", "text", "label")
+    with pytest.raises(DataError, match=r"none\.csv has no column 'name', only: no, text"):
+        run(column="name")
+
+
 def test_a_second_run_does_what_is_new_only(run: Run, tmp_path: Path) -> None:
     folder = write_shards(tmp_path / "shards")
     run()
