@@ -18,7 +18,7 @@ import click
 from runtime.backends import CHOICES
 from runtime.command import run_command
 from runtime.errors import DataError, ParityError
-from runtime.output import Item, csv_writer, json_writer, line_writer, open_output, table_encoding, write_answers
+from runtime.output import Format, Item, answer_writer, format_of, open_output, write_answers
 from runtime.shards import CHUNK, Job, table_items
 from runtime.tables import SUFFIXES
 
@@ -42,12 +42,6 @@ def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: 
     return name
 
 
-def _writable_format(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower() in (".xlsx", ".parquet"):
-        raise click.BadParameter(f"{path.name}: the output is CSV or JSON Lines; end it in .csv or .jsonl")
-    return path
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("texts", nargs=-1, metavar="[TEXT...|-|FILE|FOLDER]")
@@ -64,8 +58,7 @@ def _writable_format(_context: click.Context, _parameter: click.Parameter, path:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    callback=_writable_format,
-    help="Write to a file; for a FOLDER, to another folder.",
+    help="Write to a file, .csv, .tsv or .jsonl; for a FOLDER, to another folder.",
 )
 @click.option(
     "--backend", type=click.Choice(CHOICES), default="auto", show_default=True, help="Engine that runs the model."
@@ -126,8 +119,8 @@ def classify(
 
     Give texts as arguments, or - to read one text a line from stdin, or one FILE: .csv, .tsv, .jsonl,
     .xlsx or .parquet. Texts are answered in lines to read, a table as CSV with the columns label, score,
-    accepted and reason added. A FOLDER of tables becomes a folder of answers, table by table; the same
-    command once more does only what is not done yet.
+    accepted and reason added, unless the suffix of --out says otherwise. A FOLDER of tables becomes a
+    folder of answers, table by table; the same command once more does only what is not done yet.
 
     \b
     Examples:
@@ -144,6 +137,7 @@ def classify(
     _check_use(texts, selftest)
     folder = _folder(texts, out)
     _check_engine(folder, engine, ray_address, workers)
+    form = format_of(None if folder else out, jsonl, _is_table(texts))
     # Imported here: --help and wrong use are answered without onnxruntime.
     from runtime.classifier import Classifier
 
@@ -159,7 +153,7 @@ def classify(
             job = Job(*places, sha256, backend, max_error, cascade, text_column, encoding, top_k, jsonl)
             classify_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
-        _answer_all(classifier, _source(texts, text_column, encoding), out, jsonl, top_k)
+        _answer_all(classifier, _source(texts, text_column, encoding), out, form, top_k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +166,9 @@ class _Source:
     chunk: int
 
 
-def _answer_all(classifier: Classifier, source: _Source, out: Path | None, jsonl: bool, top_k: int) -> None:
-    jsonl = jsonl or (out is not None and out.suffix.lower() == ".jsonl")
-    with open_output(out, table_encoding(jsonl or not source.table)) as stream:
-        if jsonl:
-            write = json_writer(stream, top_k)
-        elif source.table:
-            write = csv_writer(stream, source.columns, top_k)
-        else:
-            write = line_writer(stream, classifier.labels, top_k)
+def _answer_all(classifier: Classifier, source: _Source, out: Path | None, form: Format, top_k: int) -> None:
+    with open_output(out, form.encoding) as stream:
+        write = answer_writer(form, stream, source.columns, classifier.labels, top_k)
         for chunk in _chunks(source):
             write_answers(classifier, chunk, write)
             stream.flush()
@@ -230,11 +218,15 @@ def _names_table(text: str) -> bool:
     return text.lower().endswith(SUFFIXES)
 
 
+def _is_table(texts: tuple[str, ...]) -> bool:
+    return len(texts) == 1 and _names_table(texts[0])
+
+
 def _source(texts: tuple[str, ...], text_column: str, encoding: str) -> _Source:
     if texts == (_STDIN,):
         # Lines are answered as they come: what writes the pipe may be waiting for the answer.
         return _Source(_stdin_items(encoding), ("text",), table=False, chunk=1)
-    if len(texts) == 1 and _names_table(texts[0]):
+    if _is_table(texts):
         columns, items = table_items(Path(texts[0]), text_column, encoding)
         return _Source(items, columns, table=True, chunk=CHUNK)
     return _Source((Item(text, {"text": text}, "TEXT") for text in texts), ("text",), table=False, chunk=CHUNK)

@@ -1,4 +1,4 @@
-"""The ways in which ``gm-classify`` writes its answers: lines to read, CSV, JSON Lines."""
+"""The ways in which ``gm-classify`` writes its answers: lines to read, CSV, TSV, JSON Lines."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from runtime.errors import DataError
+from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path
 from runtime.prediction import Prediction
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from runtime.classifier import Classifier
 
 _SHOWN_TEXT = 80
+# A file of such a name is expected to be what is not written: a workbook, a packed file, one JSON value.
+_NEVER_WRITTEN = (".gz", ".json", ".parquet", ".xls", ".xlsx")
 _ANSWER_COLUMNS = ("label", "score", "accepted", "reason")
 
 
@@ -39,6 +42,41 @@ class Item:
 
 
 Write = Callable[[Item, Prediction], None]
+_WriteRow = Callable[[Sequence[str], str], None]
+
+
+class Format(Enum):
+    """What answers are written as."""
+
+    LINES = "lines for people"
+    CSV = ".csv"
+    TSV = ".tsv"
+    JSONL = ".jsonl"
+
+    @property
+    def encoding(self) -> str:
+        """Encoding of a file of this format."""
+        # With a byte order mark Excel shows a table as what it is; other programs skip the mark.
+        return "utf-8-sig" if self in (Format.CSV, Format.TSV) else "utf-8"
+
+
+def format_of(out: Path | None, jsonl: bool, table: bool) -> Format:
+    """Return the format of the answers: what the suffix of ``out`` says, else JSON Lines where they are asked for.
+
+    Where nothing says any, a table becomes CSV, and other texts lines for people.
+
+    Raises:
+        ConfigError: the suffix is that of a format which is not written, or of another than ``jsonl`` asks for.
+    """
+    suffix = out.suffix.lower() if out else ""
+    if suffix in _NEVER_WRITTEN:
+        raise ConfigError(f"--out {out}: the output is CSV, TSV or JSON Lines; end it in .csv, .tsv or .jsonl")
+    named = next((form for form in Format if form.value == suffix), None)
+    if jsonl and named not in (None, Format.JSONL):
+        raise ConfigError(
+            f"--out {out} does not hold the JSON Lines of --jsonl; end it in .jsonl, or leave out --jsonl"
+        )
+    return named or (Format.JSONL if jsonl else Format.CSV if table else Format.LINES)
 
 
 @contextmanager
@@ -56,18 +94,21 @@ def new_file(path: Path, encoding: str) -> TextIO:
     return path.open("w", encoding=encoding, errors="backslashreplace", newline="")
 
 
-def table_encoding(jsonl: bool) -> str:
-    """Return the encoding of a table of answers."""
-    # With a byte order mark Excel shows a CSV file as what it is; other programs skip the mark.
-    return "utf-8" if jsonl else "utf-8-sig"
-
-
 def write_answers(classifier: Classifier, chunk: Sequence[Item], write: Write) -> list[Prediction]:
     """Classify some texts, write their answers in order, and return these."""
     predictions = classifier.classify_many([item.text for item in chunk])
     for item, prediction in zip(chunk, predictions, strict=True):
         write(item, prediction)
     return predictions
+
+
+def answer_writer(form: Format, stream: TextIO, columns: Sequence[str], labels: tuple[str, ...], top_k: int) -> Write:
+    """Return the writer of a format, for a table with ``columns`` and a bundle with ``labels``."""
+    if form is Format.LINES:
+        return line_writer(stream, labels, top_k)
+    if form is Format.JSONL:
+        return json_writer(stream, top_k)
+    return (csv_writer if form is Format.CSV else tsv_writer)(stream, columns, top_k)
 
 
 def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
@@ -107,7 +148,24 @@ def csv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
     The header is written at once, for a table without rows has one too.
     """
     rows = csv.writer(_LineFeeds(stream))
-    rows.writerow([*columns, *_free_names(columns, _answer_columns(top_k)).values()])
+    return _table_writer(lambda cells, _where: rows.writerow(cells), columns, top_k)
+
+
+def tsv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
+    """Return a writer of TSV, as :func:`csv_writer`; it knows no quotes, so a cell with a tab is refused."""
+
+    def write_row(cells: Sequence[str], where: str) -> None:
+        """Write one row."""
+        torn = next((cell for cell in cells if "\t" in cell or "\n" in cell), None)
+        if torn is not None:
+            raise DataError(f"{where}: {_shown(torn)!r} has a tab or a line break, which TSV cannot hold; write .csv")
+        stream.write("\t".join(cells) + "\n")
+
+    return _table_writer(write_row, columns, top_k)
+
+
+def _table_writer(write_row: _WriteRow, columns: Sequence[str], top_k: int) -> Write:
+    write_row([*columns, *_free_names(columns, _answer_columns(top_k)).values()], "header")
     known = frozenset(columns)
 
     def write(item: Item, prediction: Prediction) -> None:
@@ -116,7 +174,7 @@ def csv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
         if new is not None:
             raise DataError(f"{item.where}: column {new!r} is not in the first row; write JSON Lines with --jsonl")
         answer = _answer(prediction) | _next_best(prediction, top_k)
-        rows.writerow([*(item.values.get(name, "") for name in columns), *map(_cell, answer.values())])
+        write_row([*(item.values.get(name, "") for name in columns), *map(_cell, answer.values())], item.where)
 
     return write
 

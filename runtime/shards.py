@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import DataError, GMError
 from runtime.files import atomic_path, write_json
-from runtime.output import Item, csv_writer, json_writer, new_file, table_encoding, write_answers
+from runtime.output import Format, Item, csv_writer, json_writer, new_file, write_answers
 from runtime.tables import column, read_table
 
 if TYPE_CHECKING:
@@ -173,7 +173,8 @@ def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str
 def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Path) -> tuple[int, int]:
     rows = rejected = 0
     columns, items = table_items(source, job.column, job.encoding)
-    with new_file(temporary, table_encoding(job.jsonl)) as stream:
+    form = Format.JSONL if job.jsonl else Format.CSV
+    with new_file(temporary, form.encoding) as stream:
         write = json_writer(stream, job.top_k) if job.jsonl else csv_writer(stream, columns, job.top_k)
         while chunk := list(islice(items, CHUNK)):
             predictions = write_answers(classifier, chunk, write)

@@ -185,10 +185,31 @@ def test_an_excel_sheet_becomes_csv_that_excel_opens(packed: Path, tmp_path: Pat
     assert rows[0]["label"]
 
 
-def test_the_suffix_of_the_output_chooses_json_lines(table: Path, packed: Path, tmp_path: Path) -> None:
-    out = tmp_path / "answers.jsonl"
-    assert _run(packed, table, "--out", out)[0] == 0
-    assert [json.loads(line)["id"] for line in out.read_text(encoding="utf-8").splitlines()] == ["1", "2", "3"]
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".JSONL"])
+@pytest.mark.parametrize("given", ["arguments", "stdin", "table"])
+def test_the_suffix_of_the_output_is_its_format(packed: Path, tmp_path: Path, suffix: str, given: str) -> None:
+    texts, names, out = ["乙醇", "acid, base"], tmp_path / "names.tsv", tmp_path / f"answers{suffix}"
+    lines = "".join(f"{text}\n" for text in texts)
+    names.write_text(f"text\n{lines}", encoding="utf-8")
+    arguments: dict[str, list[str | Path]] = {"arguments": [*texts], "stdin": ["-"], "table": [names]}
+    assert _run(packed, *arguments[given], "--out", out, stdin=lines.encode()) == (0, "", "")
+    answers = read_table(out)
+    assert answers.columns == ("text", "label", "score", "accepted", "reason")
+    assert [row.values["text"] for row in answers] == texts
+
+
+def test_another_suffix_leaves_the_format_as_it_is_on_stdout(packed: Path, table: Path, tmp_path: Path) -> None:
+    for arguments in ((packed, "乙醇"), (packed, "乙醇", "--jsonl"), (packed, table)):
+        assert _run(*arguments, "--out", tmp_path / "answers.txt") == (0, "", "")
+        assert (tmp_path / "answers.txt").read_text(encoding="utf-8-sig") == _run(*arguments)[1]
+
+
+def test_a_tab_in_a_cell_is_refused_where_tsv_is_written(packed: Path, table: Path, tmp_path: Path) -> None:
+    table.write_text('id,text\n1,acid\n2,"a\tb"\n', encoding="utf-8")
+    code, _, err = _run(packed, table, "--out", tmp_path / "answers.tsv")
+    assert (code, err.count("\n")) == (3, 1)
+    assert "table.csv, line 3: 'a b' has a tab or a line break, which TSV cannot hold; write .csv" in err
+    assert os.listdir(tmp_path) == ["table.csv"]
 
 
 def test_a_folder_becomes_a_folder_as_each_of_its_tables_would(table: Path, packed: Path, tmp_path: Path) -> None:
@@ -237,7 +258,10 @@ def test_a_device_that_agrees_passes_the_selftest(packed: Path) -> None:
         (("x", "--threads", "0"), 2, "--threads"),
         (("x", "--backend", "tensorrt"), 2, "--backend"),
         (("x", "--encoding", "utf-99"), 2, "'utf-99' is unknown"),
-        (("x", "--out", "answers.xlsx"), 2, "the output is CSV or JSON Lines"),
+        (("x", "--out", "answers.xlsx"), 2, "--out answers.xlsx: the output is CSV, TSV or JSON Lines; end it in .csv"),
+        (("x", "--out", "answers.CSV.gz"), 2, "--out answers.CSV.gz: the output is CSV, TSV or JSON Lines"),
+        (("-", "--out", "answers.jsonl.gz"), 2, "the output is CSV, TSV or JSON Lines"),
+        (("x", "--jsonl", "--out", "answers.csv"), 2, "--out answers.csv does not hold the JSON Lines of --jsonl"),
         (("none.csv",), 3, "cannot read none.csv"),
         ((".",), 2, ". is a folder; name a folder for its answers with --out, or pipe it as a text"),
         ((".", "--out", __file__), 2, ". is a folder; name a folder for its answers"),
