@@ -190,7 +190,7 @@ def _folder(texts: tuple[str, ...], out: Path | None) -> Path | None:
         if out is not None and out.is_dir():
             raise click.UsageError(f"--out {out} is a folder; name a file")
         return None
-    if out is None or out.is_file():
+    if out is None or (out.exists() and not out.is_dir()):
         raise click.UsageError(
             f"{texts[0]} is a folder; name a folder for its answers with --out, or pipe it as a text"
         )

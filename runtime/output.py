@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -81,11 +83,19 @@ def format_of(out: Path | None, jsonl: bool, table: bool) -> Format:
 
 @contextmanager
 def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
-    """Yield the stream to write to: stdout, or a file that appears under ``path`` once it is complete."""
+    """Yield the stream to write to: stdout, or a file that appears under ``path`` once it is complete.
+
+    A device or a pipe is written to as it is. Behind a link, it is the file that the link names which is replaced.
+    """
     if path is None:
         yield sys.stdout
         return
-    with atomic_path(path) as temporary, new_file(temporary, encoding) as stream:
+    if path.exists() and not path.is_file():
+        with new_file(path, encoding) as stream:
+            yield stream
+        return
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    with atomic_path(target) as temporary, new_file(temporary, encoding) as stream:
         yield stream
 
 
@@ -129,6 +139,8 @@ def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
 
 def json_writer(stream: TextIO, top_k: int) -> Write:
     """Return a writer of one JSON object a text: its cells, then the answer; ``top`` where ``top_k`` > 1."""
+    # JSON is UTF-8. In a stream of another encoding it keeps to ASCII, which is the same in both, and lacks nothing.
+    ascii_only = codecs.lookup(stream.encoding or "utf-8").name not in ("utf-8", "utf-8-sig")
 
     def write(item: Item, prediction: Prediction) -> None:
         """Write the answer as one JSON object."""
@@ -137,7 +149,7 @@ def json_writer(stream: TextIO, top_k: int) -> Write:
             answer["top"] = [{"label": label, "score": round(score, 6)} for label, score in prediction.top(top_k)]
         names = _free_names(item.values, answer)
         row = dict(item.values) | {names[key]: value for key, value in answer.items()}
-        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        stream.write(json.dumps(row, ensure_ascii=ascii_only) + "\n")
 
     return write
 

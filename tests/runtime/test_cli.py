@@ -18,9 +18,9 @@ from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS, add_cascade
 
 
-def _start(arguments: tuple[str | Path, ...]) -> subprocess.Popen[bytes]:
+def _start(arguments: tuple[str | Path, ...], encoding: str = "utf-8") -> subprocess.Popen[bytes]:
     code = "from runtime.cli import main; main()"
-    environment = os.environ | {"PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "100"}
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         stdin=subprocess.PIPE,
@@ -87,6 +87,16 @@ def test_json_lines_hold_the_text_and_the_answer(shared_bundle: Path, classifier
             "top": [{"label": label, "score": round(score, 6)} for label, score in prediction.top(2)],
         }
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp936", "ascii"])
+def test_json_lines_are_json_whatever_stdout_can_encode(packed: Path, encoding: str) -> None:
+    texts = ("Ölsäure", "酸😀", "\\xd6", "a\rb")
+    with _start((packed, *texts, "--jsonl"), encoding) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert [json.loads(line)["text"] for line in out.decode(encoding).split("\n")[:-1]] == list(texts)
+    assert out.isascii() == (encoding != "utf-8")
 
 
 @pytest.mark.parametrize("arguments", [["--backend", "openvino"], ["--threads", "2"]])
@@ -212,6 +222,39 @@ def test_a_tab_in_a_cell_is_refused_where_tsv_is_written(packed: Path, table: Pa
     assert os.listdir(tmp_path) == ["table.csv"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_written_to_and_stays_a_pipe(packed: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    with _start((packed, "乙醇", "--out", pipe)) as process:
+        assert pipe.read_text(encoding="utf-8-sig").splitlines()[0] == "text,label,score,accepted,reason"
+    assert process.returncode == 0
+    assert pipe.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe.csv"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no such device")
+def test_a_device_is_written_to_and_what_it_refuses_is_one_line(packed: Path, tmp_path: Path) -> None:
+    assert _run(packed, "乙醇", "--out", _link(tmp_path / "nothing", "/dev/null")) == (0, "", "")
+    code, _, err = _run(packed, "乙醇", "--out", _link(tmp_path / "full", "/dev/full"))
+    assert (code, err.count("\n")) == (3, 1)
+    assert "No space left on device" in err
+    assert all(path.is_char_device() for path in tmp_path.iterdir())
+
+
+def test_a_link_stays_a_link_to_the_answers(packed: Path, tmp_path: Path) -> None:
+    link = _link(tmp_path / "link.csv", "answers.csv")
+    for _ in range(2):
+        assert _run(packed, "乙醇", "--out", link) == (0, "", "")
+        assert link.is_symlink()
+        assert [row.values["text"] for row in read_table(tmp_path / "answers.csv")] == ["乙醇"]
+
+
+def _link(path: Path, target: str) -> Path:
+    path.symlink_to(target)
+    return path
+
+
 def test_a_folder_becomes_a_folder_as_each_of_its_tables_would(table: Path, packed: Path, tmp_path: Path) -> None:
     (tmp_path / "shards.csv").mkdir()
     table.rename(tmp_path / "shards.csv" / "part.csv")
@@ -265,6 +308,7 @@ def test_a_device_that_agrees_passes_the_selftest(packed: Path) -> None:
         (("none.csv",), 3, "cannot read none.csv"),
         ((".",), 2, ". is a folder; name a folder for its answers with --out, or pipe it as a text"),
         ((".", "--out", __file__), 2, ". is a folder; name a folder for its answers"),
+        ((".", "--out", os.devnull), 2, ". is a folder; name a folder for its answers"),
         (("x", "--out", "."), 2, "--out . is a folder; name a file"),
         (("x", "--engine", "ray"), 2, "--engine ray takes one FOLDER of tables"),
         ((".", "--out", "none", "--workers", "2"), 2, "--ray-address and --workers belong to --engine ray"),
