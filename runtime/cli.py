@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import json
 import os
@@ -17,10 +16,10 @@ import click
 
 from runtime.backends import CHOICES
 from runtime.command import run_command
-from runtime.errors import DataError, ParityError
+from runtime.errors import ConfigError, DataError, ParityError
 from runtime.output import Format, Item, answer_writer, format_of, open_output, write_answers
 from runtime.shards import CHUNK, Job, table_items
-from runtime.tables import SUFFIXES
+from runtime.tables import SUFFIXES, known_codec
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
@@ -36,9 +35,9 @@ def main() -> None:
 
 def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
     try:
-        codecs.lookup(name or "utf-8")
-    except LookupError as error:
-        raise click.BadParameter(f"{name!r} is unknown; use for example utf-8, gb18030 or utf-16") from error
+        known_codec(name or "utf-8")
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
     return name
 
 
@@ -179,6 +178,10 @@ def _check_use(texts: tuple[str, ...], selftest: bool) -> None:
         raise click.UsageError("--selftest takes no TEXT; run it on its own")
     if not selftest and not texts:
         raise click.UsageError("nothing to classify; give TEXT, a FILE, or - for stdin")
+    if len(texts) == 1 and _names_other_file(texts[0]):
+        raise click.UsageError(
+            f"{texts[0]} is a file, but no table; pipe its lines and give -, or save it as .csv, .tsv, .jsonl or .xlsx"
+        )
     alone = [text for text in texts if text == _STDIN or (_names_table(text) and os.path.isfile(text))]
     if alone and len(texts) > 1:
         raise click.UsageError(f"{alone[0]!r} must stand alone, not beside other texts or files")
@@ -218,6 +221,10 @@ def _names_table(text: str) -> bool:
     return text.lower().endswith(SUFFIXES)
 
 
+def _names_other_file(text: str) -> bool:
+    return text != _STDIN and not _names_table(text) and os.path.exists(text) and not os.path.isdir(text)
+
+
 def _is_table(texts: tuple[str, ...]) -> bool:
     return len(texts) == 1 and _names_table(texts[0])
 
@@ -233,7 +240,9 @@ def _source(texts: tuple[str, ...], text_column: str, encoding: str) -> _Source:
 
 
 def _stdin_items(encoding: str) -> Iterator[Item]:
-    codec = encoding or "utf-8-sig"
+    if sys.stdin is None:
+        raise DataError("stdin is closed; pipe the texts into it, one a line")
+    codec = known_codec(encoding or "utf-8")
     lines = io.TextIOWrapper(sys.stdin.buffer, encoding=codec, newline="\n")
     number = 0
     try:

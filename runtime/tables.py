@@ -133,6 +133,20 @@ def _header_and_rows(path: Path, encoding: str) -> Iterator[Row]:
         yield from _reader(path)(path, encoding)
 
 
+def known_codec(name: str) -> str:
+    """Return the codec that reads text in the encoding ``name``: the superset of it where users call that so.
+
+    Raises:
+        ConfigError: it is unknown, or, as ``hex``, no encoding of text.
+    """
+    try:
+        "".encode(name)
+    except (LookupError, ValueError) as error:
+        raise ConfigError(f"unknown encoding {name!r}; use for example utf-8, gb18030 or utf-16") from error
+    codec = codecs.lookup(name).name
+    return _SUPERSETS.get(codec, codec)
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
@@ -312,7 +326,7 @@ def _guard(path: Path, kind: str, cells: _Numbered) -> _Numbered:
 def _lines(path: Path, encoding: str) -> Iterator[str]:
     """Yield the lines of a text file, split at line feeds only, their ends kept."""
     try:
-        codec = _known_codec(encoding) if encoding else _codec_of(path)
+        codec = known_codec(encoding) if encoding else _codec_of(path)
         with _open(path) as packed, io.TextIOWrapper(packed, codec, newline="\n") as stream:
             for number, line in enumerate(stream, 1):
                 if "\0" in line:
@@ -328,15 +342,6 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
 
 def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path) if path.suffix.lower() == _PACKED else path.open("rb")
-
-
-def _known_codec(name: str) -> str:
-    try:
-        "".encode(name)
-    except (LookupError, ValueError) as error:
-        raise ConfigError(f"unknown encoding {name!r}; use for example utf-8, gb18030 or utf-16") from error
-    codec = codecs.lookup(name).name
-    return _SUPERSETS.get(codec, codec)
 
 
 def _codec_of(path: Path) -> str:

@@ -300,7 +300,11 @@ def test_a_device_that_agrees_passes_the_selftest(packed: Path) -> None:
         (("x", "--top-k", "0"), 2, "--top-k"),
         (("x", "--threads", "0"), 2, "--threads"),
         (("x", "--backend", "tensorrt"), 2, "--backend"),
-        (("x", "--encoding", "utf-99"), 2, "'utf-99' is unknown"),
+        (("x", "--encoding", "utf-99"), 2, "unknown encoding 'utf-99'; use for example utf-8"),
+        (("-", "--encoding", "hex"), 2, "unknown encoding 'hex'"),
+        (("-", "--encoding", "rot13"), 2, "unknown encoding 'rot13'"),
+        ((__file__,), 2, "test_cli.py is a file, but no table; pipe its lines and give -, or save it as .csv"),
+        ((os.devnull,), 2, "is a file, but no table"),
         (("x", "--out", "answers.xlsx"), 2, "--out answers.xlsx: the output is CSV, TSV or JSON Lines; end it in .csv"),
         (("x", "--out", "answers.CSV.gz"), 2, "--out answers.CSV.gz: the output is CSV, TSV or JSON Lines"),
         (("-", "--out", "answers.jsonl.gz"), 2, "the output is CSV, TSV or JSON Lines"),
@@ -338,6 +342,28 @@ def test_undecodable_stdin_names_the_line_and_the_way_out(packed: Path) -> None:
     code, _, err = _run(packed, "-", stdin=b"ok\n\xff\xfe\n")
     assert code == 3
     assert "not UTF-8 text; name its encoding with --encoding" in err
+
+
+def test_stdin_may_begin_with_a_mark_where_its_encoding_is_named(packed: Path) -> None:
+    answers = _answers(packed, "-", "--encoding", "utf-8", stdin="\ufeff乙醇\n".encode())
+    assert [answer["text"] for answer in answers] == ["乙醇"]
+
+
+@pytest.mark.parametrize("name", ["names.txt", "names.xls", "names.json", "names.xlsx.gz"])
+def test_a_file_that_is_no_table_is_not_taken_for_a_text(packed: Path, tmp_path: Path, name: str) -> None:
+    assert _answers(packed, tmp_path / name)[0]["text"] == str(tmp_path / name)
+    (tmp_path / name).write_text("acid\n", encoding="utf-8")
+    code, out, err = _run(packed, tmp_path / name)
+    assert (code, out) == (2, "")
+    assert f"{tmp_path / name} is a file, but no table; pipe its lines and give -, or save it as" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes stdin as a POSIX shell does")
+def test_a_closed_stdin_is_told_in_one_line(packed: Path) -> None:
+    command = [sys.executable, "-c", "from runtime.cli import main; main()", str(packed), "-"]
+    done = subprocess.run(["sh", "-c", '"$@" <&-', "sh", *command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "gm-classify: stdin is closed; pipe the texts into it, one a line\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes break in another way on Windows")
