@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -20,6 +21,7 @@ from runtime import errors
 from runtime.bundle import Bundle
 from runtime.digest import sha256_of
 from runtime.errors import DataError, GMError
+from runtime.lock import HeldError, held
 from runtime.shards import RECEIPTS, Job, Outcome, try_shard
 from runtime.tables import SUFFIXES
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 Spread = Callable[["Classifier", Job, Sequence[str]], Iterator[Outcome]]
 """Yields the outcome of every shard that it is given, in any order."""
 
+# Hidden, so that it is never the place of a shard's receipt.
+_LOCK = ".lock"
 _HIDDEN = (".", "_", "~$")
 _NAMED = 5
 
@@ -89,15 +93,17 @@ def classify_folder(classifier: Classifier, job: Job, spread: Spread) -> None:
     """Classify every shard of a folder that is not done yet, and say in one line what was done.
 
     Raises:
-        DataError: there is no table, two would have the same answers' name, the output holds answers to a shard that
-            is gone, or a shard cannot be read; all others are done then.
+        DataError: there is no table, two would have the same answers' name, answers would lie among the tables, the
+            output holds answers to a shard that is gone, another run writes there, or a shard cannot be read; all
+            others are done then.
         GMError: as ``spread``.
     """
     shards = find_shards(job.folder)
     _check_output(job, shards.names)
-    _clear_workplaces(job, shards.names)
-    outcomes = list(_with_progress(spread(classifier, job, shards.names), len(shards.names)))
-    _clear_workplaces(job, shards.names)
+    with _alone(job):
+        _clear_workplaces(job, shards.names)
+        outcomes = list(_with_progress(spread(classifier, job, shards.names), len(shards.names)))
+        _clear_workplaces(job, shards.names)
     click.echo(_summary(outcomes, shards.others))
     _raise_failures(outcomes)
 
@@ -128,6 +134,16 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
         answers = job.out / receipt.relative_to(job.out / RECEIPTS).with_suffix("")
         if str(receipt).casefold() not in of and answers.exists():
             raise DataError(f"{answers} answers a shard that {job.folder} lacks, or in another format; remove it")
+
+
+@contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    # Two runs would do the same work twice, and each take the other's workplaces for those of a killed one.
+    try:
+        with held(job.out / RECEIPTS / _LOCK):
+            yield
+    except HeldError as error:
+        raise DataError(f"another run writes to {job.out}; wait until it ends, then run the same command") from error
 
 
 def _clear_workplaces(job: Job, names: Sequence[str]) -> None:

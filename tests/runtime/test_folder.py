@@ -1,6 +1,6 @@
 """A folder of shards: which are in it, and what a run over it says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 from runtime import Classifier, ConfigError, DataError
 from runtime.folder import classify_folder, find_shards, in_this_process
-from runtime.shards import Outcome
+from runtime.shards import Job, Outcome
 from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS
 from tests.runtime.shard_folders import answers, job, visible, write_shard, write_shards
@@ -132,7 +132,26 @@ def test_what_a_killed_run_left_does_not_count_in_the_next_and_goes(run: Run, tm
     for number in range(3):
         (workplace / f".part-0.csv.killed-{number}").mkdir(parents=True)
     assert run().startswith("shards: 1 done")
-    assert [path.name for path in workplace.parent.iterdir()] == ["part-0.csv.json"]
+    assert sorted(path.name for path in workplace.parent.iterdir()) == [".lock", "part-0.csv.json"]
+
+
+def test_a_second_run_at_the_same_time_is_refused_and_leaves_the_first_its_workplaces(
+    classifier: Classifier, shared_bundle: Path, tmp_path: Path
+) -> None:
+    work = job(shared_bundle, write_shards(tmp_path / "shards"))
+    half = work.workplace("part-0.csv") / ".part-0.csv.abcd1234"
+
+    def spread(classifier: Classifier, job: Job, names: Sequence[str]) -> Iterator[Outcome]:
+        half.mkdir(parents=True)
+        with pytest.raises(DataError, match=r"^another run writes to .*answers; wait until it ends, then run"):
+            classify_folder(classifier, work, in_this_process)
+        assert half.is_dir()
+        yield from in_this_process(classifier, job, names)
+
+    classify_folder(classifier, work, spread)
+    assert visible(work.out) == ["part-0.csv", "part-1.csv", "part-2.csv"]
+    assert not half.exists()
+    classify_folder(classifier, work, in_this_process)
 
 
 def test_a_folder_without_tables_is_refused(run: Run, tmp_path: Path) -> None:
