@@ -123,6 +123,7 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
     folder, out = job.folder.resolve(), job.out.resolve()
     if folder in (out, *out.parents):
         raise DataError(f"{job.out} lies in the folder that is read; choose another place with --out")
+    _keep_shards(job, names)
     of: dict[str, str] = {}
     for name in names:
         # Some file systems take names for the same that differ in case only.
@@ -134,6 +135,23 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
         answers = job.out / receipt.relative_to(job.out / RECEIPTS).with_suffix("")
         if str(receipt).casefold() not in of and answers.exists():
             raise DataError(f"{answers} answers a shard that {job.folder} lacks, or in another format; remove it")
+
+
+def _keep_shards(job: Job, names: Sequence[str]) -> None:
+    """Refuse a run in which answers or receipts would lie among the shards, or take the place of one."""
+    folder, shards = _real(job.folder), {_real(job.source(name)) for name in names}
+    for name in names:
+        for path in map(_real, (job.target(name), job.receipt(name))):
+            if path in shards or folder in path.parents:
+                raise DataError(
+                    f"the answers to {name} in {job.out} would lie in the folder that is read, or take the place of "
+                    f"a table; choose another place with --out"
+                )
+
+
+def _real(path: Path) -> Path:
+    # In one case, for file systems that take names for the same that differ in case only.
+    return Path(os.path.realpath(path).casefold())
 
 
 @contextmanager

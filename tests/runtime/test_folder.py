@@ -165,3 +165,37 @@ def test_answers_never_lie_among_the_shards(classifier: Classifier, shared_bundl
     for out in (work.folder, work.folder / "answers"):
         with pytest.raises(DataError, match="lies in the folder that is read; choose another place with --out"):
             classify_folder(classifier, replace(work, out=out), in_this_process)
+
+
+@pytest.mark.parametrize("folder", ["in", ".gm-classify"])
+def test_a_folder_in_the_output_is_not_written_to(
+    classifier: Classifier, shared_bundle: Path, tmp_path: Path, folder: str
+) -> None:
+    write_shard(tmp_path / folder / "a.csv", TEXTS)
+    write_shard(tmp_path / folder / folder / "a.csv", TEXTS)  # Its answers would be the file above.
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.csv")}
+    work = replace(job(shared_bundle, tmp_path / folder), out=tmp_path)
+    with pytest.raises(DataError, match="would lie in the folder that is read"):
+        classify_folder(classifier, work, in_this_process)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.csv")} == before
+
+
+def test_answers_beside_the_folder_in_the_same_output_are_written(
+    classifier: Classifier, shared_bundle: Path, tmp_path: Path
+) -> None:
+    write_shard(tmp_path / "in" / "a.csv", TEXTS)
+    work = replace(job(shared_bundle, tmp_path / "in"), out=tmp_path)
+    classify_folder(classifier, work, in_this_process)
+    assert visible(tmp_path) == ["a.csv", "in"]
+
+
+def test_no_link_leads_the_answers_to_a_shard(classifier: Classifier, shared_bundle: Path, tmp_path: Path) -> None:
+    table = write_shard(tmp_path / "data" / "a.csv", TEXTS)
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "a.csv").symlink_to(table)
+    work = job(shared_bundle, tmp_path / "shards")
+    work.out.symlink_to(table.parent)
+    before = table.read_bytes()
+    with pytest.raises(DataError, match=r"the answers to a\.csv in .* or take the place of a table"):
+        classify_folder(classifier, work, in_this_process)
+    assert table.read_bytes() == before
