@@ -22,6 +22,7 @@ from runtime.prediction import Prediction
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
 
+_STDOUT = 1
 _SHOWN_TEXT = 80
 # A file of such a name is expected to be what is not written: a workbook, a packed file, one JSON value.
 _NEVER_WRITTEN = (".gz", ".json", ".parquet", ".xls", ".xlsx")
@@ -85,23 +86,42 @@ def format_of(out: Path | None, jsonl: bool, table: bool) -> Format:
 def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
     """Yield the stream to write to: stdout, or a file that appears under ``path`` once it is complete.
 
-    A device or a pipe is written to as it is. Behind a link, it is the file that the link names which is replaced.
+    A device or a pipe is written to as it is, and so is stdout, by whatever name. Behind a link, it is the file that
+    the link names which is replaced.
     """
     if path is None:
         yield sys.stdout
         return
-    if path.exists() and not path.is_file():
-        with new_file(path, encoding) as stream:
-            yield stream
+    in_place = _opened_in_place(path, encoding)
+    if in_place is not None:
+        with in_place:
+            yield in_place
         return
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     with atomic_path(target) as temporary, new_file(temporary, encoding) as stream:
         yield stream
 
 
-def new_file(path: Path, encoding: str) -> TextIO:
-    """Open a file to write answers to, in which every text can be written."""
-    return path.open("w", encoding=encoding, errors="backslashreplace", newline="")
+def _opened_in_place(path: Path, encoding: str) -> TextIO | None:
+    """Open what no file may take the place of."""
+    if not path.exists():
+        return None
+    if _is_stdout(path):
+        # Opened anew, a file behind /dev/stdout would lose what others have written there.
+        return new_file(os.dup(_STDOUT), encoding)
+    return None if path.is_file() else new_file(path, encoding)
+
+
+def _is_stdout(path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(_STDOUT))
+    except OSError:
+        return False  # Stdout is closed.
+
+
+def new_file(path: Path | int, encoding: str) -> TextIO:
+    """Open a file, or what is open as a number already, to write answers to it; every text can be written there."""
+    return open(path, "w", encoding=encoding, errors="backslashreplace", newline="")
 
 
 def write_answers(classifier: Classifier, chunk: Sequence[Item], write: Write) -> list[Prediction]:

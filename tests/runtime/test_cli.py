@@ -242,6 +242,18 @@ def test_a_device_is_written_to_and_what_it_refuses_is_one_line(packed: Path, tm
     assert all(path.is_char_device() for path in tmp_path.iterdir())
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="this system has no such name for stdout")
+def test_stdout_by_its_name_keeps_what_is_written_before_and_behind(packed: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from runtime.cli import main; main()", str(packed), "乙醇", "--jsonl", "--out"]
+    named = _link(tmp_path / "stdout", "/dev/stdout")
+    with (tmp_path / "log").open("wb") as log:
+        script = 'echo before; "$@" && echo behind'
+        subprocess.run(["sh", "-c", script, "sh", *command, str(named)], stdout=log, check=True)
+    before, answer, behind = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert (before, json.loads(answer)["text"], behind) == ("before", "乙醇", "behind")
+    assert named.is_symlink()
+
+
 def test_a_link_stays_a_link_to_the_answers(packed: Path, tmp_path: Path) -> None:
     link = _link(tmp_path / "link.csv", "answers.csv")
     for _ in range(2):
