@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import json
 import os
@@ -17,10 +16,10 @@ import click
 
 from runtime.backends import CHOICES
 from runtime.command import run_command
-from runtime.errors import DataError, ParityError
-from runtime.output import Item, csv_writer, json_writer, line_writer, open_output, table_encoding, write_answers
+from runtime.errors import ConfigError, DataError, ParityError
+from runtime.output import Format, Item, answer_writer, format_of, open_output, write_answers
 from runtime.shards import CHUNK, Job, table_items
-from runtime.tables import SUFFIXES
+from runtime.tables import SUFFIXES, known_codec
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
@@ -36,16 +35,10 @@ def main() -> None:
 
 def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
     try:
-        codecs.lookup(name or "utf-8")
-    except LookupError as error:
-        raise click.BadParameter(f"{name!r} is unknown; use for example utf-8, gb18030 or utf-16") from error
+        known_codec(name or "utf-8")
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
     return name
-
-
-def _writable_format(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower() in (".xlsx", ".parquet"):
-        raise click.BadParameter(f"{path.name}: the output is CSV or JSON Lines; end it in .csv or .jsonl")
-    return path
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,8 +57,7 @@ def _writable_format(_context: click.Context, _parameter: click.Parameter, path:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    callback=_writable_format,
-    help="Write to a file; for a FOLDER, to another folder.",
+    help="Write to a file, .csv, .tsv or .jsonl; for a FOLDER, to another folder.",
 )
 @click.option(
     "--backend", type=click.Choice(CHOICES), default="auto", show_default=True, help="Engine that runs the model."
@@ -126,8 +118,8 @@ def classify(
 
     Give texts as arguments, or - to read one text a line from stdin, or one FILE: .csv, .tsv, .jsonl,
     .xlsx or .parquet. Texts are answered in lines to read, a table as CSV with the columns label, score,
-    accepted and reason added. A FOLDER of tables becomes a folder of answers, table by table; the same
-    command once more does only what is not done yet.
+    accepted and reason added, unless the suffix of --out says otherwise. A FOLDER of tables becomes a
+    folder of answers, table by table; the same command once more does only what is not done yet.
 
     \b
     Examples:
@@ -144,6 +136,7 @@ def classify(
     _check_use(texts, selftest)
     folder = _folder(texts, out)
     _check_engine(folder, engine, ray_address, workers)
+    form = format_of(None if folder else out, jsonl, _is_table(texts))
     # Imported here: --help and wrong use are answered without onnxruntime.
     from runtime.classifier import Classifier
 
@@ -159,27 +152,22 @@ def classify(
             job = Job(*places, sha256, backend, max_error, cascade, text_column, encoding, top_k, jsonl)
             classify_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
-        _answer_all(classifier, _source(texts, text_column, encoding), out, jsonl, top_k)
+        _answer_all(classifier, _source(texts, text_column, encoding), out, form, top_k)
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Texts to classify, whether they come from a table, and how many to take at a time."""
+    """Texts to classify, the columns they come with, whether from a table, and how many to take at a time."""
 
     items: Iterator[Item]
+    columns: tuple[str, ...]
     table: bool
     chunk: int
 
 
-def _answer_all(classifier: Classifier, source: _Source, out: Path | None, jsonl: bool, top_k: int) -> None:
-    jsonl = jsonl or (out is not None and out.suffix.lower() == ".jsonl")
-    with open_output(out, table_encoding(jsonl or not source.table)) as stream:
-        if jsonl:
-            write = json_writer(stream, top_k)
-        elif source.table:
-            write = csv_writer(stream, top_k)
-        else:
-            write = line_writer(stream, classifier.labels, top_k)
+def _answer_all(classifier: Classifier, source: _Source, out: Path | None, form: Format, top_k: int) -> None:
+    with open_output(out, form.encoding) as stream:
+        write = answer_writer(form, stream, source.columns, classifier.labels, top_k)
         for chunk in _chunks(source):
             write_answers(classifier, chunk, write)
             stream.flush()
@@ -190,6 +178,10 @@ def _check_use(texts: tuple[str, ...], selftest: bool) -> None:
         raise click.UsageError("--selftest takes no TEXT; run it on its own")
     if not selftest and not texts:
         raise click.UsageError("nothing to classify; give TEXT, a FILE, or - for stdin")
+    if len(texts) == 1 and _names_other_file(texts[0]):
+        raise click.UsageError(
+            f"{texts[0]} is a file, but no table; pipe its lines and give -, or save it as .csv, .tsv, .jsonl or .xlsx"
+        )
     alone = [text for text in texts if text == _STDIN or (_names_table(text) and os.path.isfile(text))]
     if alone and len(texts) > 1:
         raise click.UsageError(f"{alone[0]!r} must stand alone, not beside other texts or files")
@@ -201,7 +193,7 @@ def _folder(texts: tuple[str, ...], out: Path | None) -> Path | None:
         if out is not None and out.is_dir():
             raise click.UsageError(f"--out {out} is a folder; name a file")
         return None
-    if out is None or out.is_file():
+    if out is None or (out.exists() and not out.is_dir()):
         raise click.UsageError(
             f"{texts[0]} is a folder; name a folder for its answers with --out, or pipe it as a text"
         )
@@ -229,18 +221,28 @@ def _names_table(text: str) -> bool:
     return text.lower().endswith(SUFFIXES)
 
 
+def _names_other_file(text: str) -> bool:
+    return text != _STDIN and not _names_table(text) and os.path.exists(text) and not os.path.isdir(text)
+
+
+def _is_table(texts: tuple[str, ...]) -> bool:
+    return len(texts) == 1 and _names_table(texts[0])
+
+
 def _source(texts: tuple[str, ...], text_column: str, encoding: str) -> _Source:
     if texts == (_STDIN,):
         # Lines are answered as they come: what writes the pipe may be waiting for the answer.
-        return _Source(_stdin_items(encoding), table=False, chunk=1)
-    if len(texts) == 1 and _names_table(texts[0]):
-        items = table_items(Path(texts[0]), text_column, encoding)
-        return _Source(items, table=True, chunk=CHUNK)
-    return _Source((Item(text, {"text": text}, "TEXT") for text in texts), table=False, chunk=CHUNK)
+        return _Source(_stdin_items(encoding), ("text",), table=False, chunk=1)
+    if _is_table(texts):
+        columns, items = table_items(Path(texts[0]), text_column, encoding)
+        return _Source(items, columns, table=True, chunk=CHUNK)
+    return _Source((Item(text, {"text": text}, "TEXT") for text in texts), ("text",), table=False, chunk=CHUNK)
 
 
 def _stdin_items(encoding: str) -> Iterator[Item]:
-    codec = encoding or "utf-8-sig"
+    if sys.stdin is None:
+        raise DataError("stdin is closed; pipe the texts into it, one a line")
+    codec = known_codec(encoding or "utf-8")
     lines = io.TextIOWrapper(sys.stdin.buffer, encoding=codec, newline="\n")
     number = 0
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -20,6 +21,7 @@ from runtime import errors
 from runtime.bundle import Bundle
 from runtime.digest import sha256_of
 from runtime.errors import DataError, GMError
+from runtime.lock import HeldError, held
 from runtime.shards import RECEIPTS, Job, Outcome, try_shard
 from runtime.tables import SUFFIXES
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 Spread = Callable[["Classifier", Job, Sequence[str]], Iterator[Outcome]]
 """Yields the outcome of every shard that it is given, in any order."""
 
+# Hidden, so that it is never the place of a shard's receipt.
+_LOCK = ".lock"
 _HIDDEN = (".", "_", "~$")
 _NAMED = 5
 
@@ -89,15 +93,17 @@ def classify_folder(classifier: Classifier, job: Job, spread: Spread) -> None:
     """Classify every shard of a folder that is not done yet, and say in one line what was done.
 
     Raises:
-        DataError: there is no table, two would have the same answers' name, the output holds answers to a shard that
-            is gone, or a shard cannot be read; all others are done then.
+        DataError: there is no table, two would have the same answers' name, answers would lie among the tables, the
+            output holds answers to a shard that is gone, another run writes there, or a shard cannot be read; all
+            others are done then.
         GMError: as ``spread``.
     """
     shards = find_shards(job.folder)
     _check_output(job, shards.names)
-    _clear_workplaces(job, shards.names)
-    outcomes = list(_with_progress(spread(classifier, job, shards.names), len(shards.names)))
-    _clear_workplaces(job, shards.names)
+    with _alone(job):
+        _clear_workplaces(job, shards.names)
+        outcomes = list(_with_progress(spread(classifier, job, shards.names), len(shards.names)))
+        _clear_workplaces(job, shards.names)
     click.echo(_summary(outcomes, shards.others))
     _raise_failures(outcomes)
 
@@ -117,6 +123,7 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
     folder, out = job.folder.resolve(), job.out.resolve()
     if folder in (out, *out.parents):
         raise DataError(f"{job.out} lies in the folder that is read; choose another place with --out")
+    _keep_shards(job, names)
     of: dict[str, str] = {}
     for name in names:
         # Some file systems take names for the same that differ in case only.
@@ -128,6 +135,33 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
         answers = job.out / receipt.relative_to(job.out / RECEIPTS).with_suffix("")
         if str(receipt).casefold() not in of and answers.exists():
             raise DataError(f"{answers} answers a shard that {job.folder} lacks, or in another format; remove it")
+
+
+def _keep_shards(job: Job, names: Sequence[str]) -> None:
+    """Refuse a run in which answers or receipts would lie among the shards, or take the place of one."""
+    folder, shards = _real(job.folder), {_real(job.source(name)) for name in names}
+    for name in names:
+        for path in map(_real, (job.target(name), job.receipt(name))):
+            if path in shards or folder in path.parents:
+                raise DataError(
+                    f"the answers to {name} in {job.out} would lie in the folder that is read, or take the place of "
+                    f"a table; choose another place with --out"
+                )
+
+
+def _real(path: Path) -> Path:
+    # In one case, for file systems that take names for the same that differ in case only.
+    return Path(os.path.realpath(path).casefold())
+
+
+@contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    # Two runs would do the same work twice, and each take the other's workplaces for those of a killed one.
+    try:
+        with held(job.out / RECEIPTS / _LOCK):
+            yield
+    except HeldError as error:
+        raise DataError(f"another run writes to {job.out}; wait until it ends, then run the same command") from error
 
 
 def _clear_workplaces(job: Job, names: Sequence[str]) -> None:

@@ -1,25 +1,31 @@
-"""The ways in which ``gm-classify`` writes its answers: lines to read, CSV, JSON Lines."""
+"""The ways in which ``gm-classify`` writes its answers: lines to read, CSV, TSV, JSON Lines."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
+import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from runtime.errors import DataError
+from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path
 from runtime.prediction import Prediction
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
 
+_STDOUT = 1
 _SHOWN_TEXT = 80
+# A file of such a name is expected to be what is not written: a workbook, a packed file, one JSON value.
+_NEVER_WRITTEN = (".gz", ".json", ".parquet", ".xls", ".xlsx")
 _ANSWER_COLUMNS = ("label", "score", "accepted", "reason")
 
 
@@ -39,27 +45,83 @@ class Item:
 
 
 Write = Callable[[Item, Prediction], None]
+_WriteRow = Callable[[Sequence[str], str], None]
+
+
+class Format(Enum):
+    """What answers are written as."""
+
+    LINES = "lines for people"
+    CSV = ".csv"
+    TSV = ".tsv"
+    JSONL = ".jsonl"
+
+    @property
+    def encoding(self) -> str:
+        """Encoding of a file of this format."""
+        # With a byte order mark Excel shows a table as what it is; other programs skip the mark.
+        return "utf-8-sig" if self in (Format.CSV, Format.TSV) else "utf-8"
+
+
+def format_of(out: Path | None, jsonl: bool, table: bool) -> Format:
+    """Return the format of the answers: what the suffix of ``out`` says, else JSON Lines where they are asked for.
+
+    Where nothing says any, a table becomes CSV, and other texts lines for people.
+
+    Raises:
+        ConfigError: the suffix is that of a format which is not written, or of another than ``jsonl`` asks for.
+    """
+    suffix = out.suffix.lower() if out else ""
+    if suffix in _NEVER_WRITTEN:
+        raise ConfigError(f"--out {out}: the output is CSV, TSV or JSON Lines; end it in .csv, .tsv or .jsonl")
+    named = next((form for form in Format if form.value == suffix), None)
+    if jsonl and named not in (None, Format.JSONL):
+        raise ConfigError(
+            f"--out {out} does not hold the JSON Lines of --jsonl; end it in .jsonl, or leave out --jsonl"
+        )
+    return named or (Format.JSONL if jsonl else Format.CSV if table else Format.LINES)
 
 
 @contextmanager
 def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
-    """Yield the stream to write to: stdout, or a file that appears under ``path`` once it is complete."""
+    """Yield the stream to write to: stdout, or a file that appears under ``path`` once it is complete.
+
+    A device or a pipe is written to as it is, and so is stdout, by whatever name. Behind a link, it is the file that
+    the link names which is replaced.
+    """
     if path is None:
         yield sys.stdout
         return
-    with atomic_path(path) as temporary, new_file(temporary, encoding) as stream:
+    in_place = _opened_in_place(path, encoding)
+    if in_place is not None:
+        with in_place:
+            yield in_place
+        return
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    with atomic_path(target) as temporary, new_file(temporary, encoding) as stream:
         yield stream
 
 
-def new_file(path: Path, encoding: str) -> TextIO:
-    """Open a file to write answers to, in which every text can be written."""
-    return path.open("w", encoding=encoding, errors="backslashreplace", newline="")
+def _opened_in_place(path: Path, encoding: str) -> TextIO | None:
+    """Open what no file may take the place of."""
+    if not path.exists():
+        return None
+    if _is_stdout(path):
+        # Opened anew, a file behind /dev/stdout would lose what others have written there.
+        return new_file(os.dup(_STDOUT), encoding)
+    return None if path.is_file() else new_file(path, encoding)
 
 
-def table_encoding(jsonl: bool) -> str:
-    """Return the encoding of a table of answers."""
-    # With a byte order mark Excel shows a CSV file as what it is; other programs skip the mark.
-    return "utf-8" if jsonl else "utf-8-sig"
+def _is_stdout(path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(_STDOUT))
+    except OSError:
+        return False  # Stdout is closed.
+
+
+def new_file(path: Path | int, encoding: str) -> TextIO:
+    """Open a file, or what is open as a number already, to write answers to it; every text can be written there."""
+    return open(path, "w", encoding=encoding, errors="backslashreplace", newline="")
 
 
 def write_answers(classifier: Classifier, chunk: Sequence[Item], write: Write) -> list[Prediction]:
@@ -68,6 +130,15 @@ def write_answers(classifier: Classifier, chunk: Sequence[Item], write: Write) -
     for item, prediction in zip(chunk, predictions, strict=True):
         write(item, prediction)
     return predictions
+
+
+def answer_writer(form: Format, stream: TextIO, columns: Sequence[str], labels: tuple[str, ...], top_k: int) -> Write:
+    """Return the writer of a format, for a table with ``columns`` and a bundle with ``labels``."""
+    if form is Format.LINES:
+        return line_writer(stream, labels, top_k)
+    if form is Format.JSONL:
+        return json_writer(stream, top_k)
+    return (csv_writer if form is Format.CSV else tsv_writer)(stream, columns, top_k)
 
 
 def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
@@ -88,6 +159,8 @@ def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
 
 def json_writer(stream: TextIO, top_k: int) -> Write:
     """Return a writer of one JSON object a text: its cells, then the answer; ``top`` where ``top_k`` > 1."""
+    # JSON is UTF-8. In a stream of another encoding it keeps to ASCII, which is the same in both, and lacks nothing.
+    ascii_only = codecs.lookup(stream.encoding or "utf-8").name not in ("utf-8", "utf-8-sig")
 
     def write(item: Item, prediction: Prediction) -> None:
         """Write the answer as one JSON object."""
@@ -96,34 +169,70 @@ def json_writer(stream: TextIO, top_k: int) -> Write:
             answer["top"] = [{"label": label, "score": round(score, 6)} for label, score in prediction.top(top_k)]
         names = _free_names(item.values, answer)
         row = dict(item.values) | {names[key]: value for key, value in answer.items()}
-        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        stream.write(json.dumps(row, ensure_ascii=ascii_only) + "\n")
 
     return write
 
 
-def csv_writer(stream: TextIO, top_k: int) -> Write:
-    """Return a writer of CSV with the columns of the table, then the answer; ``label_2`` … for ``top_k`` > 1."""
-    rows = csv.writer(stream, lineterminator="\n")
-    columns: list[str] = []
+def csv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
+    """Return a writer of CSV with the columns of the table, then the answer; ``label_2`` … for ``top_k`` > 1.
+
+    The header is written at once, for a table without rows has one too.
+    """
+    rows = csv.writer(_LineFeeds(stream))
+    return _table_writer(lambda cells, _where: rows.writerow(cells), columns, top_k)
+
+
+def tsv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
+    """Return a writer of TSV, as :func:`csv_writer`; it knows no quotes, so a cell with a tab is refused."""
+
+    def write_row(cells: Sequence[str], where: str) -> None:
+        """Write one row."""
+        torn = next((cell for cell in cells if "\t" in cell or "\n" in cell), None)
+        if torn is not None:
+            raise DataError(f"{where}: {_shown(torn)!r} has a tab or a line break, which TSV cannot hold; write .csv")
+        stream.write("\t".join(cells) + "\n")
+
+    return _table_writer(write_row, columns, top_k)
+
+
+def _table_writer(write_row: _WriteRow, columns: Sequence[str], top_k: int) -> Write:
+    write_row([*columns, *_free_names(columns, _answer_columns(top_k)).values()], "header")
+    known = frozenset(columns)
 
     def write(item: Item, prediction: Prediction) -> None:
-        """Write the answer as one row, the first under a header."""
-        answer = _answer(prediction) | _next_best(prediction, top_k)
-        if not columns:
-            columns.extend(item.values)
-            names = _free_names(item.values, answer)
-            rows.writerow([*columns, *(names[key] for key in answer)])
-        new = next((name for name in item.values if name not in columns), None)
+        """Write the answer as one row."""
+        new = next((name for name in item.values if name not in known), None)
         if new is not None:
             raise DataError(f"{item.where}: column {new!r} is not in the first row; write JSON Lines with --jsonl")
-        rows.writerow([*(item.values.get(name, "") for name in columns), *map(_cell, answer.values())])
+        answer = _answer(prediction) | _next_best(prediction, top_k)
+        write_row([*(item.values.get(name, "") for name in columns), *map(_cell, answer.values())], item.where)
 
     return write
+
+
+class _LineFeeds:
+    """What ``csv`` writes to: ends each row with a line feed alone.
+
+    ``csv`` quotes the characters of its own line end only. Were that a line feed, a carriage return in a text would
+    stand unquoted, and to whoever reads the file it would end the row.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> None:
+        """Write one row, as ``csv`` ends it."""
+        self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def _answer(prediction: Prediction) -> dict[str, str | float | bool]:
     values = (prediction.label, round(prediction.score, 6), prediction.accepted, prediction.reason.value)
     return dict(zip(_ANSWER_COLUMNS, values, strict=True))
+
+
+def _answer_columns(top_k: int) -> list[str]:
+    return [*_ANSWER_COLUMNS, *(f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score"))]
 
 
 def _next_best(prediction: Prediction, top_k: int) -> dict[str, str | float | bool]:
@@ -140,7 +249,7 @@ def _behind_best(prediction: Prediction, top_k: int) -> list[tuple[str, float]]:
     return prediction.top(top_k)[1:] if top_k > 1 else []
 
 
-def _free_names(taken: Mapping[str, str], keys: Mapping[str, object]) -> dict[str, str]:
+def _free_names(taken: Container[str], keys: Iterable[str]) -> dict[str, str]:
     """Return a column name for each key that the table does not use: a ``label`` of its own must stay readable."""
     names = {}
     for key in keys:

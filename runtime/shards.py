@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import DataError, GMError
 from runtime.files import atomic_path, write_json
-from runtime.output import Item, csv_writer, json_writer, new_file, table_encoding, write_answers
+from runtime.output import Format, Item, csv_writer, json_writer, new_file, write_answers
 from runtime.tables import column, read_table
 
 if TYPE_CHECKING:
@@ -148,15 +148,16 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     return Outcome(name, rows, rejected)
 
 
-def table_items(path: Path, text_column: str, encoding: str) -> Iterator[Item]:
-    """Yield the texts of a table.
+def table_items(path: Path, text_column: str, encoding: str) -> tuple[tuple[str, ...], Iterator[Item]]:
+    """Return the columns of a table, and its texts one after another.
 
     Raises:
-        DataError: it cannot be read, or has no such column.
+        DataError: it cannot be read, or has no such column; the texts raise it too.
         ConfigError: the package that reads this format is not installed.
     """
-    for row in column(read_table(path, encoding), text_column, path, "--column"):
-        yield Item(row.values[text_column], row.values, f"{path}, line {row.line}")
+    table = column(read_table(path, encoding), text_column, path, "--column")
+    items = (Item(row.values[text_column], row.values, f"{path}, line {row.line}") for row in table)
+    return table.columns, items
 
 
 def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str, object]) -> Outcome | None:
@@ -171,9 +172,10 @@ def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str
 
 def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Path) -> tuple[int, int]:
     rows = rejected = 0
-    items = table_items(source, job.column, job.encoding)
-    with new_file(temporary, table_encoding(job.jsonl)) as stream:
-        write = (json_writer if job.jsonl else csv_writer)(stream, job.top_k)
+    columns, items = table_items(source, job.column, job.encoding)
+    form = Format.JSONL if job.jsonl else Format.CSV
+    with new_file(temporary, form.encoding) as stream:
+        write = json_writer(stream, job.top_k) if job.jsonl else csv_writer(stream, columns, job.top_k)
         while chunk := list(islice(items, CHUNK)):
             predictions = write_answers(classifier, chunk, write)
             rejected += sum(not prediction.accepted for prediction in predictions)

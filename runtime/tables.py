@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from runtime.errors import ConfigError, DataError, GMError
@@ -43,8 +44,31 @@ class Row:
     values: dict[str, str]
 
 
-def read_table(path: Path, encoding: str = "") -> Iterator[Row]:
-    r"""Yield the rows of a ``.csv``, ``.tsv``, ``.jsonl``, ``.xlsx`` or ``.parquet`` file.
+class Table(Iterator[Row]):
+    """The rows of a table, one after another; its columns are known even where it has none.
+
+    Nothing is read before the columns or the first row are asked for.
+    """
+
+    def __init__(self, header_first: Iterator[Row]) -> None:
+        """Take a header, a row of which the names count only, and the rows behind it."""
+        self._rows = header_first
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns in their order; of JSON Lines, the keys of the first object."""
+        return tuple(next(self._rows).values)
+
+    def __iter__(self) -> Iterator[Row]:
+        _ = self.columns  # The header is no row.
+        return self._rows
+
+    def __next__(self) -> Row:
+        return next(iter(self))
+
+
+def read_table(path: Path, encoding: str = "") -> Table:
+    r"""Return the rows of a ``.csv``, ``.tsv``, ``.jsonl``, ``.xlsx`` or ``.parquet`` file.
 
     CSV is quoted as in RFC 4180, TSV not at all; an Excel file gives its first sheet. Column names
     lose the blanks around them, columns without a name are left out, rows without any content are
@@ -56,11 +80,10 @@ def read_table(path: Path, encoding: str = "") -> Iterator[Row]:
             the first MB is.
 
     Raises:
-        DataError: the file cannot be read or is not what its suffix says.
-        ConfigError: the encoding is unknown, or the package that reads this format is not installed.
+        DataError: as the rows are read: the file cannot be read or is not what its suffix says.
+        ConfigError: likewise: the encoding is unknown, or the package that reads this format is not installed.
     """
-    with _readable(path):
-        yield from _reader(path)(path, encoding)
+    return Table(_header_and_rows(path, encoding))
 
 
 def read_lines(path: Path, encoding: str = "") -> Iterator[str]:
@@ -79,22 +102,49 @@ def read_lines(path: Path, encoding: str = "") -> Iterator[str]:
             yield line.rstrip("\r\n")
 
 
-def column(rows: Iterable[Row], name: str, path: Path, option: str) -> Iterator[Row]:
-    """Pass ``rows`` on, each of them sure to have the column ``name``.
+def column(table: Table, name: str, path: Path, option: str) -> Table:
+    """Return ``table``, each row of it sure to have the column ``name``.
 
-    The first row decides whether the table has it; a later JSON object without the key has an empty
-    cell. ``option`` is what the user sets to name another column, for the message.
+    Its columns decide whether it has it; a later JSON object without the key has an empty cell.
+    ``option`` is what the user sets to name another column, for the message.
 
     Raises:
-        DataError: there is no such column.
+        DataError: as the columns or the first row are read: there is no such column.
     """
-    for number, row in enumerate(rows):
-        if name not in row.values:
-            if number == 0:
-                there = ", ".join(row.values)
-                raise DataError(f"{path} has no column {name!r}, only: {there}; name another with {option}")
-            row.values[name] = ""
+    return Table(_with_column(table, name, path, option))
+
+
+def _with_column(table: Table, name: str, path: Path, option: str) -> Iterator[Row]:
+    if name not in table.columns:
+        there = ", ".join(table.columns)
+        raise DataError(f"{path} has no column {name!r}, only: {there}; name another with {option}")
+    yield _header(1, table.columns)
+    for row in table:
+        row.values.setdefault(name, "")
         yield row
+
+
+def _header(line: int, names: Iterable[str]) -> Row:
+    return Row(line, dict.fromkeys(names, ""))
+
+
+def _header_and_rows(path: Path, encoding: str) -> Iterator[Row]:
+    with _readable(path):
+        yield from _reader(path)(path, encoding)
+
+
+def known_codec(name: str) -> str:
+    """Return the codec that reads text in the encoding ``name``: the superset of it where users call that so.
+
+    Raises:
+        ConfigError: it is unknown, or, as ``hex``, no encoding of text.
+    """
+    try:
+        "".encode(name)
+    except (LookupError, ValueError) as error:
+        raise ConfigError(f"unknown encoding {name!r}; use for example utf-8, gb18030 or utf-16") from error
+    codec = codecs.lookup(name).name
+    return _SUPERSETS.get(codec, codec)
 
 
 @contextmanager
@@ -121,8 +171,11 @@ def _read_jsonl(path: Path, encoding: str) -> Iterator[Row]:
     empty = True
     for number, line in enumerate(_lines(path, encoding), 1):
         if line.strip():
+            values = {key.strip(): _cell(value) for key, value in _json_object(path, number, line).items()}
+            if empty:
+                yield _header(number, values)
             empty = False
-            yield Row(number, {key.strip(): _cell(value) for key, value in _json_object(path, number, line).items()})
+            yield Row(number, values)
     if empty:
         raise DataError(f"{path} is empty; write one JSON object a line")
 
@@ -159,8 +212,9 @@ def _reader(path: Path) -> Callable[[Path, str], Iterator[Row]]:
 
 def _rows(path: Path, numbered: _Numbered) -> Iterator[Row]:
     filled = ((line, cells) for line, cells in numbered if any(cell not in (None, "") for cell in cells))
-    _, header = next(filled, (0, ()))
+    first, header = next(filled, (0, ()))
     names = _column_names(path, header)
+    yield _header(first, filter(None, names))
     for line, cells in filled:
         if any(_cell(cell) for cell in cells[len(names) :]):
             raise DataError(
@@ -272,7 +326,7 @@ def _guard(path: Path, kind: str, cells: _Numbered) -> _Numbered:
 def _lines(path: Path, encoding: str) -> Iterator[str]:
     """Yield the lines of a text file, split at line feeds only, their ends kept."""
     try:
-        codec = _known_codec(encoding) if encoding else _codec_of(path)
+        codec = known_codec(encoding) if encoding else _codec_of(path)
         with _open(path) as packed, io.TextIOWrapper(packed, codec, newline="\n") as stream:
             for number, line in enumerate(stream, 1):
                 if "\0" in line:
@@ -288,15 +342,6 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
 
 def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path) if path.suffix.lower() == _PACKED else path.open("rb")
-
-
-def _known_codec(name: str) -> str:
-    try:
-        "".encode(name)
-    except (LookupError, ValueError) as error:
-        raise ConfigError(f"unknown encoding {name!r}; use for example utf-8, gb18030 or utf-16") from error
-    codec = codecs.lookup(name).name
-    return _SUPERSETS.get(codec, codec)
 
 
 def _codec_of(path: Path) -> str:

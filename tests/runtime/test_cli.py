@@ -13,13 +13,14 @@ import openpyxl
 import pytest
 
 from runtime import Classifier
-from runtime.output import Item, csv_writer, line_writer
+from runtime.output import Item, csv_writer, line_writer, open_output, write_answers
+from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS, add_cascade
 
 
-def _start(arguments: tuple[str | Path, ...]) -> subprocess.Popen[bytes]:
+def _start(arguments: tuple[str | Path, ...], encoding: str = "utf-8") -> subprocess.Popen[bytes]:
     code = "from runtime.cli import main; main()"
-    environment = os.environ | {"PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "100"}
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         stdin=subprocess.PIPE,
@@ -86,6 +87,16 @@ def test_json_lines_hold_the_text_and_the_answer(shared_bundle: Path, classifier
             "top": [{"label": label, "score": round(score, 6)} for label, score in prediction.top(2)],
         }
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp936", "ascii"])
+def test_json_lines_are_json_whatever_stdout_can_encode(packed: Path, encoding: str) -> None:
+    texts = ("Ölsäure", "酸😀", "\\xd6", "a\rb")
+    with _start((packed, *texts, "--jsonl"), encoding) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert [json.loads(line)["text"] for line in out.decode(encoding).split("\n")[:-1]] == list(texts)
+    assert out.isascii() == (encoding != "utf-8")
 
 
 @pytest.mark.parametrize("arguments", [["--backend", "openvino"], ["--threads", "2"]])
@@ -155,6 +166,17 @@ def test_a_table_keeps_its_columns_and_gets_the_answer_beside_them(table: Path, 
     assert rows[2]["label_2"] == ""
 
 
+@pytest.mark.parametrize("content", ["id,text", "id,text\n\n"])
+def test_a_table_without_rows_keeps_its_header(packed: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "none.csv").write_text(content, encoding="utf-8")
+    header = "id,text,label,score,accepted,reason,label_2,score_2\n"
+    assert _run(packed, tmp_path / "none.csv", "--top-k", "2") == (0, header, "")
+    assert _run(packed, tmp_path / "none.csv", "--jsonl") == (0, "", "")
+    code, out, err = _run(packed, tmp_path / "none.csv", "--column", "name")
+    assert (code, out) == (3, "")
+    assert "none.csv has no column 'name', only: id, text; name another with --column" in err
+
+
 def test_a_table_may_become_json_lines(table: Path, packed: Path) -> None:
     first = _answers(packed, table)[0]
     assert list(first) == ["id", "text", "label", "predicted_label", "score", "accepted", "reason"]
@@ -173,10 +195,76 @@ def test_an_excel_sheet_becomes_csv_that_excel_opens(packed: Path, tmp_path: Pat
     assert rows[0]["label"]
 
 
-def test_the_suffix_of_the_output_chooses_json_lines(table: Path, packed: Path, tmp_path: Path) -> None:
-    out = tmp_path / "answers.jsonl"
-    assert _run(packed, table, "--out", out)[0] == 0
-    assert [json.loads(line)["id"] for line in out.read_text(encoding="utf-8").splitlines()] == ["1", "2", "3"]
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".JSONL"])
+@pytest.mark.parametrize("given", ["arguments", "stdin", "table"])
+def test_the_suffix_of_the_output_is_its_format(packed: Path, tmp_path: Path, suffix: str, given: str) -> None:
+    texts, names, out = ["乙醇", "acid, base"], tmp_path / "names.tsv", tmp_path / f"answers{suffix}"
+    lines = "".join(f"{text}\n" for text in texts)
+    names.write_text(f"text\n{lines}", encoding="utf-8")
+    arguments: dict[str, list[str | Path]] = {"arguments": [*texts], "stdin": ["-"], "table": [names]}
+    assert _run(packed, *arguments[given], "--out", out, stdin=lines.encode()) == (0, "", "")
+    answers = read_table(out)
+    assert answers.columns == ("text", "label", "score", "accepted", "reason")
+    assert [row.values["text"] for row in answers] == texts
+
+
+def test_another_suffix_leaves_the_format_as_it_is_on_stdout(packed: Path, table: Path, tmp_path: Path) -> None:
+    for arguments in ((packed, "乙醇"), (packed, "乙醇", "--jsonl"), (packed, table)):
+        assert _run(*arguments, "--out", tmp_path / "answers.txt") == (0, "", "")
+        assert (tmp_path / "answers.txt").read_text(encoding="utf-8-sig") == _run(*arguments)[1]
+
+
+def test_a_tab_in_a_cell_is_refused_where_tsv_is_written(packed: Path, table: Path, tmp_path: Path) -> None:
+    table.write_text('id,text\n1,acid\n2,"a\tb"\n', encoding="utf-8")
+    code, _, err = _run(packed, table, "--out", tmp_path / "answers.tsv")
+    assert (code, err.count("\n")) == (3, 1)
+    assert "table.csv, line 3: 'a b' has a tab or a line break, which TSV cannot hold; write .csv" in err
+    assert os.listdir(tmp_path) == ["table.csv"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_written_to_and_stays_a_pipe(packed: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    with _start((packed, "乙醇", "--out", pipe)) as process:
+        assert pipe.read_text(encoding="utf-8-sig").splitlines()[0] == "text,label,score,accepted,reason"
+    assert process.returncode == 0
+    assert pipe.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe.csv"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no such device")
+def test_a_device_is_written_to_and_what_it_refuses_is_one_line(packed: Path, tmp_path: Path) -> None:
+    assert _run(packed, "乙醇", "--out", _link(tmp_path / "nothing", "/dev/null")) == (0, "", "")
+    code, _, err = _run(packed, "乙醇", "--out", _link(tmp_path / "full", "/dev/full"))
+    assert (code, err.count("\n")) == (3, 1)
+    assert "No space left on device" in err
+    assert all(path.is_char_device() for path in tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="this system has no such name for stdout")
+def test_stdout_by_its_name_keeps_what_is_written_before_and_behind(packed: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from runtime.cli import main; main()", str(packed), "乙醇", "--jsonl", "--out"]
+    named = _link(tmp_path / "stdout", "/dev/stdout")
+    with (tmp_path / "log").open("wb") as log:
+        script = 'echo before; "$@" && echo behind'
+        subprocess.run(["sh", "-c", script, "sh", *command, str(named)], stdout=log, check=True)
+    before, answer, behind = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert (before, json.loads(answer)["text"], behind) == ("before", "乙醇", "behind")
+    assert named.is_symlink()
+
+
+def test_a_link_stays_a_link_to_the_answers(packed: Path, tmp_path: Path) -> None:
+    link = _link(tmp_path / "link.csv", "answers.csv")
+    for _ in range(2):
+        assert _run(packed, "乙醇", "--out", link) == (0, "", "")
+        assert link.is_symlink()
+        assert [row.values["text"] for row in read_table(tmp_path / "answers.csv")] == ["乙醇"]
+
+
+def _link(path: Path, target: str) -> Path:
+    path.symlink_to(target)
+    return path
 
 
 def test_a_folder_becomes_a_folder_as_each_of_its_tables_would(table: Path, packed: Path, tmp_path: Path) -> None:
@@ -224,11 +312,19 @@ def test_a_device_that_agrees_passes_the_selftest(packed: Path) -> None:
         (("x", "--top-k", "0"), 2, "--top-k"),
         (("x", "--threads", "0"), 2, "--threads"),
         (("x", "--backend", "tensorrt"), 2, "--backend"),
-        (("x", "--encoding", "utf-99"), 2, "'utf-99' is unknown"),
-        (("x", "--out", "answers.xlsx"), 2, "the output is CSV or JSON Lines"),
+        (("x", "--encoding", "utf-99"), 2, "unknown encoding 'utf-99'; use for example utf-8"),
+        (("-", "--encoding", "hex"), 2, "unknown encoding 'hex'"),
+        (("-", "--encoding", "rot13"), 2, "unknown encoding 'rot13'"),
+        ((__file__,), 2, "test_cli.py is a file, but no table; pipe its lines and give -, or save it as .csv"),
+        ((os.devnull,), 2, "is a file, but no table"),
+        (("x", "--out", "answers.xlsx"), 2, "--out answers.xlsx: the output is CSV, TSV or JSON Lines; end it in .csv"),
+        (("x", "--out", "answers.CSV.gz"), 2, "--out answers.CSV.gz: the output is CSV, TSV or JSON Lines"),
+        (("-", "--out", "answers.jsonl.gz"), 2, "the output is CSV, TSV or JSON Lines"),
+        (("x", "--jsonl", "--out", "answers.csv"), 2, "--out answers.csv does not hold the JSON Lines of --jsonl"),
         (("none.csv",), 3, "cannot read none.csv"),
         ((".",), 2, ". is a folder; name a folder for its answers with --out, or pipe it as a text"),
         ((".", "--out", __file__), 2, ". is a folder; name a folder for its answers"),
+        ((".", "--out", os.devnull), 2, ". is a folder; name a folder for its answers"),
         (("x", "--out", "."), 2, "--out . is a folder; name a file"),
         (("x", "--engine", "ray"), 2, "--engine ray takes one FOLDER of tables"),
         ((".", "--out", "none", "--workers", "2"), 2, "--ray-address and --workers belong to --engine ray"),
@@ -258,6 +354,28 @@ def test_undecodable_stdin_names_the_line_and_the_way_out(packed: Path) -> None:
     code, _, err = _run(packed, "-", stdin=b"ok\n\xff\xfe\n")
     assert code == 3
     assert "not UTF-8 text; name its encoding with --encoding" in err
+
+
+def test_stdin_may_begin_with_a_mark_where_its_encoding_is_named(packed: Path) -> None:
+    answers = _answers(packed, "-", "--encoding", "utf-8", stdin="\ufeff乙醇\n".encode())
+    assert [answer["text"] for answer in answers] == ["乙醇"]
+
+
+@pytest.mark.parametrize("name", ["names.txt", "names.xls", "names.json", "names.xlsx.gz"])
+def test_a_file_that_is_no_table_is_not_taken_for_a_text(packed: Path, tmp_path: Path, name: str) -> None:
+    assert _answers(packed, tmp_path / name)[0]["text"] == str(tmp_path / name)
+    (tmp_path / name).write_text("acid\n", encoding="utf-8")
+    code, out, err = _run(packed, tmp_path / name)
+    assert (code, out) == (2, "")
+    assert f"{tmp_path / name} is a file, but no table; pipe its lines and give -, or save it as" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes stdin as a POSIX shell does")
+def test_a_closed_stdin_is_told_in_one_line(packed: Path) -> None:
+    command = [sys.executable, "-c", "from runtime.cli import main; main()", str(packed), "-"]
+    done = subprocess.run(["sh", "-c", '"$@" <&-', "sh", *command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "gm-classify: stdin is closed; pipe the texts into it, one a line\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes break in another way on Windows")
@@ -291,10 +409,21 @@ def test_columns_line_up_under_wide_characters(classifier: Classifier) -> None:
     assert stream.getvalue().index("0.0%") == 4 + 2 + 2
 
 
+def test_csv_answers_hold_any_text_and_are_read_back_as_they_were(classifier: Classifier, tmp_path: Path) -> None:
+    texts = ["acid\rdrum", "\racid", "acid\r\ndrum\r", "two\nlines", 'a "quoted", b', "\u2028乙\x85醇", " blank\t "]
+    out = tmp_path / "answers.csv"
+    with open_output(out, "utf-8-sig") as stream:
+        write_answers(
+            classifier, [Item(text, {"text": text}, "TEXT") for text in texts], csv_writer(stream, ["text"], 1)
+        )
+    assert [row.values["text"] for row in read_table(out)] == texts
+    assert out.read_bytes().startswith("\ufefftext,label,score,accepted,reason\n".encode())
+
+
 def test_a_free_name_is_found_however_many_are_taken(classifier: Classifier) -> None:
     stream = io.StringIO()
     values = {"text": "x", "label": "a", "predicted_label": "b"}
-    csv_writer(stream, 1)(Item("x", values, "line 2"), classifier.classify("x"))
+    csv_writer(stream, list(values), 1)(Item("x", values, "line 2"), classifier.classify("x"))
     assert stream.getvalue().splitlines()[0].split(",")[3] == "predicted_predicted_label"
 
 

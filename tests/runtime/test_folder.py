@@ -1,6 +1,6 @@
 """A folder of shards: which are in it, and what a run over it says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import pytest
 
 from runtime import Classifier, ConfigError, DataError
 from runtime.folder import classify_folder, find_shards, in_this_process
-from runtime.shards import Outcome
+from runtime.shards import Job, Outcome
+from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS
 from tests.runtime.shard_folders import answers, job, visible, write_shard, write_shards
 
@@ -47,6 +48,21 @@ def test_as_many_files_of_answers_as_shards_and_every_row_once(run: Run, tmp_pat
     for name in visible(tmp_path / "shards"):
         given, got = answers(tmp_path / "shards" / name), answers(tmp_path / "answers" / name)
         assert [(row["no"], row["text"]) for row in got] == [(row["no"], row["text"]) for row in given]
+
+
+def test_a_text_with_a_carriage_return_stays_one_row(run: Run, tmp_path: Path) -> None:
+    write_shard(tmp_path / "shards" / "a.jsonl", ["acid\rdrum", "乙醇"])
+    run()
+    rows = read_table(tmp_path / "answers" / "a.csv")
+    assert [(row.values["no"], row.values["text"]) for row in rows] == [("a-0", "acid\rdrum"), ("a-1", "乙醇")]
+
+
+def test_a_shard_without_rows_has_answers_that_are_a_table(run: Run, tmp_path: Path) -> None:
+    write_shard(tmp_path / "shards" / "none.csv", [])
+    assert run() == "shards: 1 done, 0 done before, 0 failed; rows: 0, 0 of them not accepted\n"
+    assert read_table(tmp_path / "answers" / "none.csv").columns[:3] == ("no", "text", "label")
+    with pytest.raises(DataError, match=r"none\.csv has no column 'name', only: no, text"):
+        run(column="name")
 
 
 def test_a_second_run_does_what_is_new_only(run: Run, tmp_path: Path) -> None:
@@ -116,7 +132,26 @@ def test_what_a_killed_run_left_does_not_count_in_the_next_and_goes(run: Run, tm
     for number in range(3):
         (workplace / f".part-0.csv.killed-{number}").mkdir(parents=True)
     assert run().startswith("shards: 1 done")
-    assert [path.name for path in workplace.parent.iterdir()] == ["part-0.csv.json"]
+    assert sorted(path.name for path in workplace.parent.iterdir()) == [".lock", "part-0.csv.json"]
+
+
+def test_a_second_run_at_the_same_time_is_refused_and_leaves_the_first_its_workplaces(
+    classifier: Classifier, shared_bundle: Path, tmp_path: Path
+) -> None:
+    work = job(shared_bundle, write_shards(tmp_path / "shards"))
+    half = work.workplace("part-0.csv") / ".part-0.csv.abcd1234"
+
+    def spread(classifier: Classifier, job: Job, names: Sequence[str]) -> Iterator[Outcome]:
+        half.mkdir(parents=True)
+        with pytest.raises(DataError, match=r"^another run writes to .*answers; wait until it ends, then run"):
+            classify_folder(classifier, work, in_this_process)
+        assert half.is_dir()
+        yield from in_this_process(classifier, job, names)
+
+    classify_folder(classifier, work, spread)
+    assert visible(work.out) == ["part-0.csv", "part-1.csv", "part-2.csv"]
+    assert not half.exists()
+    classify_folder(classifier, work, in_this_process)
 
 
 def test_a_folder_without_tables_is_refused(run: Run, tmp_path: Path) -> None:
@@ -130,3 +165,37 @@ def test_answers_never_lie_among_the_shards(classifier: Classifier, shared_bundl
     for out in (work.folder, work.folder / "answers"):
         with pytest.raises(DataError, match="lies in the folder that is read; choose another place with --out"):
             classify_folder(classifier, replace(work, out=out), in_this_process)
+
+
+@pytest.mark.parametrize("folder", ["in", ".gm-classify"])
+def test_a_folder_in_the_output_is_not_written_to(
+    classifier: Classifier, shared_bundle: Path, tmp_path: Path, folder: str
+) -> None:
+    write_shard(tmp_path / folder / "a.csv", TEXTS)
+    write_shard(tmp_path / folder / folder / "a.csv", TEXTS)  # Its answers would be the file above.
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.csv")}
+    work = replace(job(shared_bundle, tmp_path / folder), out=tmp_path)
+    with pytest.raises(DataError, match="would lie in the folder that is read"):
+        classify_folder(classifier, work, in_this_process)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.csv")} == before
+
+
+def test_answers_beside_the_folder_in_the_same_output_are_written(
+    classifier: Classifier, shared_bundle: Path, tmp_path: Path
+) -> None:
+    write_shard(tmp_path / "in" / "a.csv", TEXTS)
+    work = replace(job(shared_bundle, tmp_path / "in"), out=tmp_path)
+    classify_folder(classifier, work, in_this_process)
+    assert visible(tmp_path) == ["a.csv", "in"]
+
+
+def test_no_link_leads_the_answers_to_a_shard(classifier: Classifier, shared_bundle: Path, tmp_path: Path) -> None:
+    table = write_shard(tmp_path / "data" / "a.csv", TEXTS)
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "a.csv").symlink_to(table)
+    work = job(shared_bundle, tmp_path / "shards")
+    work.out.symlink_to(table.parent)
+    before = table.read_bytes()
+    with pytest.raises(DataError, match=r"the answers to a\.csv in .* or take the place of a table"):
+        classify_folder(classifier, work, in_this_process)
+    assert table.read_bytes() == before

@@ -137,6 +137,26 @@ def test_a_header_alone_has_no_rows(tmp_path: Path) -> None:
     assert values(write(tmp_path / "data.csv", "text,label\n")) == []
 
 
+def test_columns_are_known_before_the_first_row_and_without_any(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "data.csv", "\n text ,,label\na,,b\n"))
+    assert (table.columns, next(table), next(table, None)) == (
+        ("text", "label"),
+        Row(3, {"text": "a", "label": "b"}),
+        None,
+    )
+    assert read_table(write(tmp_path / "data.jsonl", JSONL)).columns == ("text", "label")
+    assert read_table(write_sheet(tmp_path / "data.xlsx", [["text", "label"]])).columns == ("text", "label")
+    parquet.write_table(pyarrow.table({"text": pyarrow.array([], pyarrow.string())}), tmp_path / "data.parquet")
+    assert read_table(tmp_path / "data.parquet").columns == ("text",)
+
+
+def test_a_column_is_missed_where_there_is_no_row_too(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.csv", "text,label\n")
+    with pytest.raises(DataError, match=r"no column 'name', only: text, label; name another with --column"):
+        list(column(read_table(path), "name", path, "--column"))
+    assert list(column(read_table(path), "text", path, "--column")) == []
+
+
 @pytest.mark.parametrize("name", ["data.csv", "data.tsv", "data.jsonl"])
 def test_an_empty_file_is_an_error(tmp_path: Path, name: str) -> None:
     assert "is empty" in failure(write(tmp_path / name, "\ufeff\n \n" if name == "data.jsonl" else "", "utf-8"))
