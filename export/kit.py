@@ -73,7 +73,7 @@ def make_kit(bundle: Path, out: Path, options: KitOptions) -> list[str]:
     Bundle.open(bundle)
     if out.exists():
         raise ConfigError(f"{out} exists; name another folder with --out, or remove it")
-    name = "bundle" + SUFFIX * (bundle.suffix == SUFFIX)
+    name = "bundle" + SUFFIX * bundle.is_file()
     with atomic_path(out) as kit:
         wheels = kit / _WHEELS
         wheels.mkdir(parents=True)

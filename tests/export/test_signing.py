@@ -65,7 +65,7 @@ def test_a_key_is_never_overwritten(tmp_path: Path, key: Path, lost: str) -> Non
     assert not (tmp_path / lost).exists()
 
 
-@pytest.mark.parametrize("form", ["folder", "bundle.gmb"])
+@pytest.mark.parametrize("form", ["folder", "bundle.gmb", "BUNDLE.GMB", "bundle.zip"])
 def test_a_signed_bundle_is_served_to_who_has_the_key(tmp_path: Path, bundle: Path, key: Path, form: str) -> None:
     path = bundle if form == "folder" else pack(bundle, tmp_path / form)
     before = Bundle.open(path)
