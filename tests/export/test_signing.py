@@ -84,6 +84,20 @@ def test_signing_again_with_another_key_replaces_the_signature(tmp_path: Path, b
         Bundle.open(bundle, read_public_key(f"{key}.pub"))
 
 
+@pytest.mark.parametrize("name", ["bundle", "."])
+def test_a_bundle_can_be_opened_while_it_is_signed(
+    bundle: Path, key: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    # What a process that is killed at this point would leave is what is opened here.
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: opened.append(Bundle.open(bundle)))
+    monkeypatch.chdir(bundle if name == "." else bundle.parent)
+    sign_bundle(Path(name), read_private_key(key))
+    assert len(opened) == 1
+    assert (bundle / "signature").stat().st_size == 64
+    assert {path.name for path in bundle.parent.iterdir()} == {"bundle", "plant.key", "plant.key.pub"}
+
+
 def test_a_damaged_bundle_is_not_signed(bundle: Path, key: Path) -> None:
     (bundle / "model.onnx").write_bytes(b"planted")
     with pytest.raises(IntegrityError):
