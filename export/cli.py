@@ -5,7 +5,9 @@ torch and onnx take seconds to import: only the commands that need them do, so t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,22 +36,61 @@ def main() -> None:
     run_command(cli, "gm-export")
 
 
+_HELP = {"help_option_names": ["-h", "--help"]}
+_RUN = "run"
+
+
 class _DefaultGroup(click.Group):
-    """A group that takes arguments which do not begin with the name of a command as those of ``run``."""
+    """A group that takes arguments which do not begin with the name of a command as those of ``run``.
+
+    ``run`` as the first word is passed on too: it may be the name of a run folder, as :func:`_one_folder` decides.
+    """
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
-            args = ["run", *args]
+        first = args[0] if args else ""
+        if first == _RUN or first not in {*self.commands, *self.get_help_option_names(context)}:
+            self._refuse_misspelt(first, context)
+            args = [_RUN, *args]
         return super().parse_args(context, args)
 
+    def _refuse_misspelt(self, word: str, context: click.Context) -> None:
+        near = get_close_matches(word, self.commands)
+        if near and word != _RUN and not os.path.exists(word):
+            hint = f"did you mean {' or '.join(near)}? For a list of the commands: gm-export --help"
+            raise click.UsageError(f"{word!r} is neither a command nor a run folder; {hint}", context)
 
-@click.group(cls=_DefaultGroup)
+
+def _one_folder(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> Path:
+    """Return the run folder among the words of ``gm-export run RUN``, ``gm-export RUN`` and ``gm-export run``.
+
+    In the last, ``run`` is a folder of that name.
+    """
+    named = words[1:] if len(words) > 1 and words[0] == _RUN else words
+    if len(named) > 1:
+        raise click.UsageError(
+            f"one RUN at a time, not {' '.join(named)!r:.80}; a command comes before all else, see gm-export --help",
+            context,
+        )
+    folder: Path = click.Path(path_type=Path, file_okay=False).convert(named[0], parameter, context)
+    return folder
+
+
+@click.group(cls=_DefaultGroup, options_metavar="", subcommand_metavar="[COMMAND] ...", context_settings=_HELP)
 def cli() -> None:
-    """Export trained students as bundles, sign bundles and check them."""
+    """Export trained students as bundles, sign bundles and check them.
+
+    Without the name of a command it is 'run', which exports; 'gm-export run --help' shows its options.
+
+    \b
+    Examples:
+      gm-export --int8 run --out bundle
+      gm-export verify bundle
+      gm-export kit --help
+    """
 
 
-@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
+@cli.command(context_settings=_HELP)
+@click.argument("run_folder", metavar="RUN", nargs=-1, required=True, callback=_one_folder)
 @click.option("--int8", is_flag=True, help="Quantise; without it the bundle holds fp32 models.")
 @click.option(
     "--target",
@@ -146,7 +187,7 @@ def run(
     _print_exported(export_run(run_folder, out, options, lambda line: click.echo(line, err=True)))
 
 
-@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@cli.command(context_settings=_HELP)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--public-key", type=_KEY, metavar="PUB", help="Check that the owner of this key signed BUNDLE.")
 def verify(bundle: Path, public_key: Path | None) -> None:
@@ -170,7 +211,7 @@ def verify(bundle: Path, public_key: Path | None) -> None:
         )
 
 
-@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@cli.command(context_settings=_HELP)
 @click.argument("key", type=_KEY)
 def keygen(key: Path) -> None:
     """Make a pair of keys: KEY to sign bundles with, KEY.pub for the devices that check them.
@@ -191,7 +232,7 @@ def keygen(key: Path) -> None:
     click.echo(f"private key: {key}\npublic key: {write_keys(key)}")
 
 
-@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@cli.command(context_settings=_HELP)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--key", type=_KEY, metavar="KEY", required=True, help="Private key, as gm-export keygen makes it.")
 def sign(bundle: Path, key: Path) -> None:
@@ -206,7 +247,7 @@ def sign(bundle: Path, key: Path) -> None:
     click.echo(f"signed: {bundle}")
 
 
-@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@cli.command(context_settings=_HELP)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--platform", required=True, metavar="TAG", help="As in the names of wheels.")
 @click.option("--python", required=True, metavar="X.Y", help="Version of the device's Python.")

@@ -117,6 +117,65 @@ def test_help_answers_without_loading_torch_or_onnx(arguments: str) -> None:
     assert done.stdout.startswith("Usage: gm-export")
 
 
+def _listed_commands(text: str) -> set[str]:
+    return {line.split()[0] for line in text.partition("Commands:")[2].splitlines() if line}
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_lists_the_commands_and_says_which_one_it_is_without_a_name(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, option) == 0
+    shown = capsys.readouterr().out
+    assert {"keygen", "kit", "run", "sign", "verify"} <= _listed_commands(shown)
+    assert "'gm-export run --help' shows its options" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("arguments", ["{run} --debug", "--debug {run}", "run {run} --debug", "run --debug {run}"])
+def test_the_name_of_the_default_command_may_be_given(
+    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [word.format(run=tmp_path / "acids") for word in arguments.split()]
+    assert _call(monkeypatch, *words) == 3
+    assert f"gm-export: {tmp_path / 'acids'} is not a run folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", ["run --int8", "--int8 run", "run run --int8", "run --int8 run"])
+def test_a_run_folder_may_be_called_run(
+    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _call(monkeypatch, *arguments.split()) == 3
+    assert "gm-export: run is not a run folder" in capsys.readouterr().err
+
+
+def test_a_misspelt_command_is_told_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments, name in (("verfy b", "verify"), ("sing b --key k", "sign"), ("keygne k", "keygen")):
+        assert _call(monkeypatch, *arguments.split()) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert "is neither a command nor a run folder; did you mean " + name in error
+
+
+def test_a_run_folder_may_be_called_nearly_like_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "signs").mkdir()
+    assert _call(monkeypatch, "signs", "--int8") == 3
+    assert "signs is not a run folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [("a b", "a b"), ("run a b", "a b"), ("--int8 verify b", "verify b")])
+def test_one_run_folder_at_a_time(
+    arguments: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, *arguments.split()) == 2
+    assert f"one RUN at a time, not '{words}'; a command comes before all else" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("package", "arguments"),
     [("onnx", []), ("optimum", ["--int8"]), ("openvino", ["--backend", "openvino"])],
