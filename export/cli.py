@@ -193,6 +193,8 @@ def run(
 def verify(bundle: Path, public_key: Path | None) -> None:
     """Check every hash of BUNDLE and replay its golden texts on this machine, on each engine that it is for.
 
+    Of an engine that is not installed here, a line says that it was not checked.
+
     \b
     Exit codes: 0 sound, 4 damaged, not signed by PUB or no bundle, 5 this machine decides otherwise, 6 engine.
     """
@@ -203,7 +205,7 @@ def verify(bundle: Path, public_key: Path | None) -> None:
         click.echo(f"signature: by the owner of {public_key}")
     for verdict in verdicts:
         click.echo(verdict.line)
-    failed = [verdict.engine for verdict in verdicts if not verdict.ok]
+    failed = [verdict.engine for verdict in verdicts if verdict.ok is False]
     if failed:
         raise ParityError(
             f"{bundle}: on {' and '.join(failed)} this machine decides otherwise than the exporting one; "

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from export.bundle import SUFFIX
 from export.kit_scripts import POWERSHELL, READ_ME, SHELL
+from runtime.backends import usual_backend
 from runtime.bundle import Bundle
 from runtime.errors import ConfigError
 from runtime.files import atomic_path, write_text
@@ -70,14 +71,14 @@ def make_kit(bundle: Path, out: Path, options: KitOptions) -> list[str]:
         BundleError: ``bundle`` is none, or damaged.
         DataError: the file system refuses.
     """
-    Bundle.open(bundle)
+    opened = Bundle.open(bundle)
     if out.exists():
         raise ConfigError(f"{out} exists; name another folder with --out, or remove it")
     name = "bundle" + SUFFIX * bundle.is_file()
     with atomic_path(out) as kit:
         wheels = kit / _WHEELS
         wheels.mkdir(parents=True)
-        download_wheels(wheels, _with_what_checks_signatures(options, bundle))
+        download_wheels(wheels, _with_what_the_bundle_needs(options, opened))
         (shutil.copy if bundle.is_file() else shutil.copytree)(bundle, kit / name)
         write_text(kit / "requirements.txt", pinned(wheels))
         places = {"python": options.python, "version": options.python.replace(".", ", "), "bundle": name}
@@ -87,10 +88,14 @@ def make_kit(bundle: Path, out: Path, options: KitOptions) -> list[str]:
     return sorted(path.name for path in (out / _WHEELS).iterdir())
 
 
-def _with_what_checks_signatures(options: KitOptions, bundle: Path) -> KitOptions:
-    with open_storage(Path(os.path.abspath(bundle))) as storage:
-        signed = SIGNATURE in storage.sizes()
-    return replace(options, extras=sorted({*options.extras, "sign"})) if signed else options
+def _with_what_the_bundle_needs(options: KitOptions, bundle: Bundle) -> KitOptions:
+    extras = set(options.extras)
+    with open_storage(bundle.path) as storage:
+        if SIGNATURE in storage.sizes():
+            extras.add("sign")
+    if usual_backend(bundle) == "openvino":
+        extras.add("openvino")
+    return replace(options, extras=sorted(extras))
 
 
 def check_kit(kit: Path) -> str:

@@ -11,6 +11,7 @@ import pytest
 from export.bundle import file_entries, with_manifest, write_bundle
 from export.cli import main
 from runtime.bundle import Bundle
+from runtime.cli import classify
 from tests.export.conftest import LAYERS, CommandRun, write_brittle_run
 
 
@@ -43,6 +44,30 @@ def test_verify_replays_the_golden_texts_on_each_engine(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["onnx", "openvino", "fp32"]
     assert all("100.0% get the exporting machine's label" in line for line in lines)
+
+
+def test_verify_says_which_engine_it_could_not_check(
+    exported: CommandRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _without_openvino(monkeypatch)
+    assert _call(monkeypatch, "verify", exported.out) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["onnx", "openvino", "fp32"]
+    assert lines[1].startswith("openvino: not checked; ")
+    assert lines[1].endswith("pip install 'gm-edge[openvino]'")
+
+
+def test_a_bundle_for_openvino_alone_is_served_as_the_hint_says(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bundle"
+    assert _call(monkeypatch, run_folder, "--backend", "openvino", "--out", out) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"next: gm-classify {out} TEXT"
+    for arguments in ([str(out), "氢氧化钠 片碱"], [str(out), "--selftest"]):
+        classify.main(arguments, standalone_mode=False)
+    _without_openvino(monkeypatch)
+    assert _call(monkeypatch, "verify", out) == 2
+    assert "pip install 'gm-edge[openvino]'" in capsys.readouterr().err
 
 
 def test_verify_notices_one_flipped_bit(
@@ -193,6 +218,11 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(
     monkeypatch.setitem(sys.modules, package, None)
     assert _call(monkeypatch, run_folder, *arguments, "--out", tmp_path / "bundle") == 2
     assert "pip install 'gm-edge[export]'" in capsys.readouterr().err
+
+
+def _without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "runtime.backends.openvino", raising=False)
+    monkeypatch.setitem(sys.modules, "openvino", None)
 
 
 def _copy(bundle: Path, target: Path) -> Path:

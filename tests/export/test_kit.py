@@ -13,7 +13,7 @@ from export.cli import main
 from export.kit import KitOptions, download_wheels, make_kit, pinned, platform_tags
 from runtime.bundle import Bundle
 from runtime.errors import BundleError, ConfigError
-from tests.runtime.bundles import pack, write_bundle
+from tests.runtime.bundles import only_openvino, pack, write_bundle
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 LINUX = "manylinux_2_28_x86_64"
@@ -117,6 +117,12 @@ def test_a_kit_holds_the_bundle_as_it_is(wheels: Path, bundle: Path, tmp_path: P
     }
     for script in ("install.sh", "install.ps1"):
         assert copy.name in (tmp_path / "kit" / script).read_text()
+
+
+def test_a_bundle_for_openvino_alone_brings_openvino(wheels: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="the openvino extra is not installed")
+    bundle = only_openvino(write_bundle(tmp_path / "bundle", openvino=True))
+    assert "openvino-1.0-py3-none-any.whl" in make_kit(bundle, tmp_path / "kit", _options(wheels))
 
 
 @pytest.fixture
