@@ -306,8 +306,7 @@ def _print_exported(exported: Exported) -> None:
     for found in comparisons:
         _print_flips(found)
     manifest = exported.manifest
-    threshold = manifest.thresholds.default
-    click.echo(f"\ntemperature {manifest.temperature:g}, accepted from a score of {threshold:.3f}")
+    click.echo(f"\ntemperature {manifest.temperature:g}, {_accepted(manifest.thresholds.default)}")
     click.echo(_promised(exported.reference))
     if exported.cascade:
         _print_cascade(exported.cascade)
@@ -321,6 +320,12 @@ def _print_cascade(cascade: FittedCascade) -> None:
         f"development and {answered['test']:.0%} of the test texts; "
         f"on test, accuracy {test['accuracy']:.4f}, macro-F1 {test['macro_f1']:.4f}"
     )
+
+
+def _accepted(threshold: float) -> str:
+    if threshold == 1.0:
+        return "nothing is accepted: no score is high enough for --precision"
+    return f"accepted from a score of {threshold:.3f}"
 
 
 def _promised(reference: Reference) -> str:

@@ -10,9 +10,10 @@ import pytest
 
 from export.bundle import file_entries, with_manifest, write_bundle
 from export.cli import main
+from runtime import Classifier
 from runtime.bundle import Bundle
 from runtime.cli import classify
-from tests.export.conftest import LAYERS, CommandRun, write_brittle_run
+from tests.export.conftest import LAYERS, NAMES, CommandRun, write_brittle_run, write_run
 
 
 def _call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:
@@ -109,6 +110,18 @@ def test_a_refusal_exits_5_with_one_line_and_writes_nothing(
     assert error.startswith("gm-export: ONNX INT8: ")
     assert "nothing was written" in error
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_export_that_accepts_nothing_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "run")
+    rows = run.predictions("dev")
+    run.save_predictions("dev", [replace(row, label=NAMES[row.label == NAMES[0]]) for row in rows])  # all wrong
+    assert _call(monkeypatch, run.path, "--out", tmp_path / "bundle") == 0
+    assert "nothing is accepted: no score is high enough for --precision" in capsys.readouterr().out
+    with Classifier(tmp_path / "bundle") as classifier:
+        assert not any(prediction.accepted for prediction in classifier.classify_many([row.text for row in rows]))
 
 
 def test_a_folder_that_is_no_run_exits_3(
