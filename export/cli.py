@@ -6,6 +6,7 @@ torch and onnx take seconds to import: only the commands that need them do, so t
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -263,7 +264,11 @@ def sign(bundle: Path, key: Path) -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Take the other wheels from this folder, not from a package index.",
 )
-@click.option("--check", is_flag=True, help="Then install the kit here, in a throwaway environment, and run its test.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Then install the kit here, in a throwaway environment, and run its test; not on Windows.",
+)
 def kit(
     bundle: Path,
     platform: str,
@@ -277,7 +282,8 @@ def kit(
     """Make one folder that installs BUNDLE and the runtime where there is no network.
 
     It holds the wheels of the runtime and of all it requires, their hashes, the bundle, and install.sh and install.ps1,
-    which check the bundle on the device once it is installed. This command itself downloads, by pip.
+    which check the bundle on the device once it is installed. This command itself downloads, by pip. --check tries
+    install.sh, so it is not for Windows.
 
     \b
     Examples:
@@ -287,6 +293,10 @@ def kit(
     \b
     Exit codes: 0 done, 2 wrong use or no such wheels, 3 disk, 4 damaged or no bundle.
     """
+    if check and sys.platform == "win32":
+        raise click.UsageError(
+            "--check runs install.sh, which Windows cannot; leave it out and run the kit's install.ps1"
+        )
     from export.kit import KitOptions, check_kit, make_kit
 
     wheels = make_kit(bundle, out, KitOptions(platform, python, extras, wheel, find_links))

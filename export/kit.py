@@ -12,10 +12,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import metadata, version
+from itertools import count
 from pathlib import Path
 
 from export.bundle import SUFFIX
 from export.kit_scripts import POWERSHELL, READ_ME, SHELL
+from export.requirements import environment_of, missing
 from runtime.backends import usual_backend
 from runtime.bundle import Bundle
 from runtime.errors import ConfigError
@@ -120,17 +122,29 @@ def download_wheels(folder: Path, options: KitOptions) -> None:
     Raises:
         ConfigError: one cannot be had for that machine.
     """
+    environment = environment_of(options.platform, options.python)
     with tempfile.TemporaryDirectory() as work:
         extras = f"[{','.join(options.extras)}]" if options.extras else ""
-        own = f"{options.wheel}{extras}" if options.wheel else _own_requirement(Path(work), extras)
-        # pip asks this machine, not that one, which requirements are for Windows only.
-        windows = ["colorama"] if options.platform.startswith("win") else []
-        arguments = ["download", "--dest", str(folder), "--only-binary=:all:", "--implementation", "cp"]
-        arguments += ["--python-version", options.python]
-        arguments += [f"--platform={tag}" for tag in platform_tags(options.platform)]
-        if options.find_links:
-            arguments += ["--no-index", "--find-links", str(options.find_links)]
-        _pip([*arguments, own, *windows], f"{options.platform}, Python {options.python}")
+        wanted = [f"{options.wheel}{extras}" if options.wheel else _own_requirement(Path(work), extras)]
+        # pip asks this machine, not that one, which requirements apply: the others have to be named to it.
+        # From the start each time, because a requirement more may ask for another version of what is there.
+        for turn in count():
+            found = Path(work) / f"wheels{turn}"
+            _pip([*_download_arguments(found, options), *wanted], f"{options.platform}, Python {options.python}")
+            lacking = missing(found, f"{_DISTRIBUTION}{extras}", environment).difference(wanted)
+            if not lacking:
+                break
+            wanted += sorted(lacking)
+        shutil.copytree(found, folder, dirs_exist_ok=True)
+
+
+def _download_arguments(folder: Path, options: KitOptions) -> list[str]:
+    arguments = ["download", "--dest", str(folder), "--only-binary=:all:", "--implementation", "cp"]
+    arguments += ["--python-version", options.python]
+    arguments += [f"--platform={tag}" for tag in platform_tags(options.platform)]
+    if options.find_links:
+        arguments += ["--no-index", "--find-links", str(options.find_links)]
+    return arguments
 
 
 def platform_tags(platform: str) -> list[str]:
