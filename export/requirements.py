@@ -18,6 +18,7 @@ _LINUX = {"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux
 _MACOS = {"os_name": "posix", "sys_platform": "darwin", "platform_system": "Darwin"}
 _WINDOWS = {"os_name": "nt", "sys_platform": "win32", "platform_system": "Windows"}
 _WINDOWS_MACHINES = {"win32": "x86", "win_amd64": "AMD64", "win_arm64": "ARM64"}
+_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 _SYSTEM_VERSION = re.compile(r"[a-z]+\d*(?:_\d+){0,2}_")
 
 
@@ -84,9 +85,10 @@ def _release(wheel: Path) -> str:
 def _requirements(wheel: Path) -> list[Requirement]:
     from packaging.requirements import Requirement
 
-    name = wheel.name.partition("-")[0]
     with ZipFile(wheel) as archive:
-        metadata = message_from_bytes(archive.read(f"{name}-{_release(wheel)}.dist-info/METADATA"))
+        # Its folder is not always spelt as the wheel: PyYAML-6.0.dist-info in pyyaml-6.0.
+        entry = next(name for name in archive.namelist() if _METADATA.fullmatch(name))
+        metadata = message_from_bytes(archive.read(entry))
     return [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
 
 

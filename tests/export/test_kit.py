@@ -12,7 +12,7 @@ from packaging.markers import default_environment
 
 from export.cli import main
 from export.kit import KitOptions, download_wheels, make_kit, pinned, platform_tags
-from export.requirements import environment_of
+from export.requirements import environment_of, missing
 from runtime.bundle import Bundle
 from runtime.errors import BundleError, ConfigError
 from tests.runtime.bundles import only_openvino, pack, write_bundle
@@ -134,6 +134,14 @@ def test_a_version_that_only_that_machine_needs_takes_the_place_of_the_newest(tm
         download_wheels(tmp_path / python, _options(source, python=python))
         names = {path.name for path in (tmp_path / python).glob("numpy*")}
         assert names == {f"numpy-{version}-py3-none-any.whl"}
+
+
+def test_what_is_missing_is_told_whatever_the_case_of_names(tmp_path: Path) -> None:
+    _wheel(tmp_path, "PyYAML", requires=("Back.Port>=1; python_version < '3.11'",)).rename(
+        tmp_path / "pyyaml-1.0-py3-none-any.whl"
+    )
+    assert missing(tmp_path, "PyYaml", environment_of(LINUX, "3.10")) == {"Back.Port>=1"}
+    assert missing(tmp_path, "PyYaml", environment_of(LINUX, "3.11")) == set()
 
 
 def test_a_requirement_of_that_machine_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
