@@ -7,50 +7,56 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from itertools import count, cycle, islice, product
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
 from export.parity import LabelledTexts
-from runtime.errors import ConfigError
+from runtime.errors import BundleError, ConfigError
 from runtime.files import atomic_path
-from runtime.manifest import MANIFEST, FileEntry, Manifest
+from runtime.manifest import MANIFEST, UNLISTED, FileEntry, Manifest
+from runtime.storage import open_storage
 from runtime.text import normalise
 
 SUFFIX = ".gmb"
-"""A bundle whose path ends so is a single file."""
+"""A new bundle whose path ends so, in capitals or not, is a single file."""
+# File browsers leave these behind in folders that somebody only looked at: they hold nothing of a user's.
+_LEFT_BEHIND = {".DS_Store", "Thumbs.db", "desktop.ini"}
 # Half as many again as a bundle must have: those on which its models differ are left out.
 _GOLDEN_TEXTS = 96
 
 
 def check_target(target: Path) -> None:
-    """Refuse to replace what is not a bundle.
+    """Refuse to replace what is not a bundle, or a bundle into which somebody has put files of their own.
 
     Raises:
-        ConfigError: ``target`` is a folder or file that this package did not write.
+        ConfigError: ``target`` is such a folder or file.
     """
-    if not target.exists():
+    if not target.exists() or _is_empty_folder(target):
         return
-    single = target.suffix == SUFFIX
-    ours = zipfile.is_zipfile(target) if single else (target / MANIFEST).is_file() or _is_empty_folder(target)
-    if not ours:
-        raise ConfigError(f"{target} exists and is not a bundle; name another place with --out, or remove it")
+    advice = "name another place with --out, or"
+    try:
+        foreign = _unlisted(target)
+    except BundleError as error:
+        raise ConfigError(f"{target} exists and is not a bundle that this release reads; {advice} remove it") from error
+    if foreign:
+        raise ConfigError(f"{target} holds {min(foreign)!r:.80} beside its bundle; {advice} move that away")
 
 
 def write_bundle(target: Path, files: Mapping[str, bytes]) -> None:
-    """Write ``files``, by path in the bundle, as a folder or as one ``.gmb`` file; all of it or nothing.
+    """Write ``files``, by path in the bundle, as a folder or as one file; all of it or nothing.
+
+    It becomes what is there already, or else a file if ``target`` ends in ``.gmb``.
 
     Raises:
         ConfigError: something else is there.
         DataError: the file system refuses.
     """
     check_target(target)
+    single = target.is_file() or (not target.exists() and target.suffix.lower() == SUFFIX)
     with atomic_path(target) as temporary:
-        if target.suffix == SUFFIX:
-            _write_archive(temporary, files)
-        else:
-            _write_folder(temporary, files)
+        (_write_archive if single else _write_folder)(temporary, files)
 
 
 def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
@@ -99,6 +105,17 @@ def _too_long(texts: Sequence[str], max_len: int) -> str:
             break
         longest = f"{longest} {text}"
     return longest
+
+
+def _unlisted(path: Path) -> set[str]:
+    """Return the files of a bundle that are not its own; whether its own are sound does not matter here."""
+    with open_storage(path) as storage:
+        names = set(storage.sizes())
+        if MANIFEST not in names:
+            raise BundleError(f"{path} has no {MANIFEST}")
+        with storage.open(MANIFEST) as stream:
+            manifest = Manifest.from_json(stream.read(), f"{path}, {MANIFEST}")
+    return {name for name in names - UNLISTED - set(manifest.files) if PurePosixPath(name).name not in _LEFT_BEHIND}
 
 
 def _is_empty_folder(path: Path) -> bool:

@@ -5,7 +5,10 @@ torch and onnx take seconds to import: only the commands that need them do, so t
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,22 +37,61 @@ def main() -> None:
     run_command(cli, "gm-export")
 
 
+_HELP = {"help_option_names": ["-h", "--help"]}
+_RUN = "run"
+
+
 class _DefaultGroup(click.Group):
-    """A group that takes arguments which do not begin with the name of a command as those of ``run``."""
+    """A group that takes arguments which do not begin with the name of a command as those of ``run``.
+
+    ``run`` as the first word is passed on too: it may be the name of a run folder, as :func:`_one_folder` decides.
+    """
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] not in self.commands:
-            args = ["run", *args]
+        first = args[0] if args else ""
+        if first == _RUN or first not in {*self.commands, *self.get_help_option_names(context)}:
+            self._refuse_misspelt(first, context)
+            args = [_RUN, *args]
         return super().parse_args(context, args)
 
+    def _refuse_misspelt(self, word: str, context: click.Context) -> None:
+        near = get_close_matches(word, self.commands)
+        if near and word != _RUN and not os.path.exists(word):
+            hint = f"did you mean {' or '.join(near)}? For a list of the commands: gm-export --help"
+            raise click.UsageError(f"{word!r} is neither a command nor a run folder; {hint}", context)
 
-@click.group(cls=_DefaultGroup)
+
+def _one_folder(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> Path:
+    """Return the run folder among the words of ``gm-export run RUN``, ``gm-export RUN`` and ``gm-export run``.
+
+    In the last, ``run`` is a folder of that name.
+    """
+    named = words[1:] if len(words) > 1 and words[0] == _RUN else words
+    if len(named) > 1:
+        raise click.UsageError(
+            f"one RUN at a time, not {' '.join(named)!r:.80}; a command comes before all else, see gm-export --help",
+            context,
+        )
+    folder: Path = click.Path(path_type=Path, file_okay=False).convert(named[0], parameter, context)
+    return folder
+
+
+@click.group(cls=_DefaultGroup, options_metavar="", subcommand_metavar="[COMMAND] ...", context_settings=_HELP)
 def cli() -> None:
-    """Export trained students as bundles, sign bundles and check them."""
+    """Export trained students as bundles, sign bundles and check them.
+
+    Without the name of a command it is 'run', which exports; 'gm-export run --help' shows its options.
+
+    \b
+    Examples:
+      gm-export --int8 run --out bundle
+      gm-export verify bundle
+      gm-export kit --help
+    """
 
 
-@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path, file_okay=False))
+@cli.command(context_settings=_HELP)
+@click.argument("run_folder", metavar="RUN", nargs=-1, required=True, callback=_one_folder)
 @click.option("--int8", is_flag=True, help="Quantise; without it the bundle holds fp32 models.")
 @click.option(
     "--target",
@@ -146,11 +188,13 @@ def run(
     _print_exported(export_run(run_folder, out, options, lambda line: click.echo(line, err=True)))
 
 
-@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@cli.command(context_settings=_HELP)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--public-key", type=_KEY, metavar="PUB", help="Check that the owner of this key signed BUNDLE.")
 def verify(bundle: Path, public_key: Path | None) -> None:
     """Check every hash of BUNDLE and replay its golden texts on this machine, on each engine that it is for.
+
+    Of an engine that is not installed here, a line says that it was not checked.
 
     \b
     Exit codes: 0 sound, 4 damaged, not signed by PUB or no bundle, 5 this machine decides otherwise, 6 engine.
@@ -162,7 +206,7 @@ def verify(bundle: Path, public_key: Path | None) -> None:
         click.echo(f"signature: by the owner of {public_key}")
     for verdict in verdicts:
         click.echo(verdict.line)
-    failed = [verdict.engine for verdict in verdicts if not verdict.ok]
+    failed = [verdict.engine for verdict in verdicts if verdict.ok is False]
     if failed:
         raise ParityError(
             f"{bundle}: on {' and '.join(failed)} this machine decides otherwise than the exporting one; "
@@ -170,7 +214,7 @@ def verify(bundle: Path, public_key: Path | None) -> None:
         )
 
 
-@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@cli.command(context_settings=_HELP)
 @click.argument("key", type=_KEY)
 def keygen(key: Path) -> None:
     """Make a pair of keys: KEY to sign bundles with, KEY.pub for the devices that check them.
@@ -191,7 +235,7 @@ def keygen(key: Path) -> None:
     click.echo(f"private key: {key}\npublic key: {write_keys(key)}")
 
 
-@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@cli.command(context_settings=_HELP)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--key", type=_KEY, metavar="KEY", required=True, help="Private key, as gm-export keygen makes it.")
 def sign(bundle: Path, key: Path) -> None:
@@ -206,7 +250,7 @@ def sign(bundle: Path, key: Path) -> None:
     click.echo(f"signed: {bundle}")
 
 
-@cli.command(context_settings={"help_option_names": ["-h", "--help"]})
+@cli.command(context_settings=_HELP)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--platform", required=True, metavar="TAG", help="As in the names of wheels.")
 @click.option("--python", required=True, metavar="X.Y", help="Version of the device's Python.")
@@ -220,7 +264,11 @@ def sign(bundle: Path, key: Path) -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Take the other wheels from this folder, not from a package index.",
 )
-@click.option("--check", is_flag=True, help="Then install the kit here, in a throwaway environment, and run its test.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Then install the kit here, in a throwaway environment, and run its test; not on Windows.",
+)
 def kit(
     bundle: Path,
     platform: str,
@@ -234,7 +282,8 @@ def kit(
     """Make one folder that installs BUNDLE and the runtime where there is no network.
 
     It holds the wheels of the runtime and of all it requires, their hashes, the bundle, and install.sh and install.ps1,
-    which check the bundle on the device once it is installed. This command itself downloads, by pip.
+    which check the bundle on the device once it is installed. This command itself downloads, by pip. --check tries
+    install.sh, so it is not for Windows.
 
     \b
     Examples:
@@ -244,6 +293,10 @@ def kit(
     \b
     Exit codes: 0 done, 2 wrong use or no such wheels, 3 disk, 4 damaged or no bundle.
     """
+    if check and sys.platform == "win32":
+        raise click.UsageError(
+            "--check runs install.sh, which Windows cannot; leave it out and run the kit's install.ps1"
+        )
     from export.kit import KitOptions, check_kit, make_kit
 
     wheels = make_kit(bundle, out, KitOptions(platform, python, extras, wheel, find_links))
@@ -263,8 +316,7 @@ def _print_exported(exported: Exported) -> None:
     for found in comparisons:
         _print_flips(found)
     manifest = exported.manifest
-    threshold = manifest.thresholds.default
-    click.echo(f"\ntemperature {manifest.temperature:g}, accepted from a score of {threshold:.3f}")
+    click.echo(f"\ntemperature {manifest.temperature:g}, {_accepted(manifest.thresholds.default)}")
     click.echo(_promised(exported.reference))
     if exported.cascade:
         _print_cascade(exported.cascade)
@@ -278,6 +330,12 @@ def _print_cascade(cascade: FittedCascade) -> None:
         f"development and {answered['test']:.0%} of the test texts; "
         f"on test, accuracy {test['accuracy']:.4f}, macro-F1 {test['macro_f1']:.4f}"
     )
+
+
+def _accepted(threshold: float) -> str:
+    if threshold == 1.0:
+        return "nothing is accepted: no score is high enough for --precision"
+    return f"accepted from a score of {threshold:.3f}"
 
 
 def _promised(reference: Reference) -> str:

@@ -122,10 +122,10 @@ def fit_max_unknown(unknown: npt.NDArray[np.float64]) -> float:
 
 
 def fit_threshold(scores: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], precision: float) -> float:
-    """Return the lowest score at which accepted texts are right often enough; 1.0 when none is.
+    """Return the lowest score at which accepted texts are right often enough; 1.0, which none reaches, else.
 
     Args:
-        scores: of the predicted labels, ``[n]``.
+        scores: of the predicted labels, ``[n]``, below 1.
         right: whether the predicted label is the true one, ``[n]``.
         precision: share of the accepted texts that must be right; 0 accepts all.
     """
@@ -140,7 +140,8 @@ def fit_threshold(scores: npt.NDArray[np.float64], right: npt.NDArray[np.bool_],
     if enough[-1] == len(scores) - 1:
         return 0.0
     accepted, refused = ranked[enough[-1]], ranked[enough[-1] + 1]
-    return float((accepted + refused) / 2)
+    # Of two neighbouring floats the mean is one of them.
+    return float(max((accepted + refused) / 2, np.nextafter(refused, 1.0)))
 
 
 def _shares(values: npt.NDArray[np.int64], count: int) -> tuple[float, ...]:

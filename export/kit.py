@@ -12,10 +12,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import metadata, version
+from itertools import count
 from pathlib import Path
 
 from export.bundle import SUFFIX
 from export.kit_scripts import POWERSHELL, READ_ME, SHELL
+from export.requirements import environment_of, missing
+from runtime.backends import usual_backend
 from runtime.bundle import Bundle
 from runtime.errors import ConfigError
 from runtime.files import atomic_path, write_text
@@ -70,14 +73,14 @@ def make_kit(bundle: Path, out: Path, options: KitOptions) -> list[str]:
         BundleError: ``bundle`` is none, or damaged.
         DataError: the file system refuses.
     """
-    Bundle.open(bundle)
+    opened = Bundle.open(bundle)
     if out.exists():
         raise ConfigError(f"{out} exists; name another folder with --out, or remove it")
-    name = "bundle" + SUFFIX * (bundle.suffix == SUFFIX)
+    name = "bundle" + SUFFIX * bundle.is_file()
     with atomic_path(out) as kit:
         wheels = kit / _WHEELS
         wheels.mkdir(parents=True)
-        download_wheels(wheels, _with_what_checks_signatures(options, bundle))
+        download_wheels(wheels, _with_what_the_bundle_needs(options, opened))
         (shutil.copy if bundle.is_file() else shutil.copytree)(bundle, kit / name)
         write_text(kit / "requirements.txt", pinned(wheels))
         places = {"python": options.python, "version": options.python.replace(".", ", "), "bundle": name}
@@ -87,10 +90,14 @@ def make_kit(bundle: Path, out: Path, options: KitOptions) -> list[str]:
     return sorted(path.name for path in (out / _WHEELS).iterdir())
 
 
-def _with_what_checks_signatures(options: KitOptions, bundle: Path) -> KitOptions:
-    with open_storage(Path(os.path.abspath(bundle))) as storage:
-        signed = SIGNATURE in storage.sizes()
-    return replace(options, extras=sorted({*options.extras, "sign"})) if signed else options
+def _with_what_the_bundle_needs(options: KitOptions, bundle: Bundle) -> KitOptions:
+    extras = set(options.extras)
+    with open_storage(bundle.path) as storage:
+        if SIGNATURE in storage.sizes():
+            extras.add("sign")
+    if usual_backend(bundle) == "openvino":
+        extras.add("openvino")
+    return replace(options, extras=sorted(extras))
 
 
 def check_kit(kit: Path) -> str:
@@ -115,17 +122,29 @@ def download_wheels(folder: Path, options: KitOptions) -> None:
     Raises:
         ConfigError: one cannot be had for that machine.
     """
+    environment = environment_of(options.platform, options.python)
     with tempfile.TemporaryDirectory() as work:
         extras = f"[{','.join(options.extras)}]" if options.extras else ""
-        own = f"{options.wheel}{extras}" if options.wheel else _own_requirement(Path(work), extras)
-        # pip asks this machine, not that one, which requirements are for Windows only.
-        windows = ["colorama"] if options.platform.startswith("win") else []
-        arguments = ["download", "--dest", str(folder), "--only-binary=:all:", "--implementation", "cp"]
-        arguments += ["--python-version", options.python]
-        arguments += [f"--platform={tag}" for tag in platform_tags(options.platform)]
-        if options.find_links:
-            arguments += ["--no-index", "--find-links", str(options.find_links)]
-        _pip([*arguments, own, *windows], f"{options.platform}, Python {options.python}")
+        wanted = [f"{options.wheel}{extras}" if options.wheel else _own_requirement(Path(work), extras)]
+        # pip asks this machine, not that one, which requirements apply: the others have to be named to it.
+        # From the start each time, because a requirement more may ask for another version of what is there.
+        for turn in count():
+            found = Path(work) / f"wheels{turn}"
+            _pip([*_download_arguments(found, options), *wanted], f"{options.platform}, Python {options.python}")
+            lacking = missing(found, f"{_DISTRIBUTION}{extras}", environment).difference(wanted)
+            if not lacking:
+                break
+            wanted += sorted(lacking)
+        shutil.copytree(found, folder, dirs_exist_ok=True)
+
+
+def _download_arguments(folder: Path, options: KitOptions) -> list[str]:
+    arguments = ["download", "--dest", str(folder), "--only-binary=:all:", "--implementation", "cp"]
+    arguments += ["--python-version", options.python]
+    arguments += [f"--platform={tag}" for tag in platform_tags(options.platform)]
+    if options.find_links:
+        arguments += ["--no-index", "--find-links", str(options.find_links)]
+    return arguments
 
 
 def platform_tags(platform: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from export.bundle import write_bundle
 from runtime.bundle import Bundle
@@ -78,7 +78,7 @@ def signed(files: Mapping[str, bytes], key: Ed25519PrivateKey) -> dict[str, byte
 
 
 def sign_bundle(path: Path, key: Ed25519PrivateKey) -> None:
-    """Sign a bundle that is whole; a signature that it has is replaced.
+    """Sign a bundle that is whole; a signature that it has is replaced. The bundle can be opened meanwhile.
 
     Raises:
         BundleError: it is no bundle, or is damaged.
@@ -87,9 +87,15 @@ def sign_bundle(path: Path, key: Ed25519PrivateKey) -> None:
     bundle = Bundle.open(path)
     files = signed({MANIFEST: bundle.manifest_bytes}, key)
     if path.is_dir():
-        write_bytes(path / SIGNATURE, files[SIGNATURE])
+        _write_signature(bundle.path.resolve(), files[SIGNATURE])
     else:
         write_bundle(path, {name: bundle.read(name) for name in bundle.manifest.files} | files)
+
+
+def _write_signature(folder: Path, content: bytes) -> None:
+    # Made beside the bundle: a file in it that the manifest does not list, were it for a moment, has it refused.
+    with atomic_path(folder / SIGNATURE, workplace=folder.parent) as temporary, temporary.open("wb") as stream:
+        _write_flushed(stream, content)
 
 
 def _write_secret(target: Path, content: bytes) -> None:
@@ -97,6 +103,10 @@ def _write_secret(target: Path, content: bytes) -> None:
     with atomic_path(target) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+            _write_flushed(stream, content)
+
+
+def _write_flushed(stream: BinaryIO, content: bytes) -> None:
+    stream.write(content)
+    stream.flush()
+    os.fsync(stream.fileno())

@@ -18,17 +18,19 @@ class Verdict:
 
     Attributes:
         engine: its name.
-        ok: whether the self-test passed.
+        ok: whether the self-test passed; ``None`` where there was none, because the engine is not installed.
         line: the finding in words.
     """
 
     engine: str
-    ok: bool
+    ok: bool | None
     line: str
 
 
 def verify_bundle(path: Path, public_key: Path | None = None) -> list[Verdict]:
     """Check sizes and hashes of a bundle, then replay its golden texts on each engine that it has a model for.
+
+    One that is not installed here has a verdict that says so.
 
     Args:
         path: of the bundle.
@@ -42,16 +44,15 @@ def verify_bundle(path: Path, public_key: Path | None = None) -> list[Verdict]:
     key = None if public_key is None else read_public_key(public_key)
     present = Bundle.open(path, key).manifest.backends
     verdicts = [_replay(path, engine, key) for engine in CHOICES if engine in present]
-    replayed = [verdict for verdict in verdicts if verdict is not None]
-    if not replayed:
+    if all(verdict.ok is None for verdict in verdicts):
         raise ConfigError(f"{path} needs an engine that is not installed here; run: pip install 'gm-edge[openvino]'")
-    return replayed
+    return verdicts
 
 
-def _replay(path: Path, engine: str, public_key: bytes | None) -> Verdict | None:
+def _replay(path: Path, engine: str, public_key: bytes | None) -> Verdict:
     try:
         with Classifier(path, backend=engine, public_key=public_key) as classifier:
             found = classifier.selftest()
-    except ConfigError:
-        return None
+    except ConfigError as error:
+        return Verdict(engine, None, f"{engine}: not checked; {error}")
     return Verdict(engine, found.ok, f"{engine}: {found.line}")

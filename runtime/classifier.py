@@ -38,7 +38,8 @@ class Classifier:
 
     Args:
         bundle: bundle folder or ``.gmb`` file.
-        backend: ``auto``, ``onnx``, ``openvino`` or ``fp32``; ``auto`` is ``onnx``.
+        backend: ``auto``, ``onnx``, ``openvino`` or ``fp32``; ``auto`` is ``onnx``, or ``openvino`` where
+            the bundle was exported for that alone.
         threads: threads of one call, limited to the processors that this process may use. The models
             are so small that more than 1 seldom pays; calling from several threads does.
         public_key: path of an Ed25519 public key in PEM form, or its content, or its 32 bytes. Bundles that

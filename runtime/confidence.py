@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from math import exp, isfinite
+from math import exp, isfinite, nextafter
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
 
+SUREST = nextafter(1.0, 0.0)
+"""The highest score. One that rounds to 1 is this, so that a threshold of 1 accepts nothing."""
+
 
 def softmax(logits: Floats, temperature: float = 1.0) -> npt.NDArray[np.float64]:
     """Return the softmax of ``logits / temperature`` over the last axis, in double precision.
 
-    A row whose largest logit is not finite says nothing: its scores are all 0.
+    None is above :data:`SUREST`. A row whose largest logit is not finite says nothing: its scores are all 0.
 
     Args:
         logits: shape ``[..., C]``.
@@ -25,7 +28,7 @@ def softmax(logits: Floats, temperature: float = 1.0) -> npt.NDArray[np.float64]
     with np.errstate(invalid="ignore"):
         weights = np.exp((exact - largest) / temperature)
         scores = weights / weights.sum(axis=-1, keepdims=True)
-    return np.where(np.isfinite(largest), scores, 0.0)
+    return np.where(np.isfinite(largest), np.minimum(scores, SUREST), 0.0)
 
 
 def best(logits: Floats, temperature: float) -> tuple[int, float]:
@@ -41,9 +44,10 @@ def best(logits: Floats, temperature: float) -> tuple[int, float]:
     for value in values:
         total += exp((value - largest) / temperature)
     # Not a number, if any logit is none or the largest is infinite.
-    return values.index(largest), 1.0 / total if isfinite(total) else 0.0
+    score = 1.0 / total if isfinite(total) else 0.0
+    return values.index(largest), score if score < 1.0 else SUREST
 
 
 def accepts(score: float, threshold: float) -> bool:
-    """Return whether ``score`` reaches ``threshold``; a score of 0 says nothing and never does."""
+    """Return whether ``score`` reaches ``threshold``; a score of 0 says nothing and never does, and none reaches 1."""
     return score >= threshold and score > 0.0

@@ -56,7 +56,10 @@ class TokenizerEntry:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Lowest score at which a prediction is accepted, 0 to 1: ``per_label`` where named, else ``default``."""
+    """Lowest score at which a prediction is accepted, 0 to 1: ``per_label`` where named, else ``default``.
+
+    Every score is below 1: a threshold of 1 accepts nothing.
+    """
 
     default: float = 0.0
     per_label: Mapping[str, float] = field(default_factory=dict)

@@ -59,8 +59,14 @@ def lost_in_fork(choice: str) -> bool:
     return choice == "openvino" and _openvino_process not in (None, os.getpid())
 
 
+def usual_backend(bundle: Bundle) -> str:
+    """Return what ``auto`` means: onnxruntime, or OpenVINO where the bundle was exported for that alone."""
+    present = bundle.manifest.backends
+    return "openvino" if "openvino" in present and "onnx" not in present else "onnx"
+
+
 def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
-    """Load the bundle's model into the chosen engine; ``auto`` means onnxruntime.
+    """Load the bundle's model into the chosen engine; for ``auto`` see :func:`usual_backend`.
 
     Args:
         bundle: an opened bundle.
@@ -76,7 +82,7 @@ def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
         raise ConfigError(f"unknown backend {choice!r}; use {', '.join(CHOICES)}")
     if type(threads) is not int or threads < 1:
         raise ConfigError(f"threads must be a whole number of at least 1, not {threads!r}")
-    name = "onnx" if choice == "auto" else choice
+    name = usual_backend(bundle) if choice == "auto" else choice
     file = bundle.manifest.backends.get(name)
     if file is None:
         there = ", ".join(bundle.manifest.backends)

@@ -7,13 +7,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.bundle import check_target, file_entries, golden_lines, golden_texts, write_bundle
+from export.bundle import check_target, file_entries, golden_lines, golden_texts, with_manifest, write_bundle
 from export.parity import LabelledTexts
 from runtime.errors import ConfigError, DataError
 from runtime.files import write_text
+from runtime.manifest import Manifest, TokenizerEntry
+from runtime.storage import open_storage
 from runtime.text import normalise
 
-FILES = {"manifest.json": b"{}", "openvino/model.bin": b"\0\1"}
+
+def _bundle(**files: bytes) -> dict[str, bytes]:
+    """Return the files of a bundle, ``files`` among them, with a manifest that lists them."""
+    contents = {"openvino/model.xml": b"<net/>", "openvino/model.bin": b"\0\1", "tokenizer.json": b"{}", **files}
+    manifest = Manifest(
+        name="test",
+        created="2026-01-01T00:00:00Z",
+        labels=("a", "b"),
+        tokenizer=TokenizerEntry("chars", "tokenizer.json"),
+        max_len=16,
+        backends={"openvino": "openvino/model.xml"},
+        files=file_entries(contents),
+    )
+    return with_manifest(contents, manifest)
+
+
+FILES = _bundle()
 
 
 def _set(*texts: str) -> LabelledTexts:
@@ -68,10 +86,66 @@ def test_a_single_file_is_a_stored_zip_and_always_the_same(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["bundle", "bundle.gmb"])
 def test_an_older_bundle_is_replaced_as_a_whole(tmp_path: Path, name: str) -> None:
-    write_bundle(tmp_path / name, {**FILES, "fp32.onnx": b"old"})
+    write_bundle(tmp_path / name, _bundle(old=b"of last year") | {"signature": b"x" * 64})
     write_bundle(tmp_path / name, FILES)
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert not (tmp_path / name / "fp32.onnx").exists()
+    with open_storage(tmp_path / name) as storage:
+        assert set(storage.sizes()) == set(FILES)
+
+
+def test_a_damaged_bundle_is_replaced_by_a_sound_one(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "bundle", FILES)
+    (tmp_path / "bundle" / "tokenizer.json").write_text("planted")
+    (tmp_path / "bundle" / "openvino" / "model.bin").unlink()
+    write_bundle(tmp_path / "bundle", FILES)
+    assert (tmp_path / "bundle" / "tokenizer.json").read_bytes() == FILES["tokenizer.json"]
+
+
+def test_what_a_file_browser_left_behind_does_not_keep_a_bundle(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "bundle", FILES)
+    for name in (".DS_Store", "openvino/.DS_Store", "Thumbs.db"):
+        (tmp_path / "bundle" / name).touch()
+    write_bundle(tmp_path / "bundle", FILES)
+    assert not (tmp_path / "bundle" / ".DS_Store").exists()
+
+
+@pytest.mark.parametrize("manifest", ["", '{"name": "Chat", "start_url": "/", "display": "standalone"}', "[]"])
+def test_the_manifest_of_a_web_app_makes_no_bundle(tmp_path: Path, manifest: str) -> None:
+    write_text(tmp_path / "site" / "manifest.json", manifest)
+    write_text(tmp_path / "site" / "index.html", "keep me")
+    with pytest.raises(ConfigError, match="site exists and is not a bundle that this release reads; name another"):
+        write_bundle(tmp_path / "site", FILES)
+    assert (tmp_path / "site" / "index.html").read_text() == "keep me"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "openvino/.notes", "old/manifest.json"])
+def test_a_bundle_with_a_file_of_the_users_is_never_replaced(tmp_path: Path, name: str) -> None:
+    write_bundle(tmp_path / "bundle", FILES)
+    write_text(tmp_path / "bundle" / name, "keep me")
+    with pytest.raises(ConfigError, match=f"bundle holds '{name}' beside its bundle; .* move that away"):
+        write_bundle(tmp_path / "bundle", FILES)
+    assert (tmp_path / "bundle" / name).read_text() == "keep me"
+
+
+def test_a_zip_file_of_other_things_is_never_replaced(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "letters.gmb", "w") as archive:
+        archive.writestr("dear.txt", "keep me")
+    with pytest.raises(ConfigError, match="is not a bundle"):
+        write_bundle(tmp_path / "letters.gmb", FILES)
+    assert zipfile.ZipFile(tmp_path / "letters.gmb").namelist() == ["dear.txt"]
+
+
+@pytest.mark.parametrize("name", ["bundle.GMB", "bundle.zip", "bundle"])
+def test_a_bundle_file_stays_a_file_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    write_bundle(tmp_path / "new.gmb", FILES)
+    (tmp_path / "new.gmb").rename(tmp_path / name)
+    write_bundle(tmp_path / name, FILES)
+    assert zipfile.is_zipfile(tmp_path / name)
+
+
+def test_the_suffix_of_a_new_file_may_be_in_capitals(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "BUNDLE.GMB", FILES)
+    assert zipfile.is_zipfile(tmp_path / "BUNDLE.GMB")
 
 
 def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
@@ -106,8 +180,8 @@ def test_a_full_disk_leaves_the_old_bundle_as_it_was(
     monkeypatch.setattr(Path, "write_bytes", full)
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
     with pytest.raises(DataError, match=f"cannot write .*{name}: No space left on device; free some space"):
-        write_bundle(target, {"manifest.json": b"new"})
+        write_bundle(target, _bundle(new=b""))
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    kept = target / "manifest.json" if target.is_dir() else target
-    assert b"{}" in kept.read_bytes()
+    with open_storage(target) as storage, storage.open("manifest.json") as stream:
+        assert stream.read() == FILES["manifest.json"]

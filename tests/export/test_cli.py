@@ -10,8 +10,10 @@ import pytest
 
 from export.bundle import file_entries, with_manifest, write_bundle
 from export.cli import main
+from runtime import Classifier
 from runtime.bundle import Bundle
-from tests.export.conftest import LAYERS, CommandRun, write_brittle_run
+from runtime.cli import classify
+from tests.export.conftest import LAYERS, NAMES, CommandRun, write_brittle_run, write_run
 
 
 def _call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:
@@ -43,6 +45,30 @@ def test_verify_replays_the_golden_texts_on_each_engine(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["onnx", "openvino", "fp32"]
     assert all("100.0% get the exporting machine's label" in line for line in lines)
+
+
+def test_verify_says_which_engine_it_could_not_check(
+    exported: CommandRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _without_openvino(monkeypatch)
+    assert _call(monkeypatch, "verify", exported.out) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["onnx", "openvino", "fp32"]
+    assert lines[1].startswith("openvino: not checked; ")
+    assert lines[1].endswith("pip install 'gm-edge[openvino]'")
+
+
+def test_a_bundle_for_openvino_alone_is_served_as_the_hint_says(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bundle"
+    assert _call(monkeypatch, run_folder, "--backend", "openvino", "--out", out) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"next: gm-classify {out} TEXT"
+    for arguments in ([str(out), "氢氧化钠 片碱"], [str(out), "--selftest"]):
+        classify.main(arguments, standalone_mode=False)
+    _without_openvino(monkeypatch)
+    assert _call(monkeypatch, "verify", out) == 2
+    assert "pip install 'gm-edge[openvino]'" in capsys.readouterr().err
 
 
 def test_verify_notices_one_flipped_bit(
@@ -86,6 +112,18 @@ def test_a_refusal_exits_5_with_one_line_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_an_export_that_accepts_nothing_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "run")
+    rows = run.predictions("dev")
+    run.save_predictions("dev", [replace(row, label=NAMES[row.label == NAMES[0]]) for row in rows])  # all wrong
+    assert _call(monkeypatch, run.path, "--out", tmp_path / "bundle") == 0
+    assert "nothing is accepted: no score is high enough for --precision" in capsys.readouterr().out
+    with Classifier(tmp_path / "bundle") as classifier:
+        assert not any(prediction.accepted for prediction in classifier.classify_many([row.text for row in rows]))
+
+
 def test_a_folder_that_is_no_run_exits_3(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +155,65 @@ def test_help_answers_without_loading_torch_or_onnx(arguments: str) -> None:
     assert done.stdout.startswith("Usage: gm-export")
 
 
+def _listed_commands(text: str) -> set[str]:
+    return {line.split()[0] for line in text.partition("Commands:")[2].splitlines() if line}
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_lists_the_commands_and_says_which_one_it_is_without_a_name(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, option) == 0
+    shown = capsys.readouterr().out
+    assert {"keygen", "kit", "run", "sign", "verify"} <= _listed_commands(shown)
+    assert "'gm-export run --help' shows its options" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("arguments", ["{run} --debug", "--debug {run}", "run {run} --debug", "run --debug {run}"])
+def test_the_name_of_the_default_command_may_be_given(
+    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [word.format(run=tmp_path / "acids") for word in arguments.split()]
+    assert _call(monkeypatch, *words) == 3
+    assert f"gm-export: {tmp_path / 'acids'} is not a run folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", ["run --int8", "--int8 run", "run run --int8", "run --int8 run"])
+def test_a_run_folder_may_be_called_run(
+    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _call(monkeypatch, *arguments.split()) == 3
+    assert "gm-export: run is not a run folder" in capsys.readouterr().err
+
+
+def test_a_misspelt_command_is_told_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments, name in (("verfy b", "verify"), ("sing b --key k", "sign"), ("keygne k", "keygen")):
+        assert _call(monkeypatch, *arguments.split()) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert "is neither a command nor a run folder; did you mean " + name in error
+
+
+def test_a_run_folder_may_be_called_nearly_like_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "signs").mkdir()
+    assert _call(monkeypatch, "signs", "--int8") == 3
+    assert "signs is not a run folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [("a b", "a b"), ("run a b", "a b"), ("--int8 verify b", "verify b")])
+def test_one_run_folder_at_a_time(
+    arguments: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, *arguments.split()) == 2
+    assert f"one RUN at a time, not '{words}'; a command comes before all else" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("package", "arguments"),
     [("onnx", []), ("optimum", ["--int8"]), ("openvino", ["--backend", "openvino"])],
@@ -134,6 +231,11 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(
     monkeypatch.setitem(sys.modules, package, None)
     assert _call(monkeypatch, run_folder, *arguments, "--out", tmp_path / "bundle") == 2
     assert "pip install 'gm-edge[export]'" in capsys.readouterr().err
+
+
+def _without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "runtime.backends.openvino", raising=False)
+    monkeypatch.setitem(sys.modules, "openvino", None)
 
 
 def _copy(bundle: Path, target: Path) -> Path:

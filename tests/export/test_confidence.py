@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from export.confidence import fit_confidence, fit_max_unknown, fit_temperature, fit_threshold
-from runtime.confidence import softmax
+from export.confidence import fit_confidence, fit_decisions, fit_max_unknown, fit_temperature, fit_threshold
+from runtime.confidence import accepts, best, softmax
 
 
 def test_the_temperature_undoes_a_scale_of_the_logits() -> None:
@@ -44,6 +44,30 @@ def test_equal_scores_are_accepted_or_refused_together() -> None:
 
 def test_a_precision_out_of_reach_accepts_nothing() -> None:
     assert fit_threshold(np.array([0.9, 0.8]), np.array([False, True]), 0.9) == 1.0
+
+
+def test_a_precision_out_of_reach_accepts_not_even_the_surest_text() -> None:
+    logits = np.array([[9, 0], [9, 0], [0, 1]] * 50, np.float32)
+    found = fit_confidence(logits, np.array([0, 1, 1] * 50), np.zeros(150), precision=0.9)
+    assert found.threshold == 1.0
+    assert not accepts(best(np.array([1e4, 0], np.float32), found.temperature)[1], found.threshold)
+
+
+def test_a_promise_kept_by_the_surest_texts_accepts_them() -> None:
+    """At the lowest temperature the scores of 100 right texts round to 1, and those of 100 wrong ones do not."""
+    logits = np.array([[9, 0], [0, 2]] * 100, np.float32)
+    scores = softmax(logits, 0.2).max(1)
+    found = fit_decisions(scores, logits.argmax(1), np.zeros(200, np.int64), np.full(200, True), 1.0, 2)
+    kept = [promise.threshold for promise in found.reference.promises if promise.threshold is not None]
+    assert kept
+    for threshold in (*kept, found.threshold):
+        assert [accepts(best(row, 0.2)[1], threshold) for row in logits[:2]] == [True, False]
+
+
+def test_the_threshold_parts_two_neighbouring_scores() -> None:
+    surest = best(np.array([9.0, 0.0], np.float32), 0.2)[1]
+    threshold = fit_threshold(np.array([surest, np.nextafter(surest, 0)]), np.array([True, False]), 1.0)
+    assert threshold == surest
 
 
 def test_the_reference_is_what_the_model_says_of_the_texts() -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from packaging.markers import default_environment
 
 from export.cli import main
 from export.kit import KitOptions, download_wheels, make_kit, pinned, platform_tags
+from export.requirements import environment_of, missing
 from runtime.bundle import Bundle
 from runtime.errors import BundleError, ConfigError
-from tests.runtime.bundles import pack, write_bundle
+from tests.runtime.bundles import only_openvino, pack, write_bundle
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 LINUX = "manylinux_2_28_x86_64"
@@ -21,14 +23,21 @@ LINUX = "manylinux_2_28_x86_64"
 _PROGRAM = "import sys\ndef main():\n    print('asked:', *sys.argv[1:])\n"
 
 
-def _wheel(folder: Path, name: str, tag: str = "py3-none-any", requires: tuple[str, ...] = (), code: str = "") -> Path:
-    """Write a wheel of version 1.0 that pip installs."""
-    path = folder / f"{name}-1.0-{tag}.whl"
+def _wheel(
+    folder: Path,
+    name: str,
+    tag: str = "py3-none-any",
+    requires: tuple[str, ...] = (),
+    code: str = "",
+    version: str = "1.0",
+) -> Path:
+    """Write a wheel that pip installs."""
+    path = folder / f"{name}-{version}-{tag}.whl"
     needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
     with ZipFile(path, "w") as archive:
         archive.writestr(f"{name}/__init__.py", code)
-        info = f"{name}-1.0.dist-info"
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needs}")
+        info = f"{name}-{version}.dist-info"
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}")
         archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n")
         archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\ngm-classify = {name}:main\n" if code else "")
         archive.writestr(f"{info}/RECORD", "")
@@ -44,7 +53,8 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for tag in ("manylinux_2_17_x86_64.manylinux2014_x86_64", "manylinux_2_17_aarch64", "win_amd64"):
         _wheel(folder, "numpy", f"cp311-cp311-{tag}")
     _wheel(folder, "numpy", f"cp312-cp312-{LINUX}")
-    for name in ("click", "colorama", "openvino"):
+    _wheel(folder, "click", requires=("colorama; platform_system == 'Windows'",))
+    for name in ("colorama", "openvino"):
         _wheel(folder, name)
     return folder
 
@@ -81,6 +91,85 @@ def test_the_wheels_are_those_of_that_machine(
     assert {path.stem.removesuffix("-1.0-py3-none-any") for path in tmp_path.iterdir()} == expected
 
 
+@pytest.mark.parametrize(
+    ("platform", "python", "expected"),
+    [
+        (LINUX, "3.10", {"backport", "typing_more"}),
+        (LINUX, "3.12", {"future"}),
+        ("win_amd64", "3.12", {"future", "colours"}),
+        ("macosx_11_0_arm64", "3.12", {"future", "metal"}),
+    ],
+)
+def test_conditions_are_those_of_that_machine_whatever_python_makes_the_kit(
+    tmp_path: Path, platform: str, python: str, expected: set[str]
+) -> None:
+    source, found = tmp_path / "source", tmp_path / "found"
+    source.mkdir()
+    conditions = (
+        "backport; python_full_version < '3.11'",
+        "future; python_version >= '3.12'",
+        "colours; sys_platform == 'win32'",
+        "metal; platform_system == 'Darwin' and platform_machine == 'arm64'",
+        "never; extra == 'never'",
+    )
+    _wheel(source, "gm_edge", requires=("engine[fast]; extra == 'openvino'\nProvides-Extra: openvino",))
+    _wheel(source, "engine", requires=(*(f"{line} and extra == 'fast'" for line in conditions), "gm_edge[openvino]"))
+    _wheel(source, "backport", requires=("typing-more>=1.0; python_version < '3.11'",))
+    for name in ("future", "colours", "metal", "typing_more"):
+        _wheel(source, name)
+    download_wheels(found, _options(source, platform, python, ("openvino",)))
+    # What this machine's own Python asks for comes as well, and does no harm.
+    names = {path.name.partition("-")[0] for path in found.iterdir()}
+    assert {"gm_edge", "engine", *expected} <= names
+    assert "never" not in names
+
+
+def test_a_version_that_only_that_machine_needs_takes_the_place_of_the_newest(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    _wheel(source, "gm_edge", requires=("numpy; python_version != '3.99'", "numpy<2; python_version == '3.99'"))
+    for version in ("1.0", "2.0"):
+        _wheel(source, "numpy", version=version)
+    for python, version in (("3.11", "2.0"), ("3.99", "1.0")):
+        download_wheels(tmp_path / python, _options(source, python=python))
+        names = {path.name for path in (tmp_path / python).glob("numpy*")}
+        assert names == {f"numpy-{version}-py3-none-any.whl"}
+
+
+def test_what_is_missing_is_told_whatever_the_case_of_names(tmp_path: Path) -> None:
+    _wheel(tmp_path, "PyYAML", requires=("Back.Port>=1; python_version < '3.11'",)).rename(
+        tmp_path / "pyyaml-1.0-py3-none-any.whl"
+    )
+    assert missing(tmp_path, "PyYaml", environment_of(LINUX, "3.10")) == {"Back.Port>=1"}
+    assert missing(tmp_path, "PyYaml", environment_of(LINUX, "3.11")) == set()
+
+
+def test_a_requirement_of_that_machine_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
+    there = "'Windows'" if sys.platform != "win32" else "'Linux'"
+    _wheel(tmp_path, "gm_edge", requires=(f"colours; platform_system == {there}",))
+    platform = "win_amd64" if sys.platform != "win32" else LINUX
+    with pytest.raises(ConfigError, match=rf"cannot get the wheels of {platform}, Python 3\.11: .*colours"):
+        download_wheels(tmp_path / "found", _options(tmp_path, platform))
+
+
+@pytest.mark.parametrize(
+    ("platform", "system", "machine"),
+    [
+        (LINUX, "linux", "x86_64"),
+        ("manylinux2014_aarch64", "linux", "aarch64"),
+        ("musllinux_1_2_armv7l", "linux", "armv7l"),
+        ("linux_x86_64", "linux", "x86_64"),
+        ("macosx_11_0_arm64", "darwin", "arm64"),
+        ("win_amd64", "win32", "AMD64"),
+        ("win32", "win32", "x86"),
+    ],
+)
+def test_a_platform_says_which_system_and_processor_it_is(platform: str, system: str, machine: str) -> None:
+    found = environment_of(platform, "3.10")
+    assert (found["sys_platform"], found["platform_machine"]) == (system, machine)
+    assert found.keys() == default_environment().keys()
+
+
 def test_a_machine_that_no_wheel_is_for_is_one_line(wheels: Path, bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot get the wheels of macosx_11_0_arm64, Python 3\.11: .*numpy"):
         make_kit(bundle, tmp_path / "kit", _options(wheels, "macosx_11_0_arm64"))
@@ -100,9 +189,9 @@ def test_requirements_pin_every_wheel_by_its_hash(tmp_path: Path) -> None:
     assert pinned(tmp_path) == f"a==1.0 --hash=sha256:{hashes[1]}\nb==1.0 --hash=sha256:{hashes[0]}\n"
 
 
-@pytest.mark.parametrize("single", [False, True])
-def test_a_kit_holds_the_bundle_as_it_is(wheels: Path, bundle: Path, tmp_path: Path, single: bool) -> None:
-    given = pack(bundle, tmp_path / "a.gmb") if single else bundle
+@pytest.mark.parametrize("single", ["", "a.gmb", "A.GMB", "a.zip"])
+def test_a_kit_holds_the_bundle_as_it_is(wheels: Path, bundle: Path, tmp_path: Path, single: str) -> None:
+    given = pack(bundle, tmp_path / single) if single else bundle
     names = make_kit(given, tmp_path / "kit", _options(wheels))
     assert names == sorted(path.name for path in (tmp_path / "kit" / "wheels").iterdir())
     copy = tmp_path / "kit" / ("bundle.gmb" if single else "bundle")
@@ -117,6 +206,12 @@ def test_a_kit_holds_the_bundle_as_it_is(wheels: Path, bundle: Path, tmp_path: P
     }
     for script in ("install.sh", "install.ps1"):
         assert copy.name in (tmp_path / "kit" / script).read_text()
+
+
+def test_a_bundle_for_openvino_alone_brings_openvino(wheels: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="the openvino extra is not installed")
+    bundle = only_openvino(write_bundle(tmp_path / "bundle", openvino=True))
+    assert "openvino-1.0-py3-none-any.whl" in make_kit(bundle, tmp_path / "kit", _options(wheels))
 
 
 @pytest.fixture
@@ -198,6 +293,19 @@ def test_the_command_makes_a_kit_and_installs_it_from_itself_alone(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{tmp_path / 'kit'}: 1 wheels, ")
     assert lines[-1] == "asked: bundle --selftest"
+
+
+def test_a_check_on_windows_is_refused_before_anything_is_made(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["kit", bundle, "--platform", "win_amd64", "--python", HERE, "--out", tmp_path / "kit", "--check"]
+    monkeypatch.setattr(sys, "argv", ["gm-export", *map(str, arguments)])
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert "leave it out and run the kit's install.ps1" in capsys.readouterr().err
+    assert not (tmp_path / "kit").exists()
 
 
 def test_an_extra_that_does_not_exist_is_refused() -> None:

@@ -65,7 +65,7 @@ def test_a_key_is_never_overwritten(tmp_path: Path, key: Path, lost: str) -> Non
     assert not (tmp_path / lost).exists()
 
 
-@pytest.mark.parametrize("form", ["folder", "bundle.gmb"])
+@pytest.mark.parametrize("form", ["folder", "bundle.gmb", "BUNDLE.GMB", "bundle.zip"])
 def test_a_signed_bundle_is_served_to_who_has_the_key(tmp_path: Path, bundle: Path, key: Path, form: str) -> None:
     path = bundle if form == "folder" else pack(bundle, tmp_path / form)
     before = Bundle.open(path)
@@ -82,6 +82,20 @@ def test_signing_again_with_another_key_replaces_the_signature(tmp_path: Path, b
     assert Bundle.open(bundle, read_public_key(other)).manifest.name == "test"
     with pytest.raises(SignatureError):
         Bundle.open(bundle, read_public_key(f"{key}.pub"))
+
+
+@pytest.mark.parametrize("name", ["bundle", "."])
+def test_a_bundle_can_be_opened_while_it_is_signed(
+    bundle: Path, key: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    # What a process that is killed at this point would leave is what is opened here.
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: opened.append(Bundle.open(bundle)))
+    monkeypatch.chdir(bundle if name == "." else bundle.parent)
+    sign_bundle(Path(name), read_private_key(key))
+    assert len(opened) == 1
+    assert (bundle / "signature").stat().st_size == 64
+    assert {path.name for path in bundle.parent.iterdir()} == {"bundle", "plant.key", "plant.key.pub"}
 
 
 def test_a_damaged_bundle_is_not_signed(bundle: Path, key: Path) -> None:

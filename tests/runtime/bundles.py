@@ -146,6 +146,13 @@ def edit_manifest(folder: Path, **keys: object) -> None:
     path.write_text(json.dumps(stored | keys), encoding="utf-8")
 
 
+def only_openvino(folder: Path) -> Path:
+    """Take the ONNX model away from a bundle that has one for OpenVINO, and return its folder."""
+    (folder / "model.onnx").unlink()
+    edit_manifest(folder, backends={"openvino": "openvino/model.xml"})
+    return folder
+
+
 def pack(folder: Path, path: Path, compression: int = ZIP_STORED) -> Path:
     """Zip a bundle folder into one file."""
     with ZipFile(path, "w", compression) as archive:

@@ -32,7 +32,16 @@ def test_best_is_the_largest_of_softmax(values: list[float], temperature: float)
     assert score == pytest.approx(scores.max())
     assert scores.sum() == pytest.approx(1.0)
     assert 1 / len(values) <= score * (1 + 1e-9)
-    assert score <= 1.0
+    assert score < 1.0
+
+
+@pytest.mark.parametrize("values", [[50.0, 0.0], [7.0]])
+def test_no_text_is_so_sure_that_a_threshold_of_1_accepts_it(values: list[float]) -> None:
+    logits = np.array(values, np.float32)
+    score = best(logits, 1.0)[1]
+    assert score == softmax(logits).max() == 1 - 2**-53
+    assert not accepts(score, 1.0)
+    assert accepts(score, score)
 
 
 @pytest.mark.parametrize("values", [[math.nan, 1.0], [1.0, math.inf], [-math.inf, -math.inf]])

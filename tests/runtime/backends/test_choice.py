@@ -10,10 +10,19 @@ import pytest
 from runtime.backends import lost_in_fork, open_backend, openvino_starts
 from runtime.bundle import Bundle
 from runtime.errors import BackendError, ConfigError
+from tests.runtime.bundles import only_openvino, write_bundle
 
 
 def test_auto_is_onnxruntime(bundle: Path) -> None:
     assert open_backend(Bundle.open(bundle), "auto", 1).name == "onnx"
+
+
+def test_auto_is_openvino_where_the_bundle_is_for_that_alone(tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="the openvino extra is not installed")
+    bundle = Bundle.open(only_openvino(write_bundle(tmp_path / "bundle", openvino=True)))
+    assert open_backend(bundle, "auto", 1).name == "openvino"
+    with pytest.raises(BackendError, match="no onnx model, only: openvino; export it with --backend onnx"):
+        open_backend(bundle, "onnx", 1)
 
 
 def test_an_unknown_engine_is_refused(bundle: Path) -> None:
