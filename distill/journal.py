@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import time
 from pathlib import Path
@@ -61,7 +62,10 @@ class Journal:
         self.report(event)
 
     def finish(self, final: Event, environment: dict[str, Any]) -> None:
-        """Write the last event and the environment, remove the checkpoint: the run is complete."""
+        """Write the last event and the environment, remove the checkpoint: the run is complete.
+
+        Windows removes no file that is mapped: a run that maps some ends with :func:`clear_checkpoint` too.
+        """
         self.run.save_metrics([*self.events, final])
         # Last, because a folder that has it counts as finished and is not resumed.
         self.run.save_environment(environment)
@@ -71,3 +75,9 @@ class Journal:
     @property
     def _checkpoint(self) -> Path:
         return self.run.checkpoint / "state.safetensors"
+
+
+def clear_checkpoint(run: RunFolder) -> None:
+    """Remove what is left of the checkpoint of a finished run; nothing may refer to its training any more."""
+    gc.collect()  # its parts refer to each other
+    shutil.rmtree(run.checkpoint, ignore_errors=True)

@@ -23,7 +23,7 @@ from distill.corpus import Example, read_corpus
 from distill.gate_mixup import lesson
 from distill.graph import GraphBuilder
 from distill.imbalance import label_loss_for
-from distill.journal import Journal
+from distill.journal import Journal, clear_checkpoint
 from distill.learner import Learner
 from distill.lm.folder import FrozenLM, read_frozen
 from distill.lm.node_states import GraphsWithStates, graphs_with_states
@@ -74,7 +74,10 @@ def train(
         training.resume()
     training.initial_training()
     training.mutual_learning()
-    return training.finish()
+    final = training.finish()
+    del training  # and with it the files that it maps
+    clear_checkpoint(run)
+    return final
 
 
 class GateMixup:

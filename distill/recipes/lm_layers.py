@@ -21,7 +21,7 @@ from distill.batches import character_ids, class_ids, hide_characters, shuffled_
 from distill.corpus import read_corpus
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
-from distill.journal import Journal
+from distill.journal import Journal, clear_checkpoint
 from distill.learner import Trainee
 from distill.lm.carry_over import carry_over, character_vectors, fit
 from distill.lm.folder import read_finetuned
@@ -70,7 +70,10 @@ def train(
     if resume:
         training.epochs.resume()
     training.epochs.train(training.learn, training.judge)
-    return training.finish()
+    final = training.finish()
+    del training  # and with it the files that it maps
+    clear_checkpoint(run)
+    return final
 
 
 class LayerDistillation:

@@ -22,7 +22,7 @@ from torch.optim import AdamW
 from transformers import get_cosine_schedule_with_warmup
 
 from distill.checkpoint import optimiser_tensors, restore_optimiser, under_prefix, with_prefix
-from distill.journal import Journal
+from distill.journal import Journal, clear_checkpoint
 from distill.lm.character_tokenizer import train_character_tokenizer
 from distill.lm.folder import finetuned_folder
 from distill.lm.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
@@ -74,7 +74,11 @@ def pretrain(
     if resume:
         training.resume()
     training.learn()
-    return training.finish()
+    final = training.finish()
+    del training, store  # and with them the files that they map
+    if processes.first:
+        clear_checkpoint(run)
+    return final
 
 
 def _encoded_texts(recipe: PretrainRecipe, run: RunFolder) -> TokenStore:

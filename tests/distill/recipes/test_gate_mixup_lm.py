@@ -17,6 +17,7 @@ from distill.run_folder import RunFolder
 from distill.training import Event
 from export.source import read_source
 from runtime.errors import ConfigError
+from tests.distill.maps import can_be_told, watch_removals
 from tests.distill.recipes.test_gate_mixup import NOTHING_RANDOM, STUDENT_ON_LABELS
 from tests.distill.tiny import stop_at, tiny_recipe, write_tiny_data
 from tests.distill.tiny_lm import tiny_finetune
@@ -43,6 +44,16 @@ def test_run_leaves_what_it_leaves_without_states(finished: RunFolder) -> None:
     assert {"teacher/model.safetensors", "teacher/config.json", "teacher/nodes.json"} <= names
     assert len(names) == 12
     assert [event["event"] for event in finished.metrics()] == ["epoch", "epoch", "round", "round", "final"]
+
+
+@can_be_told
+def test_what_is_left_of_the_checkpoint_is_removed_when_no_file_of_it_is_mapped(
+    data: Path, lm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped = watch_removals(monkeypatch)
+    train(with_states(data, lm, "training.initial_epochs=1"), tmp_path / "run", "cpu")
+    assert mapped[0]  # else there is nothing to see
+    assert not mapped[-1]
 
 
 def test_student_is_exported_as_any_other(finished: RunFolder) -> None:

@@ -15,6 +15,7 @@ from distill.run_folder import RunFolder
 from distill.training import Event
 from export.source import read_source
 from runtime.errors import ConfigError, DataError
+from tests.distill.maps import can_be_told, watch_removals
 from tests.distill.tiny import make_rare, stop_at, write_tiny_data
 from tests.distill.tiny_lm import tiny_finetune, tiny_layers
 
@@ -65,6 +66,16 @@ def test_run_folder_is_what_export_reads(finished: RunFolder) -> None:
     source = read_source(finished.path)
     stored = torch.tensor([row.logits for row in finished.predictions("test")])
     torch.testing.assert_close(torch.from_numpy(source.reference), stored, atol=1e-5, rtol=0)
+
+
+@can_be_told
+def test_what_is_left_of_the_checkpoint_is_removed_when_no_file_of_it_is_mapped(
+    data: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped = watch_removals(monkeypatch)
+    train(tiny_layers(data, teacher, "training.epochs=1"), tmp_path / "run", "cpu")
+    assert mapped[0]  # else there is nothing to see
+    assert not mapped[-1]
 
 
 def test_events_tell_every_part_of_the_loss(finished: RunFolder) -> None:

@@ -19,6 +19,7 @@ from distill.run_folder import RunFolder
 from distill.unlabelled.corpus import Cleaning, clean_corpus, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError, DataError
+from tests.distill.maps import can_be_told, watch_removals
 from tests.distill.tiny_corpus import tiny_pretraining, write_tiny_corpus
 
 Event = dict[str, Any]
@@ -63,6 +64,16 @@ def test_the_folder_is_an_ordinary_one_of_hugging_face(finished: RunFolder) -> N
     assert AutoModelForMaskedLM.from_pretrained(finished.path, local_files_only=True).config.vocab_size == len(
         tokenizer
     )
+
+
+@can_be_told
+def test_what_is_left_of_the_checkpoint_is_removed_when_no_file_of_it_is_mapped(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped = watch_removals(monkeypatch)
+    pretrain(tiny_pretraining(corpus), tmp_path / "run", "cpu")
+    assert mapped[0]  # else there is nothing to see
+    assert not mapped[-1]
 
 
 def test_the_curve_has_a_point_every_so_often_and_at_the_end(finished: RunFolder) -> None:
