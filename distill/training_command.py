@@ -15,6 +15,7 @@ import click
 
 from distill.layout import table
 from runtime.command import INTERRUPTED
+from runtime.errors import ConfigError
 from runtime.extras import needs_extra
 
 if TYPE_CHECKING:
@@ -163,7 +164,11 @@ def resolve(
     shortcuts: Mapping[str, object],
     resumed: Path | None,
 ) -> _Recipe:
-    """Return the recipe: file, then the short options, then ``--set``; a resumed run has one already."""
+    """Return the recipe: file, then the short options, then ``--set``; a resumed run has one already.
+
+    Raises:
+        ConfigError: there is no run to resume, or see ``read``.
+    """
     keys = {
         "data": "data.path",
         "seed": "training.seed",
@@ -178,8 +183,13 @@ def resolve(
         if value is not None
     ]
     overrides = [*given, *settings]
-    if resumed and not recipe and not overrides and (resumed / "recipe.toml").is_file():
-        return read(resumed / "recipe.toml")
+    if resumed and not recipe:
+        begun = resumed / "recipe.toml"
+        if begun.is_file() and not overrides:
+            return read(begun)
+        # Where data are named, a command that is given again after every stop may begin the run too.
+        if not begun.is_file() and not {"data.path", "data.paths"} & _keys(overrides):
+            raise ConfigError(f"{resumed}: there is no run to go on with; correct --out, or begin one without --resume")
     path = _shipped(recipe)
     resolved = read(path, overrides)
     return _from_folder_of(path, resolved, _keys(overrides)) if path else resolved

@@ -98,6 +98,26 @@ def test_resume_needs_no_recipe(gm_distill: Command, data: Path, tmp_path: Path,
     assert RunFolder(out).metrics() == RunFolder(finished).metrics()
 
 
+@pytest.mark.parametrize("arguments", [[], ["--set", "training.seed=1"]])
+def test_resume_of_a_folder_that_holds_no_run_trains_nothing(
+    gm_distill: Command, tmp_path: Path, capsys: Output, arguments: list[str]
+) -> None:
+    out = tmp_path / "mistyped"
+    for command in ("run", "finetune", "pretrain"):
+        assert gm_distill(command, *arguments, "--out", out, "--resume") == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert "mistyped: there is no run to go on with" in error
+    assert not out.exists()
+
+
+def test_resume_begins_a_run_whose_data_are_named(gm_distill: Command, data: Path, tmp_path: Path) -> None:
+    once = ["--set", "training.initial_epochs=1", "--set", "training.rounds=1"]
+    out = tmp_path / "run"
+    assert gm_distill("run", "--data", data, *FAST, *once, "--out", out, "--resume", "--device", "cpu") == 0
+    assert Path(RunFolder(out).recipe().data.path) == data
+
+
 def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ["run", "--data", str(data), *FAST, "--set", "training.initial_epochs=5000", "--out", str(out)]
