@@ -27,6 +27,8 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
+# Folders pass: one may have the name of a shipped recipe, and is not meant then.
+RECIPE = click.Path(path_type=Path)
 PATHS = {
     "data.path",
     "data.paths",
@@ -196,8 +198,11 @@ def resolve(
 
 
 def _shipped(recipe: Path | None) -> Path | None:
-    """Return the file of a recipe that ships with the package, where only its name is given."""
-    if recipe is None or recipe.exists():
+    """Return the file of a recipe that ships with the package, where only its name is given.
+
+    A file of that name goes first; a folder, as a run that was called after its method, does not.
+    """
+    if recipe is None or recipe.is_file():
         return recipe
     shipped = Path(__file__).parent / "recipes" / f"{recipe}.toml"
     return shipped if shipped.is_file() else recipe

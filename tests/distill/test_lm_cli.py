@@ -91,6 +91,27 @@ def test_named_teachers_need_no_recipe(
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize(
+    "named", [["--teacher", "nowhere"], ["multi_teacher", "--set", 'teachers.folders=["nowhere"]']]
+)
+def test_folder_called_as_a_shipped_recipe_is_not_taken_for_it(
+    gm_distill: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output, named: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("multi_teacher").mkdir()
+    assert gm_distill("run", *named, "--data", data, "--out", "run") == 3
+    assert "nowhere is not a run folder" in capsys.readouterr().err
+
+
+def test_file_called_as_a_shipped_recipe_goes_first(
+    gm_distill: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lm_layers").write_text("[training]\nseed = 'mine'\n", encoding="utf-8")
+    assert gm_distill("run", "lm_layers", "--out", "run") == 2
+    assert "lm_layers: training.seed" in capsys.readouterr().err
+
+
 def test_recipe_of_a_teacher_may_be_a_file_of_its_own(
     gm_distill: Command, data: Path, lm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
