@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,16 @@ from runtime.text import normalise
 
 EXAMPLE_SET = Path(__file__).with_name("example") / "chemicals.tsv"
 """The small set of chemical products that ships with the package."""
+_LOG = logging.getLogger(__name__)
+_LEFT_OUT = {
+    "empty label": "without a label",
+    "empty text": "without a text",
+    "also in dev or test": "of train that stand in dev or test too",
+    "conflicting labels": "with conflicting labels",
+    "duplicate": "repeated",
+    "label not in train": "of classes that train lacks",
+}
+_CLASSES_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,8 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
 
     Left out, and counted: rows without text or label, repeated rows of train, texts of train that
     have several labels, texts of train that stand in dev or test too, and rows of dev and test whose
-    label train does not have. Dev and test that come as files stay as given otherwise.
+    label train does not have. Dev and test that come as files stay as given otherwise. The
+    :func:`summary` is logged, for people to see what the run learns from before it does.
 
     Args:
         config: a folder with ``train.*``, and ``dev.*`` and ``test.*`` if there are; or one file.
@@ -82,9 +94,35 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
     dev = _known(dev or split_dev, labels, dropped)
     test = _known(test or split_test, labels, dropped)
     _check_not_empty(path, {"dev": dev, "test": test})
-    return Corpus(
+    corpus = Corpus(
         tuple(train), tuple(dev), tuple(test), tuple(sorted(labels)), dict(dropped), _fingerprint(train, dev, test)
     )
+    _LOG.info("%s", summary(corpus))
+    return corpus
+
+
+def summary(corpus: Corpus) -> str:
+    """Return, for people, how many texts there are, what was left out, and the classes that no score can see."""
+    sizes = f"{len(corpus.train)} train, {len(corpus.dev)} dev, {len(corpus.test)} test texts"
+    left_out = ", ".join(f"{number} {_LEFT_OUT[reason]}" for reason, number in corpus.dropped.items())
+    first = f"{sizes} of {len(corpus.labels)} classes" + (f"; left out: {left_out}" if left_out else "")
+    unseen = {"dev": _labels_without(corpus.dev, corpus), "test": _labels_without(corpus.test, corpus)}
+    parts = [
+        f"in {name} for {len(labels)} of {len(corpus.labels)} classes ({_few_of(labels)})"
+        for name, labels in unseen.items()
+        if labels
+    ]
+    return f"{first}\nno text {', '.join(parts)}: the scores there say nothing of these" if parts else first
+
+
+def _labels_without(examples: Sequence[Example], corpus: Corpus) -> list[str]:
+    there = {example.label for example in examples}
+    return [label for label in corpus.labels if label not in there]
+
+
+def _few_of(labels: Sequence[str]) -> str:
+    more = len(labels) - _CLASSES_NAMED
+    return ", ".join(map(repr, labels[:_CLASSES_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _files(path: Path) -> dict[str, Path]:

@@ -58,8 +58,9 @@ def test_run_prints_a_line_for_each_step_and_a_closing_table(
     assert gm_distill("run", "--data", data, *FAST, "--seed", 3, "--out", out, "--device", "cpu") == 0
     printed = capsys.readouterr()
     lines = printed.err.splitlines()
-    assert [line.split("  ")[0] for line in lines[:4]] == ["epoch 1/2", "epoch 2/2", "round 1/2", "round 2/2"]
-    assert "gate passed" in lines[2]
+    assert lines[0] == "54 train, 18 dev, 18 test texts of 3 classes"
+    assert [line.split("  ")[0] for line in lines[1:5]] == ["epoch 1/2", "epoch 2/2", "round 1/2", "round 2/2"]
+    assert "gate passed" in lines[3]
     assert printed.out.split("\n")[0].split() == ["test", "set", "accuracy", "macro-F1"]
     final = RunFolder(out).metrics()[-1]["test"]["student"]
     assert f"{final['accuracy']:.4f}    {final['macro_f1']:.4f}" in printed.out
@@ -125,7 +126,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(data: Path, tmp_path:
     command, one_thread = [sys.executable, "-c", script, *arguments], {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=one_thread) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("epoch 1/5000")
+        next(line for line in process.stderr if line.startswith("epoch 1/5000"))
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130
