@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,20 +80,16 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
     dropped: Counter[str] = Counter()
     files = _files(path)
     given = {name: _read(file, config, dropped) for name, file in files.items()}
-    dev, test = given.get("dev", []), given.get("test", [])
-    train = _clean(given["train"], {normalise(example.text) for example in [*dev, *test]}, dropped)
-    _check_classes(path, train, alone=len(files) == 1 and path.is_file())
-    train, split_dev, split_test = split(
-        train,
-        0.0 if "dev" in files else config.dev_share,
-        0.0 if "test" in files else config.test_share,
-        config.near_duplicate,
-        seed,
-    )
-    labels = {example.label for example in train}
-    dev = _known(dev or split_dev, labels, dropped)
-    test = _known(test or split_test, labels, dropped)
-    _check_not_empty(path, {"dev": dev, "test": test})
+    elsewhere = {normalise(example.text) for name in given.keys() - {"train"} for example in given[name]}
+    rows = _clean(given["train"], elsewhere, dropped)
+    _check_classes(path, rows, alone=len(files) == 1 and path.is_file())
+    splits = _splits(rows, given, config, seed)
+    labels = {example.label for example in splits["train"]}
+    train, dev, test = (_known(splits[name], labels, dropped) for name in ("train", "dev", "test"))
+    for name, examples in (("dev", dev), ("test", test)):
+        if not examples:
+            untied = _splits(rows, given, config.model_copy(update={"near_duplicate": 1.0}), seed)
+            raise _no_rows(path, name, name in files, bool(untied[name]))
     corpus = Corpus(
         tuple(train), tuple(dev), tuple(test), tuple(sorted(labels)), dict(dropped), _fingerprint(train, dev, test)
     )
@@ -176,6 +172,16 @@ def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: Counter[st
     return _keep(kept, first, "duplicate", dropped)
 
 
+def _splits(
+    rows: Sequence[Example], given: Mapping[str, list[Example]], config: DataConfig, seed: int
+) -> dict[str, list[Example]]:
+    """Return the rows of train, less those for dev and test where these are not given, and of dev and test."""
+    shares = {"dev": config.dev_share, "test": config.test_share}
+    dev_share, test_share = (0.0 if name in given else share for name, share in shares.items())
+    train, dev, test = split(rows, dev_share, test_share, config.near_duplicate, seed)
+    return {"dev": dev, "test": test, **given, "train": train}
+
+
 def _known(examples: Sequence[Example], labels: set[str], dropped: Counter[str]) -> list[Example]:
     return _keep(examples, lambda example: example.label in labels, "label not in train", dropped)
 
@@ -205,10 +211,15 @@ def _check_classes(path: Path, train: Sequence[Example], alone: bool) -> None:
         )
 
 
-def _check_not_empty(path: Path, splits: dict[str, list[Example]]) -> None:
-    for name, examples in splits.items():
-        if not examples:
-            raise DataError(f"{path}: no rows for {name}; add rows, raise data.{name}_share, or give a {name} file")
+def _no_rows(path: Path, name: str, given: bool, tied: bool) -> DataError:
+    """Return the refusal of an empty split; ``tied``: it has rows where near-duplicates need not stay together."""
+    if given:
+        return DataError(f"{path}: no row of {name} has a text and a class that train has; mend the {name} file")
+    if tied:
+        why = "the texts are so alike that they share one split"
+        cure = "set data.near_duplicate=1, which ties only equal ones"
+        return DataError(f"{path}: no rows for {name}, because {why}; give a {name} file, or {cure}")
+    return DataError(f"{path}: no rows for {name}; add rows, raise data.{name}_share, or give a {name} file")
 
 
 def _fingerprint(*splits: Sequence[Example]) -> str:

@@ -226,6 +226,24 @@ def test_too_few_rows_for_three_splits_are_refused(tmp_path: Path) -> None:
     assert "no rows for dev" in refusal(write(tmp_path / "data.tsv", [*ROWS[:2], *ROWS[-2:]]))
 
 
+def test_texts_too_alike_to_be_split_are_told_from_too_few(tmp_path: Path) -> None:
+    lines = [(f"机组 {number:04} 号泵 轴承温度 {60 + number % 9} 度", "泵风"[number % 2]) for number in range(600)]
+    path = write(tmp_path / "log.tsv", lines)
+    message = refusal(path)
+    assert "no rows for dev, because the texts are so alike that they share one split" in message
+    assert "data.near_duplicate=1" in message
+    assert "add rows" not in message
+    corpus = read(path, near_duplicate=1)
+    assert (len(corpus.dev), len(corpus.test)) == (120, 120)
+
+
+@pytest.mark.parametrize("rows", [[("白油", "油品")], [("", "酸")]])
+def test_a_file_of_dev_without_usable_rows_is_to_blame_itself(tmp_path: Path, rows: list[tuple[str, str]]) -> None:
+    write(tmp_path / "train.tsv", ROWS)
+    write(tmp_path / "dev.tsv", rows)
+    assert "no row of dev has a text and a class that train has; mend the dev file" in refusal(tmp_path)
+
+
 def test_shares_that_leave_no_training_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="leave nothing for training"):
         read(write(tmp_path / "data.tsv", ROWS), dev_share=0.5, test_share=0.5)
