@@ -282,7 +282,7 @@ def _apply(keys: dict[str, Any], override: str) -> None:
     try:
         value = tomlkit.value(text.strip()).unwrap()
     except TOMLKitError:
-        value = text.strip()
+        value = text  # With the blanks at its ends: the prefix of a language model may have one.
     table = keys.setdefault(section, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{section} is not a section; write [{section}] in the recipe, then its keys")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from distill.recipe import Recipe, StudentConfig, read_recipe
+from distill.lm.recipe import FinetuneRecipe
+from distill.recipe import Recipe, StudentConfig, read_recipe, read_recipe_of
 from distill.starter import shipped_recipe
 from runtime.errors import ConfigError
 
@@ -60,6 +61,11 @@ def test_overrides_win_over_the_file_and_later_ones_over_earlier(tmp_path: Path)
 def test_value_that_is_no_toml_is_a_string() -> None:
     assert read_recipe(None, ["data.path=C:\\data\\texts.csv"]).data.path == "C:\\data\\texts.csv"
     assert read_recipe(None, ["data.text_column=品名 规格"]).data.text_column == "品名 规格"
+
+
+def test_blanks_at_the_ends_of_a_bare_string_stay() -> None:
+    assert read_recipe_of(FinetuneRecipe, None, ["lm.prefix=query: "]).lm.prefix == "query: "
+    assert read_recipe(None, [" training.seed = 7 "]).training.seed == 7
 
 
 def test_file_of_windows_notepad_with_byte_order_mark(tmp_path: Path) -> None:
