@@ -250,7 +250,7 @@ def read_recipe_of(kind: type[_Kind], path: Path | None, overrides: Iterable[str
     try:
         return kind.model_validate(keys)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_first_problem(error)}") from error
+        raise ConfigError(f"{where}: {_first_problem(kind, error)}") from error
 
 
 def _section_table(section: Section) -> tomlkit.items.Table:
@@ -289,9 +289,17 @@ def _apply(keys: dict[str, Any], override: str) -> None:
     table[key] = value
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(kind: type[BaseRecipe], error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in problem["loc"]) or "recipe"
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}; 'gm-distill init' writes a recipe with every key"
+        return f"unknown key {key}; {_where_keys_stand(kind)}"
     return f"{key}: {problem['msg']} (got {problem['input']!r})"
+
+
+def _where_keys_stand(kind: type[BaseRecipe]) -> str:
+    """Return where to find every key of a method; that of a recipe which names none is Gate-Mixup."""
+    method = kind.model_fields.get("recipe")
+    if method is None:
+        return "'gm-distill init' writes a recipe with every key"
+    return f"every key of this method stands in {Path(__file__).with_name('recipes') / method.default}.toml"

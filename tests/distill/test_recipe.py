@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from distill.lm.recipe import FinetuneRecipe
-from distill.recipe import Recipe, StudentConfig, read_recipe, read_recipe_of
+from distill.lm.pretrain_config import PretrainRecipe
+from distill.lm.recipe import FinetuneRecipe, LayersRecipe
+from distill.recipe import BaseRecipe, Recipe, StudentConfig, read_recipe, read_recipe_of
 from distill.starter import shipped_recipe
+from distill.teachers.recipe import MultiTeacherRecipe
 from runtime.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / "distill" / "recipes" / "gate_mixup.toml"
@@ -96,6 +98,19 @@ def test_wrong_override_is_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         read_recipe(None, [override])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe])
+def test_unknown_key_names_the_shipped_recipe_of_its_own_method(kind: type[BaseRecipe]) -> None:
+    with pytest.raises(ConfigError, match=r"unknown key training\.sead; every key of this method stands in ") as caught:
+        read_recipe_of(kind, None, ["training.sead=1"])
+    shipped = Path(str(caught.value).split(" stands in ")[1])
+    assert read_recipe_of(kind, shipped) == kind()
+
+
+def test_unknown_key_of_gate_mixup_names_the_command_that_writes_them_all() -> None:
+    with pytest.raises(ConfigError, match="'gm-distill init' writes a recipe with every key"):
+        read_recipe(None, ["training.sead=1"])
 
 
 @pytest.mark.parametrize(
