@@ -150,8 +150,16 @@ class RunFolder:
         return _read_json_lines(self.path / "metrics.jsonl")
 
     def save_recipe(self, recipe: BaseRecipe) -> None:
-        """Write the resolved recipe."""
-        write_text(self.path / "recipe.toml", recipe.to_toml())
+        """Write the resolved recipe.
+
+        Raises:
+            ConfigError: a path in it holds bytes that are no UTF-8, as Python passes them on from the command line.
+        """
+        text = recipe.to_toml()
+        strange = next((line for line in text.split("\n") if not _is_unicode(line)), None)
+        if strange is not None:
+            raise ConfigError(f"a recipe cannot hold names that are no UTF-8: {strange!r}; rename the file or folder")
+        write_text(self.path / "recipe.toml", text)
 
     def save_labels(self, labels: Sequence[str]) -> None:
         """Write the class names in the order of the logits."""
@@ -252,6 +260,10 @@ def _prediction(row: dict[str, Any], path: Path, line: int) -> PredictionRow:
         return PredictionRow(row["text"], row["label"], row["predicted"], float(row["score"]), logits)
     except (KeyError, TypeError, ValueError) as error:
         raise _broken(path, f"line {line} is not a prediction") from error
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _missing(path: Path) -> DataError:

@@ -149,6 +149,40 @@ def test_wrong_key_exits_2_and_missing_data_3(gm_distill: Command, tmp_path: Pat
     assert "nothing.csv" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["run", "finetune"])
+def test_a_seed_beyond_what_a_recipe_can_hold_exits_2(
+    gm_distill: Command, tmp_path: Path, capsys: Output, command: str
+) -> None:
+    assert gm_distill(command, "--seed", 99999999999999999999, "--out", tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "training.seed: Input should be less than or equal to 9223372036854775807" in error
+
+
+@pytest.mark.parametrize("named", [["run", "--data"], ["pretrain"]])
+def test_names_that_are_no_utf_8_are_refused_before_anything_is_written(
+    gm_distill: Command, tmp_path: Path, capsys: Output, named: list[str]
+) -> None:
+    # A byte 0xff, as Python passes it on.
+    assert gm_distill(*named, "\udcff.csv", "--out", tmp_path / "run", "--device", "cpu") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "cannot hold names that are no UTF-8" in error
+    assert "rename the file or folder" in error
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse such names themselves")
+def test_recipe_in_a_folder_whose_name_is_no_utf_8_is_refused(
+    gm_distill: Command, tmp_path: Path, capsys: Output
+) -> None:
+    recipe = tmp_path / "\udcff" / "recipe.toml"
+    recipe.parent.mkdir()
+    recipe.write_text('[data]\npath = "texts.csv"\n', encoding="utf-8")
+    assert gm_distill("run", recipe, "--out", tmp_path / "run") == 2
+    assert "rename the file or folder" in capsys.readouterr().err
+
+
 def test_init_writes_a_recipe_and_data_that_train(gm_distill: Command, tmp_path: Path, capsys: Output) -> None:
     folder = tmp_path / "my plant"
     assert gm_distill("init", folder) == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import tomlkit
+import torch
 
 from distill.lm.pretrain_config import PretrainRecipe
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
@@ -106,6 +107,16 @@ def test_unknown_key_names_the_shipped_recipe_of_its_own_method(kind: type[BaseR
         read_recipe_of(kind, None, ["training.sead=1"])
     shipped = Path(str(caught.value).split(" stands in ")[1])
     assert read_recipe_of(kind, shipped) == kind()
+
+
+@pytest.mark.parametrize("kind", [Recipe, FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe])
+def test_largest_seed_is_that_of_toml_and_torch_takes_it(kind: type[BaseRecipe], tmp_path: Path) -> None:
+    recipe = read_recipe_of(kind, None, [f"training.seed={2**63 - 1}"])
+    (tmp_path / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    assert read_recipe_of(kind, tmp_path / "recipe.toml") == recipe
+    torch.manual_seed(2**63 - 1)
+    with pytest.raises(ConfigError, match=r"training\.seed: Input should be less than or equal to"):
+        read_recipe_of(kind, None, [f"training.seed={2**63}"])
 
 
 def test_unknown_key_of_gate_mixup_names_the_command_that_writes_them_all() -> None:
