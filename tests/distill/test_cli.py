@@ -226,11 +226,12 @@ def test_evaluate_other_data(gm_distill: Command, finished: Path, data: Path, tm
     stored = capsys.readouterr().out
     assert gm_distill("evaluate", finished, "--data", data / "test.tsv") == 0
     assert capsys.readouterr().out == stored
-    rows = [{"名": "盐酸", "类": "酸"}, {"名": "", "类": "碱"}, {"名": "煤", "类": "矿"}]
+    said = [("盐酸", "酸"), ("", "碱"), ("\u200b \u3000", "碱"), ("煤", "矿")]
+    rows = [{"名": text, "类": label} for text, label in said]
     other = tmp_path / "other.jsonl"
     other.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     assert gm_distill("evaluate", finished, "--data", other, "--text-column", "名", "--label-column", "类") == 0
-    assert capsys.readouterr().out.startswith("2 texts (1 more without a known label): ")
+    assert capsys.readouterr().out.startswith("1 texts (3 more without a text or a known label): ")
 
 
 def test_evaluate_of_no_run_or_unknown_labels_exits_3(
@@ -242,3 +243,6 @@ def test_evaluate_of_no_run_or_unknown_labels_exits_3(
     other.write_text("text\tlabel\n煤\t矿\n", encoding="utf-8")
     assert gm_distill("evaluate", finished, "--data", other) == 3
     assert "--label-column" in capsys.readouterr().err
+    other.write_text("text\tlabel\n\t酸\n", encoding="utf-8")
+    assert gm_distill("evaluate", finished, "--data", other) == 3
+    assert "--text-column" in capsys.readouterr().err
