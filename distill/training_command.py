@@ -185,16 +185,23 @@ def resolve(
         if value is not None
     ]
     overrides = [*given, *settings]
-    if resumed and not recipe:
-        begun = resumed / "recipe.toml"
-        if begun.is_file() and not overrides:
-            return read(begun)
-        # Where data are named, a command that is given again after every stop may begin the run too.
-        if not begun.is_file() and not {"data.path", "data.paths"} & _keys(overrides):
-            raise ConfigError(f"{resumed}: there is no run to go on with; correct --out, or begin one without --resume")
+    begun = _begun(resumed, _keys(overrides)) if resumed and not recipe else None
+    if begun and not overrides:
+        return read(begun)
     path = _shipped(recipe)
     resolved = read(path, overrides)
     return _from_folder_of(path, resolved, _keys(overrides)) if path else resolved
+
+
+def _begun(out: Path, given: set[str]) -> Path | None:
+    """Return the recipe of the run that was begun in ``out``; ``None`` if none was, but a run may begin there."""
+    recipe = out / "recipe.toml"
+    if recipe.is_file():
+        return recipe
+    # Where data are named, a command that is given again after every stop may begin the run too.
+    if not given & {"data.path", "data.paths"}:
+        raise ConfigError(f"{out}: there is no run to go on with; correct --out, or begin one without --resume")
+    return None
 
 
 def _shipped(recipe: Path | None) -> Path | None:
