@@ -13,7 +13,16 @@ from pathlib import Path
 import click
 
 from distill.layout import table
-from distill.training_command import FILE_OR_FOLDER, FOLDER, resolve, resumable, run_options, train, training_options
+from distill.training_command import (
+    FILE_OR_FOLDER,
+    FOLDER,
+    RECIPE,
+    resolve,
+    resumable,
+    run_options,
+    train,
+    training_options,
+)
 from runtime.command import run_command
 from runtime.extras import needs_extra
 
@@ -114,7 +123,7 @@ def corpus(
 
 @cli.command(short_help="Pretrain a language model on unlabelled texts.")
 @click.argument("sources", metavar="[CORPUS_DIR|FILE]...", nargs=-1, type=FILE_OR_FOLDER)
-@click.option("--recipe", type=FILE, help="TOML file, or pretrain for the shipped one.  [default: the same]")
+@click.option("--recipe", type=RECIPE, help="TOML file, or pretrain for the shipped one.  [default: the same]")
 @click.option("--from", "start", type=FOLDER, help="Local Hugging Face folder to continue from.  [default: scratch]")
 @run_options("Hugging Face folder", required=True)
 def pretrain(
@@ -151,7 +160,7 @@ def pretrain(
 
 
 @cli.command(short_help="Train a teacher and a student.")
-@click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("recipe", required=False, type=RECIPE)
 @click.option("--teacher", "folders", multiple=True, type=FOLDER, help="Finished folder that teaches; may be repeated.")
 @click.option(
     "--unlabelled", multiple=True, type=FILE_OR_FOLDER, help="Texts that only teachers label; may be repeated."
@@ -194,7 +203,7 @@ def run(
 
 
 @cli.command(short_help="Fine-tune a language model on labels.")
-@click.argument("recipe", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("recipe", required=False, type=RECIPE)
 @click.option("--lm", metavar="FOLDER", help="Hugging Face folder of the language model.")
 @training_options("teacher", "Teacher's folder")
 def finetune(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,16 @@ from runtime.text import normalise
 
 EXAMPLE_SET = Path(__file__).with_name("example") / "chemicals.tsv"
 """The small set of chemical products that ships with the package."""
+_LOG = logging.getLogger(__name__)
+_LEFT_OUT = {
+    "empty label": "without a label",
+    "empty text": "without a text",
+    "also in dev or test": "of train that stand in dev or test too",
+    "conflicting labels": "with conflicting labels",
+    "duplicate": "repeated",
+    "label not in train": "of classes that train lacks",
+}
+_CLASSES_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,8 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
 
     Left out, and counted: rows without text or label, repeated rows of train, texts of train that
     have several labels, texts of train that stand in dev or test too, and rows of dev and test whose
-    label train does not have. Dev and test that come as files stay as given otherwise.
+    label train does not have. Dev and test that come as files stay as given otherwise. The
+    :func:`summary` is logged, for people to see what the run learns from before it does.
 
     Args:
         config: a folder with ``train.*``, and ``dev.*`` and ``test.*`` if there are; or one file.
@@ -68,23 +80,45 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
     dropped: Counter[str] = Counter()
     files = _files(path)
     given = {name: _read(file, config, dropped) for name, file in files.items()}
-    dev, test = given.get("dev", []), given.get("test", [])
-    train = _clean(given["train"], {normalise(example.text) for example in [*dev, *test]}, dropped)
-    _check_classes(path, train, alone=len(files) == 1 and path.is_file())
-    train, split_dev, split_test = split(
-        train,
-        0.0 if "dev" in files else config.dev_share,
-        0.0 if "test" in files else config.test_share,
-        config.near_duplicate,
-        seed,
-    )
-    labels = {example.label for example in train}
-    dev = _known(dev or split_dev, labels, dropped)
-    test = _known(test or split_test, labels, dropped)
-    _check_not_empty(path, {"dev": dev, "test": test})
-    return Corpus(
+    elsewhere = {normalise(example.text) for name in given.keys() - {"train"} for example in given[name]}
+    rows = _clean(given["train"], elsewhere, dropped)
+    _check_classes(path, rows, alone=len(files) == 1 and path.is_file())
+    splits = _splits(rows, given, config, seed)
+    labels = {example.label for example in splits["train"]}
+    train, dev, test = (_known(splits[name], labels, dropped) for name in ("train", "dev", "test"))
+    for name, examples in (("dev", dev), ("test", test)):
+        if not examples:
+            untied = _splits(rows, given, config.model_copy(update={"near_duplicate": 1.0}), seed)
+            raise _no_rows(path, name, name in files, bool(untied[name]))
+    corpus = Corpus(
         tuple(train), tuple(dev), tuple(test), tuple(sorted(labels)), dict(dropped), _fingerprint(train, dev, test)
     )
+    _LOG.info("%s", summary(corpus))
+    return corpus
+
+
+def summary(corpus: Corpus) -> str:
+    """Return, for people, how many texts there are, what was left out, and the classes that no score can see."""
+    sizes = f"{len(corpus.train)} train, {len(corpus.dev)} dev, {len(corpus.test)} test texts"
+    left_out = ", ".join(f"{number} {_LEFT_OUT[reason]}" for reason, number in corpus.dropped.items())
+    first = f"{sizes} of {len(corpus.labels)} classes" + (f"; left out: {left_out}" if left_out else "")
+    unseen = {"dev": _labels_without(corpus.dev, corpus), "test": _labels_without(corpus.test, corpus)}
+    parts = [
+        f"in {name} for {len(labels)} of {len(corpus.labels)} classes ({_few_of(labels)})"
+        for name, labels in unseen.items()
+        if labels
+    ]
+    return f"{first}\nno text {', '.join(parts)}: the scores there say nothing of these" if parts else first
+
+
+def _labels_without(examples: Sequence[Example], corpus: Corpus) -> list[str]:
+    there = {example.label for example in examples}
+    return [label for label in corpus.labels if label not in there]
+
+
+def _few_of(labels: Sequence[str]) -> str:
+    more = len(labels) - _CLASSES_NAMED
+    return ", ".join(map(repr, labels[:_CLASSES_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -138,6 +172,16 @@ def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: Counter[st
     return _keep(kept, first, "duplicate", dropped)
 
 
+def _splits(
+    rows: Sequence[Example], given: Mapping[str, list[Example]], config: DataConfig, seed: int
+) -> dict[str, list[Example]]:
+    """Return the rows of train, less those for dev and test where these are not given, and of dev and test."""
+    shares = {"dev": config.dev_share, "test": config.test_share}
+    dev_share, test_share = (0.0 if name in given else share for name, share in shares.items())
+    train, dev, test = split(rows, dev_share, test_share, config.near_duplicate, seed)
+    return {"dev": dev, "test": test, **given, "train": train}
+
+
 def _known(examples: Sequence[Example], labels: set[str], dropped: Counter[str]) -> list[Example]:
     return _keep(examples, lambda example: example.label in labels, "label not in train", dropped)
 
@@ -167,10 +211,15 @@ def _check_classes(path: Path, train: Sequence[Example], alone: bool) -> None:
         )
 
 
-def _check_not_empty(path: Path, splits: dict[str, list[Example]]) -> None:
-    for name, examples in splits.items():
-        if not examples:
-            raise DataError(f"{path}: no rows for {name}; add rows, raise data.{name}_share, or give a {name} file")
+def _no_rows(path: Path, name: str, given: bool, tied: bool) -> DataError:
+    """Return the refusal of an empty split; ``tied``: it has rows where near-duplicates need not stay together."""
+    if given:
+        return DataError(f"{path}: no row of {name} has a text and a class that train has; mend the {name} file")
+    if tied:
+        why = "the texts are so alike that they share one split"
+        cure = "set data.near_duplicate=1, which ties only equal ones"
+        return DataError(f"{path}: no rows for {name}, because {why}; give a {name} file, or {cure}")
+    return DataError(f"{path}: no rows for {name}; add rows, raise data.{name}_share, or give a {name} file")
 
 
 def _fingerprint(*splits: Sequence[Example]) -> str:

@@ -15,6 +15,7 @@ from distill.recipe import DataConfig
 from distill.run_folder import RunFolder
 from runtime.errors import DataError
 from runtime.tables import column, read_table
+from runtime.text import normalise
 
 _CONFUSIONS_SHOWN = 10
 
@@ -27,7 +28,7 @@ class Evaluation:
         names: class names in the order of the ids.
         labels: class ids ``[n]`` of the data.
         predicted: class ids ``[n]`` of the student.
-        left_out: rows without a label, or with one that the student does not know.
+        left_out: rows without a text or a label, or with a label that the student does not know.
     """
 
     names: tuple[str, ...]
@@ -57,7 +58,7 @@ def evaluate_file(run: RunFolder, path: Path, config: DataConfig) -> Evaluation:
         config: names the two columns and the encoding.
 
     Raises:
-        DataError: the file cannot be read, or none of its labels is one of the run's.
+        DataError: the file cannot be read, or no row of it has a text and one of the run's labels.
     """
     names = run.labels()
     ids = {name: class_id for class_id, name in enumerate(names)}
@@ -65,9 +66,11 @@ def evaluate_file(run: RunFolder, path: Path, config: DataConfig) -> Evaluation:
     rows = column(rows, config.text_column, path, "--text-column NAME")
     rows = column(rows, config.label_column, path, "--label-column NAME")
     pairs = [(row.values[config.text_column], " ".join(row.values[config.label_column].split())) for row in rows]
-    known = [(text, ids[label]) for text, label in pairs if label in ids]
+    # Rows without a text are none of the training data either, and no test of the student.
+    known = [(text, ids[label]) for text, label in pairs if label in ids and normalise(text)]
     if not known:
-        raise DataError(f"{path}: no row has a label that {run.path} knows; is --label-column right?")
+        columns = "are --text-column and --label-column right?"
+        raise DataError(f"{path}: no row has a text and a label that {run.path} knows; {columns}")
     logits = student_logits(run.student(), run.tokenizer(), [text for text, _ in known])
     return Evaluation(names, np.array([label for _, label in known]), logits.argmax(1), len(pairs) - len(known))
 
@@ -75,7 +78,7 @@ def evaluate_file(run: RunFolder, path: Path, config: DataConfig) -> Evaluation:
 def report(evaluation: Evaluation) -> str:
     """Return accuracy, macro-F1, the scores of each class and the most frequent confusions, as text."""
     labels, predicted, names = evaluation.labels, evaluation.predicted, evaluation.names
-    left_out = f" ({evaluation.left_out} more without a known label)" if evaluation.left_out else ""
+    left_out = f" ({evaluation.left_out} more without a text or a known label)" if evaluation.left_out else ""
     parts = [
         f"{len(labels)} texts{left_out}: accuracy {accuracy(labels, predicted):.4f}, "
         f"macro-F1 {macro_f1(labels, predicted, len(names)):.4f}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ import click
 
 from distill.layout import duration
 from distill.recipe import TrainingConfig
+
+# A line that stays takes the place of the bar, which is drawn anew below it.
+_CLEAR_LINE = "\r\x1b[K"
 
 
 class Report(Protocol):
@@ -37,20 +41,50 @@ class Line(NamedTuple):
 
 @contextmanager
 def progress(total: int, describe: Callable[[dict[str, Any]], Line]) -> Iterator[Report]:
-    """Yield what shows the events of a run of ``total`` epochs and rounds on standard error."""
+    """Yield what shows the events of a run of ``total`` epochs and rounds on standard error.
+
+    What :mod:`distill` logs meanwhile, as the size of the corpus, is shown there too.
+    """
     clock = _Clock(total)
     if not sys.stderr.isatty():
-        yield lambda event: click.echo(_with_time(describe(event), clock), err=True)
+        with _log_shown(before=""):
+            yield lambda event: click.echo(_with_time(describe(event), clock), err=True)
         return
-    with click.progressbar(
+    bar_of_click = click.progressbar(
         length=total, label="training", file=sys.stderr, show_eta=False, item_show_func=lambda line: line
-    ) as bar:
+    )
+    with bar_of_click as bar, _log_shown(before=_CLEAR_LINE):
 
         def show(event: dict[str, Any]) -> None:
             line = _with_time(describe(event), clock)
             bar.update(clock.done - bar.pos, line)
 
         yield show
+
+
+@contextmanager
+def _log_shown(before: str) -> Iterator[None]:
+    logger, handler = logging.getLogger("distill"), _Lines(before)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Lines(logging.Handler):
+    """Shows records on standard error, without their time and place; ``before`` goes in front of each."""
+
+    def __init__(self, before: str) -> None:
+        super().__init__()
+        self._before = before
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show it: logging calls this, and by that name."""
+        click.echo(self._before + self.format(record), err=True)
 
 
 def mutual_learning(settings: TrainingConfig) -> tuple[int, Callable[[dict[str, Any]], Line]]:

@@ -25,7 +25,7 @@ from torch import nn
 
 from distill.methods import AnyRecipe, read_any_recipe
 from distill.models.student import Student
-from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig
+from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig, read_toml
 from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import write_bytes, write_json, write_text
 from runtime.tokenizer import CharTokenizer
@@ -80,6 +80,9 @@ class RunFolder:
         path = self.path / "recipe.toml"
         if not path.is_file():
             raise DataError(f"{self.path} is not a run folder: it has no recipe.toml; make one with 'gm-distill run'")
+        if _method(self.path) == "pretrain":
+            what = f"{self.path} holds a pretrained language model, which knows no classes"
+            raise DataError(f"{what}; teach it yours: gm-distill finetune --lm {self.path} --data ...")
         try:
             return read_any_recipe(path)
         except ConfigError as error:
@@ -95,10 +98,13 @@ class RunFolder:
 
     def tokenizer(self) -> CharTokenizer:
         """Return the student's tokeniser."""
+        path = self.path / "tokenizer.json"
+        if not path.is_file():
+            raise _missing(path)
         try:
-            return CharTokenizer.load(self.path / "tokenizer.json")
+            return CharTokenizer.load(path)
         except BundleError as error:
-            raise _broken(self.path / "tokenizer.json", "it is not a character vocabulary") from error
+            raise _broken(path, "it is not a character vocabulary") from error
 
     def student(self) -> Student:
         """Return the best student, on the CPU and in evaluation mode."""
@@ -144,8 +150,16 @@ class RunFolder:
         return _read_json_lines(self.path / "metrics.jsonl")
 
     def save_recipe(self, recipe: BaseRecipe) -> None:
-        """Write the resolved recipe."""
-        write_text(self.path / "recipe.toml", recipe.to_toml())
+        """Write the resolved recipe.
+
+        Raises:
+            ConfigError: a path in it holds bytes that are no UTF-8, as Python passes them on from the command line.
+        """
+        text = recipe.to_toml()
+        strange = next((line for line in text.split("\n") if not _is_unicode(line)), None)
+        if strange is not None:
+            raise ConfigError(f"a recipe cannot hold names that are no UTF-8: {strange!r}; rename the file or folder")
+        write_text(self.path / "recipe.toml", text)
 
     def save_labels(self, labels: Sequence[str]) -> None:
         """Write the class names in the order of the logits."""
@@ -248,9 +262,29 @@ def _prediction(row: dict[str, Any], path: Path, line: int) -> PredictionRow:
         raise _broken(path, f"line {line} is not a prediction") from error
 
 
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _missing(path: Path) -> DataError:
-    return DataError(f"{path} is missing: the run is not finished; go on with 'gm-distill run ... --resume'")
+    run = path.parent if (path.parent / "recipe.toml").is_file() else path.parent.parent
+    method = _method(run)
+    if not (run / "environment.json").is_file():
+        command = f"gm-distill {'finetune' if method == 'finetune' else 'run'} --out {run} --resume"
+        return DataError(f"{path} is missing: the run is not finished; go on with '{command}'")
+    if method == "finetune" and path.relative_to(run).parts[0] in ("student", "tokenizer.json"):
+        what = f"{run} holds a fine-tuned language model and no student"
+        return DataError(f"{what}; train one with 'gm-distill run --teacher {run} --data ...'")
+    return DataError(f"{path} is missing, though the run is finished; copy the folder again, or train again")
 
 
 def _broken(path: Path, what: str) -> DataError:
-    return DataError(f"{path} is damaged: {what}; train again with 'gm-distill run'")
+    return DataError(f"{path} is damaged: {what}; copy the folder again, or train again")
+
+
+def _method(run: Path) -> str:
+    """Return the method that the recipe of a folder names, unchecked; nothing where the recipe cannot be read."""
+    try:
+        return str(read_toml(run / "recipe.toml").get("recipe", "gate_mixup"))
+    except ConfigError:
+        return ""

@@ -15,6 +15,7 @@ import click
 
 from distill.layout import table
 from runtime.command import INTERRUPTED
+from runtime.errors import ConfigError
 from runtime.extras import needs_extra
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
+# Folders pass: one may have the name of a shipped recipe, and is not meant then.
+RECIPE = click.Path(path_type=Path)
 PATHS = {
     "data.path",
     "data.paths",
@@ -163,7 +166,11 @@ def resolve(
     shortcuts: Mapping[str, object],
     resumed: Path | None,
 ) -> _Recipe:
-    """Return the recipe: file, then the short options, then ``--set``; a resumed run has one already."""
+    """Return the recipe: file, then the short options, then ``--set``; a resumed run has one already.
+
+    Raises:
+        ConfigError: there is no run to resume, or see ``read``.
+    """
     keys = {
         "data": "data.path",
         "seed": "training.seed",
@@ -178,16 +185,31 @@ def resolve(
         if value is not None
     ]
     overrides = [*given, *settings]
-    if resumed and not recipe and not overrides and (resumed / "recipe.toml").is_file():
-        return read(resumed / "recipe.toml")
+    begun = _begun(resumed, _keys(overrides)) if resumed and not recipe else None
+    if begun and not overrides:
+        return read(begun)
     path = _shipped(recipe)
     resolved = read(path, overrides)
     return _from_folder_of(path, resolved, _keys(overrides)) if path else resolved
 
 
+def _begun(out: Path, given: set[str]) -> Path | None:
+    """Return the recipe of the run that was begun in ``out``; ``None`` if none was, but a run may begin there."""
+    recipe = out / "recipe.toml"
+    if recipe.is_file():
+        return recipe
+    # Where data are named, a command that is given again after every stop may begin the run too.
+    if not given & {"data.path", "data.paths"}:
+        raise ConfigError(f"{out}: there is no run to go on with; correct --out, or begin one without --resume")
+    return None
+
+
 def _shipped(recipe: Path | None) -> Path | None:
-    """Return the file of a recipe that ships with the package, where only its name is given."""
-    if recipe is None or recipe.exists():
+    """Return the file of a recipe that ships with the package, where only its name is given.
+
+    A file of that name goes first; a folder, as a run that was called after its method, does not.
+    """
+    if recipe is None or recipe.is_file():
         return recipe
     shipped = Path(__file__).parent / "recipes" / f"{recipe}.toml"
     return shipped if shipped.is_file() else recipe

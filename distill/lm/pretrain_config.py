@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from distill.recipe import BaseRecipe, DropoutRate, Positive, Section, Share
+from distill.recipe import BaseRecipe, DropoutRate, Positive, Section, Seed, Share
 
 
 class UnlabelledDataConfig(Section):
@@ -60,7 +60,7 @@ class MaskingConfig(Section):
 class PretrainTrainingConfig(Section):
     """Schedule and optimisation."""
 
-    seed: int = Field(0, ge=0, description="Fixes initial weights, order of batches, masks and dropout.")
+    seed: Seed = Field(0, description="Fixes initial weights, order of batches, masks and dropout.")
     batch_size: Positive = Field(64, description="Pieces in a batch, over all devices.")
     accumulate: Positive = Field(
         1, description="Parts that each device computes its share of a batch in; more parts need less memory."

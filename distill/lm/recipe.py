@@ -13,6 +13,7 @@ from distill.recipe import (
     ImbalanceConfig,
     Positive,
     Section,
+    Seed,
     Share,
     StudentConfig,
 )
@@ -30,7 +31,7 @@ class LanguageModelConfig(Section):
 class FinetuneTrainingConfig(Section):
     """Schedule and optimisation of a pretrained encoder."""
 
-    seed: int = Field(0, ge=0, description="Fixes split, order of batches, dropout and a random head.")
+    seed: Seed = Field(0, description="Fixes split, order of batches, dropout and a random head.")
     batch_size: Positive = Field(32, description="Texts in a batch; those of similar length go together.")
     epochs: Positive = Field(
         5, description="Most epochs; the rate falls to 0 over them. With a random head small sets want 15 or more."
@@ -105,7 +106,7 @@ class LayersConfig(Section):
 class LayersTrainingConfig(Section):
     """Schedule and optimisation of the student."""
 
-    seed: int = Field(0, ge=0, description="Fixes split, initial weights, order of batches and dropout.")
+    seed: Seed = Field(0, description="Fixes split, initial weights, order of batches and dropout.")
     batch_size: Positive = Field(64, description="Texts in a batch, with labels and without, mixed.")
     epochs: Positive = Field(24, description="Most epochs over all texts; the rate falls to 0 over them.")
     patience: Positive = Field(10, description="Epochs without a better dev macro-F1 before it stops.")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from distill.lm.recipe import LayersDataConfig
-from distill.recipe import BaseRecipe, DropoutRate, ImbalanceConfig, Positive, Section, Share, StudentConfig
+from distill.recipe import BaseRecipe, DropoutRate, ImbalanceConfig, Positive, Section, Seed, Share, StudentConfig
 
 
 class TeachersConfig(Section):
@@ -39,8 +39,8 @@ class TeachersConfig(Section):
 class MultiTeacherTrainingConfig(Section):
     """Schedule and optimisation of the student."""
 
-    seed: int = Field(
-        0, ge=0, description="Fixes split, initial weights, order of batches, dropout and the texts that are made."
+    seed: Seed = Field(
+        0, description="Fixes split, initial weights, order of batches, dropout and the texts that are made."
     )
     batch_size: Positive = Field(32, description="Labelled texts in a step.")
     unlabelled_batch_size: Positive = Field(96, description="Other texts in a step, if there are any.")

@@ -8,9 +8,11 @@ at most 24 MB per million lines kept, and 262 MB for the default window of a mil
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
@@ -77,7 +79,7 @@ def clean_corpus(texts: Iterable[str], out: Path, config: Cleaning, excluded: It
 
     Args:
         texts: as read, one after another.
-        out: the folder to write; new, empty, or an older corpus.
+        out: the folder to write; new, empty, or an older corpus and nothing beside it.
         config: what stays.
         excluded: texts that must not be in the corpus, as those of a test set.
 
@@ -129,8 +131,23 @@ def _is_han(character: str) -> bool:
 def _check_out(out: Path) -> None:
     if out.is_file():
         raise ConfigError(f"{out} is a file; name a folder with --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / _REPORT).is_file():
-        raise ConfigError(f"{out} is not empty and holds no corpus; choose another --out")
+    # All that lies there is replaced: it must be what an earlier corpus left, and nothing of somebody else's.
+    others = sorted({path.name for path in out.iterdir()} - _written(out)) if out.is_dir() else []
+    if others:
+        raise ConfigError(
+            f"{out} is not empty and holds no corpus, or more than that: {others[0]}; choose another --out"
+        )
+
+
+def _written(folder: Path) -> set[str]:
+    """Return the names of what :func:`clean_corpus` wrote there, by the report; none if that is not its own."""
+    try:
+        report = json.loads((folder / _REPORT).read_text(encoding="utf-8"))
+        shards = {str(shard["file"]) for shard in report["shards"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
+    ours = report.keys() >= {"read", "kept", "dropped", "settings"}
+    return {_REPORT, *shards} if ours and all(fnmatchcase(name, SHARDS) for name in shards) else set()
 
 
 def _without_duplicates(

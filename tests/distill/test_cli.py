@@ -58,8 +58,9 @@ def test_run_prints_a_line_for_each_step_and_a_closing_table(
     assert gm_distill("run", "--data", data, *FAST, "--seed", 3, "--out", out, "--device", "cpu") == 0
     printed = capsys.readouterr()
     lines = printed.err.splitlines()
-    assert [line.split("  ")[0] for line in lines[:4]] == ["epoch 1/2", "epoch 2/2", "round 1/2", "round 2/2"]
-    assert "gate passed" in lines[2]
+    assert lines[0] == "54 train, 18 dev, 18 test texts of 3 classes"
+    assert [line.split("  ")[0] for line in lines[1:5]] == ["epoch 1/2", "epoch 2/2", "round 1/2", "round 2/2"]
+    assert "gate passed" in lines[3]
     assert printed.out.split("\n")[0].split() == ["test", "set", "accuracy", "macro-F1"]
     final = RunFolder(out).metrics()[-1]["test"]["student"]
     assert f"{final['accuracy']:.4f}    {final['macro_f1']:.4f}" in printed.out
@@ -98,6 +99,26 @@ def test_resume_needs_no_recipe(gm_distill: Command, data: Path, tmp_path: Path,
     assert RunFolder(out).metrics() == RunFolder(finished).metrics()
 
 
+@pytest.mark.parametrize("arguments", [[], ["--set", "training.seed=1"]])
+def test_resume_of_a_folder_that_holds_no_run_trains_nothing(
+    gm_distill: Command, tmp_path: Path, capsys: Output, arguments: list[str]
+) -> None:
+    out = tmp_path / "mistyped"
+    for command in ("run", "finetune", "pretrain"):
+        assert gm_distill(command, *arguments, "--out", out, "--resume") == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert "mistyped: there is no run to go on with" in error
+    assert not out.exists()
+
+
+def test_resume_begins_a_run_whose_data_are_named(gm_distill: Command, data: Path, tmp_path: Path) -> None:
+    once = ["--set", "training.initial_epochs=1", "--set", "training.rounds=1"]
+    out = tmp_path / "run"
+    assert gm_distill("run", "--data", data, *FAST, *once, "--out", out, "--resume", "--device", "cpu") == 0
+    assert Path(RunFolder(out).recipe().data.path) == data
+
+
 def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ["run", "--data", str(data), *FAST, "--set", "training.initial_epochs=5000", "--out", str(out)]
@@ -105,7 +126,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(data: Path, tmp_path:
     command, one_thread = [sys.executable, "-c", script, *arguments], {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=one_thread) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("epoch 1/5000")
+        next(line for line in process.stderr if line.startswith("epoch 1/5000"))
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130
@@ -126,6 +147,40 @@ def test_wrong_key_exits_2_and_missing_data_3(gm_distill: Command, tmp_path: Pat
     assert "training.sead" in capsys.readouterr().err
     assert gm_distill("run", "--data", tmp_path / "nothing.csv", "--out", tmp_path / "b") == 3
     assert "nothing.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "finetune"])
+def test_a_seed_beyond_what_a_recipe_can_hold_exits_2(
+    gm_distill: Command, tmp_path: Path, capsys: Output, command: str
+) -> None:
+    assert gm_distill(command, "--seed", 99999999999999999999, "--out", tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "training.seed: Input should be less than or equal to 9223372036854775807" in error
+
+
+@pytest.mark.parametrize("named", [["run", "--data"], ["pretrain"]])
+def test_names_that_are_no_utf_8_are_refused_before_anything_is_written(
+    gm_distill: Command, tmp_path: Path, capsys: Output, named: list[str]
+) -> None:
+    # A byte 0xff, as Python passes it on.
+    assert gm_distill(*named, "\udcff.csv", "--out", tmp_path / "run", "--device", "cpu") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "cannot hold names that are no UTF-8" in error
+    assert "rename the file or folder" in error
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse such names themselves")
+def test_recipe_in_a_folder_whose_name_is_no_utf_8_is_refused(
+    gm_distill: Command, tmp_path: Path, capsys: Output
+) -> None:
+    recipe = tmp_path / "\udcff" / "recipe.toml"
+    recipe.parent.mkdir()
+    recipe.write_text('[data]\npath = "texts.csv"\n', encoding="utf-8")
+    assert gm_distill("run", recipe, "--out", tmp_path / "run") == 2
+    assert "rename the file or folder" in capsys.readouterr().err
 
 
 def test_init_writes_a_recipe_and_data_that_train(gm_distill: Command, tmp_path: Path, capsys: Output) -> None:
@@ -171,11 +226,12 @@ def test_evaluate_other_data(gm_distill: Command, finished: Path, data: Path, tm
     stored = capsys.readouterr().out
     assert gm_distill("evaluate", finished, "--data", data / "test.tsv") == 0
     assert capsys.readouterr().out == stored
-    rows = [{"名": "盐酸", "类": "酸"}, {"名": "", "类": "碱"}, {"名": "煤", "类": "矿"}]
+    said = [("盐酸", "酸"), ("", "碱"), ("\u200b \u3000", "碱"), ("煤", "矿")]
+    rows = [{"名": text, "类": label} for text, label in said]
     other = tmp_path / "other.jsonl"
     other.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     assert gm_distill("evaluate", finished, "--data", other, "--text-column", "名", "--label-column", "类") == 0
-    assert capsys.readouterr().out.startswith("2 texts (1 more without a known label): ")
+    assert capsys.readouterr().out.startswith("1 texts (3 more without a text or a known label): ")
 
 
 def test_evaluate_of_no_run_or_unknown_labels_exits_3(
@@ -187,3 +243,6 @@ def test_evaluate_of_no_run_or_unknown_labels_exits_3(
     other.write_text("text\tlabel\n煤\t矿\n", encoding="utf-8")
     assert gm_distill("evaluate", finished, "--data", other) == 3
     assert "--label-column" in capsys.readouterr().err
+    other.write_text("text\tlabel\n\t酸\n", encoding="utf-8")
+    assert gm_distill("evaluate", finished, "--data", other) == 3
+    assert "--text-column" in capsys.readouterr().err

@@ -42,15 +42,20 @@ def test_finetune_then_run_by_the_name_of_a_shipped_recipe(
     teacher, run = tmp_path / "teacher", tmp_path / "run"
     assert gm_distill("finetune", "--lm", lm, "--data", data, *FAST_TEACHER, "--out", teacher, "--device", "cpu") == 0
     printed = capsys.readouterr()
-    starts = ["logistic regression on the encoder as it is: dev macro-F1", "epoch 1/2", "epoch 2/2"]
-    assert all(line.startswith(start) for line, start in zip(printed.err.splitlines()[:3], starts, strict=True))
+    starts = [
+        "54 train, 18 dev, 18 test texts",
+        "logistic regression on the encoder as it is: dev macro-F1",
+        "epoch 1/2",
+        "epoch 2/2",
+    ]
+    assert all(line.startswith(start) for line, start in zip(printed.err.splitlines()[:4], starts, strict=True))
     assert "teacher (language model)" in printed.out
     assert f"next: gm-distill run --teacher {teacher}" in printed.out
 
     named = ["--set", f"lm_layers.teacher={teacher}"]
     assert gm_distill("run", "lm_layers", "--data", data, *named, *FAST_STUDENT, "--out", run, "--device", "cpu") == 0
     printed = capsys.readouterr()
-    assert printed.err.splitlines()[0] == "the teacher has read 54 of 54 texts"
+    assert printed.err.splitlines()[1] == "the teacher has read 54 of 54 texts"
     rows = [line.split("  ")[0] for line in printed.out.splitlines()[:3]]
     assert rows == ["test set", "teacher (language model)", "student"]
     assert f"next: gm-export --int8 {run}" in printed.out
@@ -89,6 +94,27 @@ def test_named_teachers_need_no_recipe(
     assert gm_distill("run", "--unlabelled", names, "--data", data, "--out", tmp_path / "other") == 2
     assert "name who by --teacher" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    "named", [["--teacher", "nowhere"], ["multi_teacher", "--set", 'teachers.folders=["nowhere"]']]
+)
+def test_folder_called_as_a_shipped_recipe_is_not_taken_for_it(
+    gm_distill: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output, named: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("multi_teacher").mkdir()
+    assert gm_distill("run", *named, "--data", data, "--out", "run") == 3
+    assert "nowhere is not a run folder" in capsys.readouterr().err
+
+
+def test_file_called_as_a_shipped_recipe_goes_first(
+    gm_distill: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lm_layers").write_text("[training]\nseed = 'mine'\n", encoding="utf-8")
+    assert gm_distill("run", "lm_layers", "--out", "run") == 2
+    assert "lm_layers: training.seed" in capsys.readouterr().err
 
 
 def test_recipe_of_a_teacher_may_be_a_file_of_its_own(
@@ -186,6 +212,6 @@ def test_what_is_missing_is_said_in_one_line(
     gm_distill: Command, data: Path, tmp_path: Path, capsys: Output, arguments: list[str], said: str
 ) -> None:
     assert gm_distill(*arguments, "--data", data, "--out", tmp_path / "out") == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
+    *before, error = capsys.readouterr().err.splitlines()
+    assert before in ([], ["54 train, 18 dev, 18 test texts of 3 classes"])
     assert said in error

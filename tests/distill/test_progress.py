@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
@@ -61,6 +62,22 @@ def test_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert "training" in bar
     assert "60%" in bar  # two epochs of two, one round of three
     assert "round 1/3" in bar
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_is_logged_is_a_line_of_its_own_and_only_meanwhile(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    log = logging.getLogger("distill.corpus")
+    with progress(*mutual_learning(SETTINGS)) as report:
+        log.info("%s", "8 train texts, 99 % left out")
+        report(EPOCH)
+    printed = capsys.readouterr().err
+    lines = printed.replace("\r\x1b[K", "\n").split("\n")
+    assert "8 train texts, 99 % left out" in lines
+    log.info("nobody listens")
+    assert capsys.readouterr().err == ""
 
 
 def test_time_left_is_counted_from_where_a_resumed_run_goes_on(

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 import tomlkit
+import torch
 
-from distill.recipe import Recipe, StudentConfig, read_recipe
+from distill.lm.pretrain_config import PretrainRecipe
+from distill.lm.recipe import FinetuneRecipe, LayersRecipe
+from distill.recipe import BaseRecipe, Recipe, StudentConfig, read_recipe, read_recipe_of
 from distill.starter import shipped_recipe
+from distill.teachers.recipe import MultiTeacherRecipe
 from runtime.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / "distill" / "recipes" / "gate_mixup.toml"
@@ -62,6 +66,11 @@ def test_value_that_is_no_toml_is_a_string() -> None:
     assert read_recipe(None, ["data.text_column=品名 规格"]).data.text_column == "品名 规格"
 
 
+def test_blanks_at_the_ends_of_a_bare_string_stay() -> None:
+    assert read_recipe_of(FinetuneRecipe, None, ["lm.prefix=query: "]).lm.prefix == "query: "
+    assert read_recipe(None, [" training.seed = 7 "]).training.seed == 7
+
+
 def test_file_of_windows_notepad_with_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_bytes(b"\xef\xbb\xbf[training]\r\nseed = 9\r\n")
@@ -90,6 +99,29 @@ def test_wrong_override_is_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         read_recipe(None, [override])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe])
+def test_unknown_key_names_the_shipped_recipe_of_its_own_method(kind: type[BaseRecipe]) -> None:
+    with pytest.raises(ConfigError, match=r"unknown key training\.sead; every key of this method stands in ") as caught:
+        read_recipe_of(kind, None, ["training.sead=1"])
+    shipped = Path(str(caught.value).split(" stands in ")[1])
+    assert read_recipe_of(kind, shipped) == kind()
+
+
+@pytest.mark.parametrize("kind", [Recipe, FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe])
+def test_largest_seed_is_that_of_toml_and_torch_takes_it(kind: type[BaseRecipe], tmp_path: Path) -> None:
+    recipe = read_recipe_of(kind, None, [f"training.seed={2**63 - 1}"])
+    (tmp_path / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    assert read_recipe_of(kind, tmp_path / "recipe.toml") == recipe
+    torch.manual_seed(2**63 - 1)
+    with pytest.raises(ConfigError, match=r"training\.seed: Input should be less than or equal to"):
+        read_recipe_of(kind, None, [f"training.seed={2**63}"])
+
+
+def test_unknown_key_of_gate_mixup_names_the_command_that_writes_them_all() -> None:
+    with pytest.raises(ConfigError, match="'gm-distill init' writes a recipe with every key"):
+        read_recipe(None, ["training.sead=1"])
 
 
 @pytest.mark.parametrize(

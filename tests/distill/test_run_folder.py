@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from distill.lm.pretrain_config import PretrainRecipe
+from distill.lm.recipe import FinetuneRecipe
 from distill.models.student import Student
 from distill.recipe import Recipe, StudentConfig, read_recipe
 from distill.run_folder import PredictionRow, RunFolder
@@ -100,6 +102,39 @@ def test_weights_of_another_student_are_refused(run: RunFolder) -> None:
     config_path.write_text(json.dumps({**config, "classes": 5}), encoding="utf-8")
     with pytest.raises(DataError, match=r"model\.safetensors"):
         run.student()
+
+
+def test_unfinished_run_says_how_to_go_on_and_a_finished_one_does_not(run: RunFolder) -> None:
+    (run.path / "labels.json").unlink()
+    with pytest.raises(DataError, match=r"labels\.json is missing, though the run is finished; copy"):
+        run.labels()
+    (run.path / "environment.json").unlink()
+    with pytest.raises(
+        DataError, match=f"the run is not finished; go on with 'gm-distill run --out {run.path} --resume'"
+    ):
+        run.labels()
+    run.save_recipe(FinetuneRecipe())
+    with pytest.raises(DataError, match=f"go on with 'gm-distill finetune --out {run.path} --resume'"):
+        run.labels()
+
+
+@pytest.mark.parametrize("name", ["run", "teacher", "student"])
+def test_finished_language_model_has_no_student_whatever_its_folder_is_called(tmp_path: Path, name: str) -> None:
+    teacher = RunFolder(tmp_path / name)
+    teacher.save_recipe(FinetuneRecipe())
+    teacher.save_environment({"seed": 3})
+    for read in (RunFolder.student, RunFolder.tokenizer):
+        with pytest.raises(DataError, match=f"{name} holds a fine-tuned language model and no student; train one with"):
+            read(teacher)
+    with pytest.raises(DataError, match=r"labels\.json is missing, though"):
+        teacher.labels()
+
+
+def test_pretrained_language_model_is_sent_to_finetuning(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "lm")
+    run.save_recipe(PretrainRecipe())
+    with pytest.raises(DataError, match=f"knows no classes; teach it yours: gm-distill finetune --lm {run.path}"):
+        run.recipe()
 
 
 def test_folder_that_is_no_run_says_how_to_make_one(tmp_path: Path) -> None:

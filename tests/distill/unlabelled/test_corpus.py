@@ -99,6 +99,35 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     assert content(tmp_path) == {"notes.txt": b"mine"}
 
 
+def test_something_beside_an_older_corpus_is_not_replaced_with_it(tmp_path: Path) -> None:
+    out = tmp_path / "clean"
+    clean_corpus(NAMES, out, Cleaning())
+    (out / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"or more than that: notes\.txt; choose another"):
+        clean_corpus(NAMES, out, Cleaning())
+    assert (out / "notes.txt").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        "not json",
+        "[]",
+        '{"shards": 3}',
+        '{"shards": ["shard-00000.txt"]}',
+        '{"total": 3, "shards": []}',
+        '{"read": 1, "kept": 1, "dropped": {}, "settings": {}, "shards": [{"file": "thesis.doc"}]}',
+    ],
+)
+def test_a_report_of_something_else_does_not_make_a_corpus(tmp_path: Path, report: str) -> None:
+    (tmp_path / "report.json").write_text(report, encoding="utf-8")
+    (tmp_path / "thesis.doc").write_text("mine", encoding="utf-8")
+    before = content(tmp_path)
+    with pytest.raises(ConfigError, match="holds no corpus"):
+        clean_corpus(NAMES, tmp_path, Cleaning())
+    assert content(tmp_path) == before
+
+
 def test_nothing_left_says_what_was_dropped(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no text is left of 3: 2 other language, 1 too short; loosen"):
         clean_corpus(["abc", "def", "酸"], tmp_path / "clean", Cleaning())
