@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from export.bundle import write_bundle
 from runtime.bundle import Bundle
@@ -94,8 +94,8 @@ def sign_bundle(path: Path, key: Ed25519PrivateKey) -> None:
 
 def _write_signature(folder: Path, content: bytes) -> None:
     # Made beside the bundle: a file in it that the manifest does not list, were it for a moment, has it refused.
-    with atomic_path(folder / SIGNATURE, workplace=folder.parent) as temporary, temporary.open("wb") as stream:
-        _write_flushed(stream, content)
+    with atomic_path(folder / SIGNATURE, workplace=folder.parent) as temporary:
+        temporary.write_bytes(content)
 
 
 def _write_secret(target: Path, content: bytes) -> None:
@@ -103,10 +103,4 @@ def _write_secret(target: Path, content: bytes) -> None:
     with atomic_path(target) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
         with os.fdopen(descriptor, "wb") as stream:
-            _write_flushed(stream, content)
-
-
-def _write_flushed(stream: BinaryIO, content: bytes) -> None:
-    stream.write(content)
-    stream.flush()
-    os.fsync(stream.fileno())
+            stream.write(content)

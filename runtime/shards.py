@@ -180,8 +180,6 @@ def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Pa
             predictions = write_answers(classifier, chunk, write)
             rejected += sum(not prediction.accepted for prediction in predictions)
             rows += len(chunk)
-        stream.flush()
-        os.fsync(stream.fileno())
     return rows, rejected
 
 
