@@ -10,6 +10,9 @@ from pathlib import Path
 
 from runtime.errors import DataError
 
+# Windows flushes only what is open for writing; elsewhere a copy of a read-only file is flushed as it is.
+_FLUSHED_AS = "r+b" if os.name == "nt" else "rb"
+
 
 @contextmanager
 def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
@@ -37,16 +40,16 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
         holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=place))
     except OSError as error:
         raise _cannot_write(target, error) from error
+    temporary, aside = holder / target.name, holder / f"{target.name}.replaced"
     try:
-        temporary = holder / target.name
         yield temporary
         _flush(temporary)
-        _replace(temporary, target, _aside(holder, target))
+        _replace(temporary, target, aside)
     except OSError as error:
-        raise _cannot_write(target, error, _aside(holder, target)) from error
+        raise _cannot_write(target, error, aside) from error
     finally:
         # What stepped aside and could not be put back is all that is left of the old folder.
-        if not _aside(holder, target).exists() or target.exists():
+        if not aside.exists() or target.exists():
             shutil.rmtree(holder, ignore_errors=True)
 
 
@@ -66,15 +69,11 @@ def write_json(target: Path, value: object) -> None:
     write_text(target, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
 
-def _aside(holder: Path, target: Path) -> Path:
-    return holder / f"{target.name}.replaced"
-
-
 def _flush(written: Path) -> None:
     """Have the disk hold a file, or all in a folder: a rename may outlive a power cut that the content does not."""
     for path in [written] if written.is_file() else written.rglob("*"):
         if path.is_file() and not path.is_symlink():
-            with path.open("r+b") as stream:  # Windows flushes only what may be written
+            with path.open(_FLUSHED_AS) as stream:
                 os.fsync(stream.fileno())
 
 

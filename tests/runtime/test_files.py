@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -109,6 +110,23 @@ def test_all_that_was_written_is_flushed_before_the_rename(tmp_path: Path, monke
         (temporary / "a").write_bytes(b"1")
         (temporary / "within" / "b").write_bytes(b"22")
     assert sorted(flushed) == [1, 2]
+
+
+def test_files_that_may_only_be_read_are_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a copy of a bundle that a plant protects; root may write them, so what is asked for is looked at."""
+    modes, path_open = set[str](), Path.open
+
+    def record(self: Path, mode: str = "r", **settings: Any) -> IO[Any]:  # noqa: ANN401
+        modes.add(mode)
+        return path_open(self, mode, **settings)
+
+    with atomic_path(tmp_path / "folder") as temporary:
+        temporary.mkdir()
+        (temporary / "a").write_bytes(b"1")
+        (temporary / "a").chmod(0o444)
+        monkeypatch.setattr(Path, "open", record)
+    assert modes == {"r+b" if os.name == "nt" else "rb"}
+    assert (tmp_path / "folder" / "a").read_bytes() == b"1"
 
 
 def test_nan_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
