@@ -73,7 +73,7 @@ class EncodedExamples:
         return Batch(ids, graphs, self.labels[torch.tensor(rows)])
 
 
-def epoch_steps(texts: int, size: int, fewest: int) -> int:
+def epoch_steps(texts: int, size: int, fewest: int = 1) -> int:
     """Return the number of batches in an epoch: all texts once, or more than once where they are few."""
     return max(fewest, -(-texts // size))
 

@@ -18,7 +18,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
-from distill.batches import class_ids, shuffled_rows
+from distill.batches import class_ids, epoch_steps, shuffled_rows
 from distill.corpus import Corpus, Example, read_corpus
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
@@ -124,7 +124,7 @@ class Finetuning:
         train_labels = self.train_set.labels.to(device)
         self.label_loss = label_loss_for(train_labels, recipe.imbalance, settings.label_smoothing)
         trainee = Trainee(self.teacher, torch.nn.Identity(), settings.gradient_clip)
-        steps = settings.epochs * -(-len(self.train_set.texts) // settings.batch_size)
+        steps = settings.epochs * epoch_steps(len(self.train_set.texts), settings.batch_size)
         trainee.begin(*optimisation(self.teacher, settings, steps))
         self.trainee = trainee
         self.journal = Journal(run, self.corpus.fingerprint, report)

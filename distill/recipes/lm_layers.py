@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from distill.batches import character_ids, class_ids, hide_characters, shuffled_rows
+from distill.batches import character_ids, class_ids, epoch_steps, hide_characters, shuffled_rows
 from distill.corpus import read_corpus
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
@@ -102,7 +102,7 @@ class LayerDistillation:
 
         layers = chosen_layers(recipe.lm_layers, recipe.student.layers, self.finetuned.teacher.layers)
         self._build(len(layers))
-        steps = settings.epochs * -(-len(texts) // settings.batch_size)
+        steps = settings.epochs * epoch_steps(len(texts), settings.batch_size)
         self.trainee = self._trainee(steps)
         known = fingerprint(self.corpus.fingerprint, self.finetuned.sha256, texts)
         self.journal = Journal(run, known, report)
