@@ -205,8 +205,8 @@ def _table_writer(write_row: _WriteRow, columns: Sequence[str], top_k: int) -> W
         new = next((name for name in item.values if name not in known), None)
         if new is not None:
             raise DataError(f"{item.where}: column {new!r} is not in the first row; write JSON Lines with --jsonl")
-        answer = _answer(prediction) | _next_best(prediction, top_k)
-        write_row([*(item.values.get(name, "") for name in columns), *map(_cell, answer.values())], item.where)
+        answer = (*_answer(prediction).values(), *_next_best(prediction, top_k))
+        write_row([*(item.values.get(name, "") for name in columns), *map(_cell, answer)], item.where)
 
     return write
 
@@ -235,13 +235,11 @@ def _answer_columns(top_k: int) -> list[str]:
     return [*_ANSWER_COLUMNS, *(f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score"))]
 
 
-def _next_best(prediction: Prediction, top_k: int) -> dict[str, str | float | bool]:
-    answer: dict[str, str | float | bool] = {}
+def _next_best(prediction: Prediction, top_k: int) -> list[str | float]:
+    """Return what stands under the columns of :func:`_answer_columns` behind those of the answer."""
     behind = _behind_best(prediction, top_k)
-    for rank in range(2, top_k + 1):
-        label, score = behind[rank - 2] if rank - 2 < len(behind) else ("", 0.0)
-        answer |= {f"label_{rank}": label, f"score_{rank}": round(score, 6)}
-    return answer
+    behind += [("", 0.0)] * (top_k - 1 - len(behind))
+    return [cell for label, score in behind for cell in (label, round(score, 6))]
 
 
 def _behind_best(prediction: Prediction, top_k: int) -> list[tuple[str, float]]:
