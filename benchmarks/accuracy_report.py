@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.chain_rows import INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW
+from benchmarks.chain_rows import INT8_ROW, LM_INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW
 from benchmarks.methods import ALONE_ROW, CASCADE, FULL, INT8
 from benchmarks.report import table
 from benchmarks.scores import METRICS, Scores
@@ -25,6 +25,7 @@ _COMPARED = [
     (FULL, "student after initial training"),
     (LM_ROW, SVM),
     (INT8_ROW, SVM),
+    (LM_INT8_ROW, SVM),
     (INT8_ROW, INT8),
     (INT8_ROW, STUDENT_ROW),
     (STUDENT_ROW, ALONE_ROW),

@@ -1,4 +1,4 @@
-"""The language-model chain as the studies train it: a fine-tuned encoder, the full method, and a student of both."""
+"""The language-model chain as the studies train it: a fine-tuned encoder, the full method, a student of one or both."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Chain:
         texts: files without labels, for the student.
         lm_settings: overrides of the recipe of fine-tuning.
         settings: overrides of the recipe of the student.
+        alone: the language model alone teaches the student; there is no run of the full method.
     """
 
     lm: Path
@@ -32,6 +33,7 @@ class Chain:
     texts: Sequence[Path] = ()
     lm_settings: Sequence[str] = ()
     settings: Sequence[str] = ()
+    alone: bool = False
 
     @property
     def told(self) -> list[str]:
@@ -46,8 +48,10 @@ class Chain:
         return finished(read_recipe_of(FinetuneRecipe, None, chosen), self.work, finetune.finetune)
 
     def student(self, data: str, seed: int, made: Sequence[str] = ()) -> RunFolder:
-        """Return the student of the encoder and of a run of the full method; ``made`` overrides texts that are made."""
-        teachers = (self.language_model(data, seed), trained(FULL, data, seed, self.work, ()))
+        """Return the student of all teachers; ``made`` overrides texts that are made."""
+        teachers = [self.language_model(data, seed)]
+        if not self.alone:
+            teachers.append(trained(FULL, data, seed, self.work, ()))
         folders = json.dumps([str(teacher.path) for teacher in teachers])
         unlabelled = json.dumps([str(path.resolve()) for path in self.texts])
         given = [f"data.unlabelled={unlabelled}", f"teachers.folders={folders}"]

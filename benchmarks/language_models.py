@@ -13,7 +13,15 @@ import click
 
 from benchmarks.accuracy import RESULTS, Study, study_of, write_report
 from benchmarks.chain import Chain
-from benchmarks.chain_rows import INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW, TOGETHER_ROW
+from benchmarks.chain_rows import (
+    INT8_ROW,
+    LM_INT8_ROW,
+    LM_ROW,
+    LM_STUDENT_ROW,
+    PLAIN_ROW,
+    STUDENT_ROW,
+    TOGETHER_ROW,
+)
 from benchmarks.few_labels import label_share_option
 from benchmarks.methods import INT8, served
 from benchmarks.scores import Scores
@@ -34,6 +42,7 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
 )
 @label_share_option
 @click.option("--plain", is_flag=True, help="The student without made texts too.")
+@click.option("--alone", is_flag=True, help="The student of the language model alone instead: no full method.")
 @click.option("--lm-set", "lm_settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of fine-tuning.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of the students.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("accuracy-work"), help="Folder for the runs.")
@@ -45,20 +54,23 @@ def command(
     unlabelled: Sequence[Path],
     label_share: float,
     plain: bool,
+    alone: bool,
     lm_settings: Sequence[str],
     settings: Sequence[str],
     work: Path,
     out: Path,
 ) -> None:
     """Train the chain on every set with every seed, score test once each, and make the tables again."""
-    scores = Scores(out / "accuracy.json")
+    if plain and alone:
+        raise click.UsageError("--plain compares students of both teachers; leave out --alone")
+    scores, last = Scores(out / "accuracy.json"), LM_INT8_ROW if alone else INT8_ROW
     for one in sets:
         for seed in range(seeds):
             study = study_of(one, seed, label_share, work, scores)
-            if not study.has(INT8_ROW) or (plain and not study.has(PLAIN_ROW)):
+            if not study.has(last) or (plain and not study.has(PLAIN_ROW)):
                 click.echo(f"... {study.name}, seed {seed}", err=True)
                 texts = [*study.unlabelled, *unlabelled]
-                _measure(study, Chain(lm, work, texts, lm_settings, settings), plain=plain)
+                _measure(study, Chain(lm, work, texts, lm_settings, settings, alone), plain=plain)
     write_report(scores, RESULTS / "latency.json", out)
 
 
@@ -66,14 +78,16 @@ def _measure(study: Study, chain: Chain, *, plain: bool) -> None:
     """Train the chain on one set with one seed, and keep what each of its models scores on test."""
     teacher = chain.language_model(study.path, study.seed)
     study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, chain.lm_settings)
-    rows: dict[str, tuple[str, ...]] = {STUDENT_ROW: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
+    whole, bundle = (LM_STUDENT_ROW, LM_INT8_ROW) if chain.alone else (STUDENT_ROW, INT8_ROW)
+    rows: dict[str, tuple[str, ...]] = {whole: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
     for row, made in rows.items():
         student = chain.student(study.path, study.seed, made)
         final = student.metrics()[-1]["test"]
-        study.keep_scores({TOGETHER_ROW: final["teachers"], row: final["student"]}, chain.told)
-        answers = served(student, study.corpus.test) if row == STUDENT_ROW else {}
+        together = {} if chain.alone else {TOGETHER_ROW: final["teachers"]}
+        study.keep_scores({**together, row: final["student"]}, chain.told)
+        answers = served(student, study.corpus.test) if row == whole else {}
         if INT8 in answers:
-            study.keep_answers(INT8_ROW, answers[INT8], chain.told)
+            study.keep_answers(bundle, answers[INT8], chain.told)
 
 
 if __name__ == "__main__":

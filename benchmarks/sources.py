@@ -17,7 +17,7 @@ import torch
 from benchmarks.accuracy import ROWS, by_class, score
 from benchmarks.accuracy_report import SVM
 from benchmarks.chain import Chain
-from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW
+from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW, TEXTS_INT8_ROW, TEXTS_ROW
 from benchmarks.methods import ALONE_ROW, FULL, INT8, METHODS, served, student_answers, trained
 from benchmarks.scores import Score, Scores
 from benchmarks.sets import as_json_lines
@@ -36,6 +36,7 @@ from runtime.text import normalise
 RESULTS = Path(__file__).resolve().parent / "results"
 STUDY = (SVM, ALONE_ROW, FULL)
 """Rows that are trained; the full method brings that of its INT8 bundle."""
+_NO_CHAINS: Mapping[str, Chain] = {}
 _SPLITS = ("train", "dev", "test")
 # Parity would be measured on the foreign texts, of which many lie between two classes and a few are a percent: what
 # INT8 loses there is to show in its row, and not to end without one.
@@ -48,6 +49,12 @@ _AS_IT_IS = Options(limits=Limits(min_agreement=0.0, max_f1_drop=1.0))
 @click.option("--all-rows", is_flag=True, help="Test on every row of the source left out, not only on those of test.")
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
 @click.option("--lm", type=click.Path(path_type=Path, exists=True), help="Hugging Face encoder: the student of it too.")
+@click.option(
+    "--unlabelled",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    help="With --lm: texts without labels, for the student; a row of its own.",
+)
 @click.option("--row", "rows", multiple=True, metavar="NAME", help=f"Only this row.  [default: {'; '.join(STUDY)}]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of every method of ours.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("sources-work"), help="Folder for the runs.")
@@ -58,6 +65,7 @@ def command(
     all_rows: bool,
     seeds: int,
     lm: Path | None,
+    unlabelled: Sequence[Path],
     rows: Sequence[str],
     settings: Sequence[str],
     work: Path,
@@ -69,7 +77,10 @@ def command(
     source has count as errors of every row. Without --data, only the tables are made again. A study that was stopped
     goes on where it was.
     """
-    known = [*ROWS, *METHODS, *((STUDENT_ROW,) if lm else ())]
+    if unlabelled and not lm:
+        raise click.UsageError("--unlabelled is for the student of a language model: give --lm FOLDER")
+    chains = _chains(lm, work, unlabelled)
+    known = [*ROWS, *METHODS, *chains]
     unknown = [row for row in rows if row not in known]
     if unknown:
         raise click.BadParameter(f"no such row: {unknown[0]}; there are {', '.join(known)}")
@@ -77,10 +88,10 @@ def command(
     for part in leave_out(read_rows(data, name), all_rows=all_rows) if data else ():
         folder = write_part(part, work / "data")
         for seed in range(seeds):
-            for row in rows or (*STUDY, *((STUDENT_ROW,) if lm else ())):
+            for row in rows or (*STUDY, *chains):
                 if not scores.has(part.name, row, seed):
                     click.echo(f"... without {part.name}, seed {seed}, {row}", err=True)
-                    measure(Task(part, folder, row, seed), work, settings, scores, lm)
+                    measure(Task(part, folder, row, seed), work, settings, scores, chains)
     write_text(out / "sources.md", markdown(scores))
     click.echo(markdown(scores))
 
@@ -153,13 +164,23 @@ def write_part(part: Part, folder: Path) -> Path:
     return folder / digest
 
 
-def measure(task: Task, work: Path, settings: Sequence[str], scores: Scores, lm: Path | None = None) -> None:
-    """Train a row, have it answer every test text, and keep what it scored; ``lm`` is for the student of it."""
+def measure(
+    task: Task, work: Path, settings: Sequence[str], scores: Scores, chains: Mapping[str, Chain] = _NO_CHAINS
+) -> None:
+    """Train a row, have it answer every test text, and keep what it scored.
+
+    Args:
+        task: what is trained on what.
+        work: keeps run folders.
+        settings: overrides of the recipe of ours.
+        scores: what is kept.
+        chains: by row, those of language models.
+    """
     known = read_corpus(DataConfig(path=str(task.folder)), task.seed)
     # Reading drops test texts whose class train does not have; here they count, as errors.
     corpus = replace(known, test=task.part.examples["test"])
     unseen = sum(example.label not in known.labels for example in corpus.test) / len(corpus.test)
-    for row, answers in _answers(task, corpus, work, settings, lm).items():
+    for row, answers in _answers(task, corpus, work, settings, chains).items():
         scored, (class_f1, class_texts) = score(corpus, answers), by_class(corpus, answers)
         scores.add(
             Score(
@@ -177,12 +198,21 @@ def measure(task: Task, work: Path, settings: Sequence[str], scores: Scores, lm:
         )
 
 
-def _answers(task: Task, corpus: Corpus, work: Path, settings: Sequence[str], lm: Path | None) -> dict[str, list[str]]:
+def _chains(lm: Path | None, work: Path, unlabelled: Sequence[Path]) -> dict[str, Chain]:
+    """Return by row what has a language model in it."""
+    if not lm:
+        return {}
+    return {STUDENT_ROW: Chain(lm, work), **({TEXTS_ROW: Chain(lm, work, unlabelled)} if unlabelled else {})}
+
+
+def _answers(
+    task: Task, corpus: Corpus, work: Path, settings: Sequence[str], chains: Mapping[str, Chain]
+) -> dict[str, list[str]]:
     """Return answers by row; that of the task last, for the study takes it as the sign that all are there."""
     if task.row in ROWS:
         return {task.row: ROWS[task.row](corpus, task.seed)}
-    if lm and task.row == STUDENT_ROW:
-        return _chain_answers(task, corpus, Chain(lm, work))
+    if task.row in chains:
+        return _chain_answers(task, corpus, chains[task.row])
     run = trained(task.row, str(task.folder), task.seed, work, settings)
     bundle = served(run, corpus.test, _AS_IT_IS) if task.row == FULL else {}
     return {**bundle, task.row: student_answers(run, corpus.test)}
@@ -196,8 +226,8 @@ def _chain_answers(task: Task, corpus: Corpus, chain: Chain) -> dict[str, list[s
     bundle = served(student, corpus.test, _AS_IT_IS)
     return {
         LM_ROW: [corpus.labels[winner] for winner in logits.argmax(1)],
-        INT8_ROW: bundle[INT8],
-        STUDENT_ROW: student_answers(student, corpus.test),
+        TEXTS_INT8_ROW if chain.texts else INT8_ROW: bundle[INT8],
+        task.row: student_answers(student, corpus.test),
     }
 
 

@@ -79,10 +79,12 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def mixed_precision(device: torch.device, precision: str = "auto") -> torch.autocast:
-    """Return the context in which networks compute in ``float32`` or ``bfloat16``; ``auto``: the latter on a GPU."""
-    enabled = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Return the context in which students and graph networks compute: bfloat16 on a GPU, float32 on a CPU.
+
+    Language models have a context of their own, :func:`distill.lm.precision.lm_precision`.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:

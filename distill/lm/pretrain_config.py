@@ -72,7 +72,8 @@ class PretrainTrainingConfig(Section):
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
     report_every: Positive = Field(200, description="Steps between two points of the curve; each is a checkpoint too.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 on a GPU, float32 on a CPU; bfloat16 is faster on CPUs with AMX too."
+        "auto",
+        description="auto: bfloat16 on a GPU and on CPUs with instructions for it (AVX512-BF16, AMX); else float32.",
     )
     threads: Positive = Field(1, description="CPU threads; the same number gives the same result again.")
 

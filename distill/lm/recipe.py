@@ -59,7 +59,8 @@ class FinetuneTrainingConfig(Section):
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="auto: bfloat16 on a GPU, float32 on a CPU; bfloat16 halves the time where the CPU has AMX.",
+        description="auto: bfloat16 on a GPU and on CPUs with instructions for it (AVX512-BF16, AMX), which then take "
+        "a third of the time; else float32.",
     )
     threads: Positive = Field(1, description="CPU threads; the same seed repeats a run with the same number only.")
 

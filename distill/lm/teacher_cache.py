@@ -21,6 +21,7 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 
 from distill.lm.folder import FinetunedLM
+from distill.lm.precision import lm_precision
 from distill.lm.text_layout import Integers, TextLayout, read_array, starts, write_layout
 from distill.lm.tokens import NOWHERE, TokenisedText
 from runtime.files import atomic_path
@@ -133,7 +134,8 @@ def teacher_logits(finetuned: FinetunedLM, texts: Sequence[str], device: torch.d
     teacher = finetuned.teacher.to(device).eval()
     logits = torch.empty(len(texts), len(finetuned.labels))
     for rows, ids, mask in finetuned.tokenizer.batches(finetuned.tokenizer.encode(texts), _BATCH):
-        logits[rows] = teacher(ids.to(device), mask.to(device)).cpu()
+        with lm_precision(device):
+            logits[rows] = teacher(ids.to(device), mask.to(device)).float().cpu()
     return logits
 
 
@@ -155,7 +157,8 @@ def _ask(
     attention = open_memmap(folder / "attention.npy", "w+", np.float16, (int(len(layers) * (tokens**2).sum()),))
     logits = open_memmap(folder / "logits.npy", "w+", np.float32, (len(texts), len(finetuned.labels)))
     for rows, ids, mask in finetuned.tokenizer.batches(texts, _BATCH, report):
-        states = teacher.states(ids.to(device), mask.to(device), layers)
+        with lm_precision(device):
+            states = teacher.states(ids.to(device), mask.to(device), layers)
         logits[rows] = teacher.classify(states.representation).cpu().numpy()
         all_hidden = torch.stack(states.hidden, 2).cpu().half().numpy()
         all_attention = torch.stack(states.attention, 1).cpu().half().numpy()

@@ -22,6 +22,7 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 
 from distill.lm.folder import FrozenLM
+from distill.lm.precision import lm_precision
 from distill.lm.text_layout import Integers, TextLayout, read_array, starts, write_layout
 from distill.lm.tokens import NOWHERE, TokenisedText
 from runtime.files import atomic_path
@@ -95,7 +96,9 @@ def _ask(folder: Path, lm: FrozenLM, texts: Sequence[str], device: torch.device,
     shape = (int(tokens.sum()), int(encoder.config.hidden_size))
     states = open_memmap(folder / "states.npy", "w+", np.float16, shape)
     for rows, ids, mask in lm.tokenizer.batches(encoded, _BATCH, report):
-        hidden = encoder(input_ids=ids.to(device), attention_mask=mask.long().to(device)).last_hidden_state.cpu()
+        with lm_precision(device):
+            hidden = encoder(input_ids=ids.to(device), attention_mask=mask.long().to(device)).last_hidden_state
+        hidden = hidden.float().cpu()
         for own, row in zip(hidden, rows, strict=True):
             own = _with_mean(own[: len(encoded[row].ids)])[: tokens[row]]
             states[first[row] :][: len(own)] = own.half().numpy()

@@ -25,6 +25,7 @@ from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
 from distill.lm.folder import finetuned_folder, read_tokenizer_and_encoder, save_finetuned
+from distill.lm.precision import computes_in, lm_precision
 from distill.lm.probe import fit_probe
 from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
 from distill.lm.tokens import LMTokenizer, TokenisedText
@@ -38,7 +39,6 @@ from distill.training import (
     choose_device,
     claim,
     environment,
-    mixed_precision,
     refuse_other_data,
     score,
 )
@@ -171,8 +171,7 @@ class Finetuning:
             self.run.save_predictions(split, prediction_rows(texts, labels, logits.numpy(), self.corpus.labels))
         self.run.save_labels(self.corpus.labels)
         save_finetuned(self.run, self.teacher, self.tokenizer)
-        seed, seconds = self.recipe.training.seed, self.journal.seconds
-        self.journal.finish(final, environment(seed, self.device, self.corpus, seconds))
+        self.journal.finish(final, self._environment())
         return final
 
     def predict(self, examples: Split) -> Tensor:
@@ -189,8 +188,13 @@ class Finetuning:
                 outputs[rows] = network(ids.to(self.device), mask.to(self.device)).float().cpu()
         return outputs
 
+    def _environment(self) -> dict[str, Any]:
+        settings = self.recipe.training
+        about = environment(settings.seed, self.device, self.corpus, self.journal.seconds)
+        return {**about, "precision": computes_in(self.device, settings.precision)}
+
     def _precision(self) -> torch.autocast:
-        return mixed_precision(self.device, self.recipe.training.precision)
+        return lm_precision(self.device, self.recipe.training.precision)
 
 
 def tokenised(examples: Sequence[Example], corpus: Corpus, tokenizer: LMTokenizer) -> Split:

@@ -26,13 +26,14 @@ from distill.journal import Journal, clear_checkpoint
 from distill.lm.character_tokenizer import train_character_tokenizer
 from distill.lm.folder import finetuned_folder
 from distill.lm.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
+from distill.lm.precision import lm_precision
 from distill.lm.pretrain_config import MaskedLMConfig, PretrainRecipe
 from distill.lm.processes import Processes
 from distill.lm.quiet import quiet_transformers
 from distill.lm.token_store import TokenStore, file_fingerprint, write_store
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
 from distill.run_folder import RunFolder
-from distill.training import Event, Report, claim, machine, mixed_precision, refuse_divergence
+from distill.training import Event, Report, claim, machine, refuse_divergence
 from distill.unlabelled.corpus import corpus_files, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError
@@ -266,7 +267,7 @@ class Pretraining:
         return {"step": self.step, "steps": self.steps, "epoch": epoch, "lr": self.schedule.get_last_lr()[0]}
 
     def _precision(self) -> torch.autocast:
-        return mixed_precision(self.device, self.recipe.training.precision)
+        return lm_precision(self.device, self.recipe.training.precision)
 
 
 def _model(config: MaskedLMConfig, tokenizer: Any) -> MaskedLM:  # noqa: ANN401 - transformers has no types

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.chain_rows import INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW, TOGETHER_ROW
+from benchmarks.chain_rows import (
+    INT8_ROW,
+    LM_INT8_ROW,
+    LM_ROW,
+    LM_STUDENT_ROW,
+    PLAIN_ROW,
+    STUDENT_ROW,
+    TOGETHER_ROW,
+)
 from benchmarks.language_models import command
 from benchmarks.methods import FULL
 from benchmarks.scores import Scores
@@ -17,26 +25,43 @@ from tests.threads import one_thread
 __all__ = ["one_thread"]
 
 
-def test_the_chain_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _run(tmp_path: Path, *options: object) -> Scores:
+    """Run the study twice, the second time with everything there; return what it kept."""
     data = write_tiny_data(tmp_path / "data")
     lm, names = write_tiny_lm(tmp_path / "lm", data), tmp_path / "names.txt"
     names.write_text("氯化钠\n氯化钾\n", encoding="utf-8")
-    monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
-    arguments = ["--lm", lm, "--data", f"tiny={data}", "--seeds", "1", "--unlabelled", names, "--plain"]
-    arguments += ["--label-share", "0.5"]
+    arguments = ["--lm", lm, "--data", f"tiny={data}", "--seeds", "1", "--unlabelled", names, *options]
     arguments += [word for key in SMALL_FINETUNE for word in ("--lm-set", key)]
     arguments += [word for key in (*SMALL_STUDENT, *MADE) for word in ("--set", key)]
     arguments += ["--work", tmp_path / "work", "--out", tmp_path]
     for _ in range(2):
         told = CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
         assert told.exit_code == 0, told.output
-    scores = Scores(tmp_path / "accuracy.json")
+    return Scores(tmp_path / "accuracy.json")
+
+
+def test_the_chain_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
+    scores = _run(tmp_path, "--plain", "--label-share", "0.5")
     rows = [score.row for score in scores.all]
     assert {score.data for score in scores.all} == {"tiny, 50 % of the labels"}
     assert sorted(set(rows)) == sorted(rows)
     assert {LM_ROW, TOGETHER_ROW, STUDENT_ROW, PLAIN_ROW} <= set(rows) <= {*_ROWS}
     assert FULL not in rows
     assert STUDENT_ROW in (tmp_path / "accuracy.md").read_text(encoding="utf-8")
+
+
+def test_a_student_of_the_language_model_alone_needs_no_run_of_the_full_method(tmp_path: Path) -> None:
+    rows = [score.row for score in _run(tmp_path, "--alone").all]
+    assert len(rows) == len(set(rows))
+    assert {LM_ROW, LM_STUDENT_ROW} <= set(rows) <= {LM_ROW, LM_STUDENT_ROW, LM_INT8_ROW}
+    assert len(list((tmp_path / "work").iterdir())) == 2
+
+
+def test_a_student_without_made_texts_is_one_of_both_teachers(tmp_path: Path) -> None:
+    told = CliRunner().invoke(command, ["--lm", str(tmp_path), "--data", "tiny=.", "--plain", "--alone"])
+    assert told.exit_code == 2
+    assert "leave out --alone" in told.output
 
 
 _ROWS = (LM_ROW, TOGETHER_ROW, STUDENT_ROW, PLAIN_ROW, INT8_ROW)

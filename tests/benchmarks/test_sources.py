@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.accuracy_report import SVM
-from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW
+from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW, TEXTS_INT8_ROW, TEXTS_ROW
 from benchmarks.methods import ALONE_ROW, FULL, INT8
 from benchmarks.scores import Score, Scores
 from benchmarks.sources import command, leave_out, read_rows, write_part
@@ -115,14 +115,23 @@ def test_the_student_of_a_language_model_is_measured_too(
 ) -> None:
     monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
     monkeypatch.setattr("benchmarks.sources.Chain", tiny_chain)
-    lm = write_tiny_lm(tmp_path / "lm", data)
-    _run(data, tmp_path, "--seeds", "1", "--row", STUDENT_ROW, "--row", SVM, "--lm", str(lm))
+    lm, names = write_tiny_lm(tmp_path / "lm", data), tmp_path / "names.txt"
+    names.write_text("氯化钠\n氯化钾\n", encoding="utf-8")
+    chains = ["--row", STUDENT_ROW, "--row", TEXTS_ROW, "--lm", str(lm), "--unlabelled", str(names)]
+    _run(data, tmp_path, "--seeds", "1", *chains, "--row", SVM)
     scores = Scores(tmp_path / "sources.json")
-    rows = {LM_ROW, INT8_ROW, STUDENT_ROW, SVM}
+    rows = {LM_ROW, INT8_ROW, STUDENT_ROW, TEXTS_INT8_ROW, TEXTS_ROW, SVM}
     assert {(s.data, s.row) for s in scores.all} == {(source, row) for source in SOURCES for row in rows}
     assert all(sum(s.class_texts.values()) == 14 for s in scores.all if s.data == "tax")  # unknown classes count
     told = [target.line for target in leads(scores)]
-    assert sum("INT8 bundle of the student of both over the SVM" in line for line in told) == len(SOURCES)
+    for bundle in ("INT8 bundle of the student of both", "the same with unlabelled texts"):
+        assert sum(f"{bundle} over the SVM" in line for line in told) == len(SOURCES)
+
+
+def test_texts_without_labels_want_a_language_model(data: Path, tmp_path: Path) -> None:
+    told = CliRunner().invoke(command, ["--data", str(data), "--unlabelled", str(tmp_path)])
+    assert told.exit_code == 2
+    assert "give --lm FOLDER" in told.output
 
 
 def test_the_bundle_is_to_beat_the_svm_on_every_source(tmp_path: Path) -> None:

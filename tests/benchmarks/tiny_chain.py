@@ -18,6 +18,6 @@ def short_full_method(row: str, data: str, seed: int, work: Path, settings: Sequ
     return trained(row, data, seed, work, [*settings, "training.initial_epochs=1", "training.rounds=1"])
 
 
-def tiny_chain(lm: Path, work: Path) -> Chain:
+def tiny_chain(lm: Path, work: Path, texts: Sequence[Path] = ()) -> Chain:
     """Return a chain of tiny networks."""
-    return Chain(lm, work, lm_settings=SMALL_FINETUNE, settings=(*SMALL_STUDENT, *MADE))
+    return Chain(lm, work, texts, lm_settings=SMALL_FINETUNE, settings=(*SMALL_STUDENT, *MADE))

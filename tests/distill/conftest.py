@@ -33,6 +33,12 @@ def lm(data: Path) -> Path:
 
 
 @pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU without bfloat16: what is pinned holds on every machine."""
+    monkeypatch.setattr("distill.lm.precision.cpu_has_bfloat16", lambda: False)
+
+
+@pytest.fixture
 def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The losses of all steps that a network has taken, as they come."""
     # Imported here, as above: it brings torch.

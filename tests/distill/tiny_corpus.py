@@ -23,6 +23,7 @@ TINY_LM = (
     "training.epochs=2.5",
     "training.report_every=6",
     "training.lr=0.005",
+    "training.precision=float32",
 )
 
 

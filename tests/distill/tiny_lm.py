@@ -61,6 +61,7 @@ SMALL_FINETUNE = (
     "training.epochs=2",
     "training.lr=0.003",
     "training.layer_decay=0.9",
+    "training.precision=float32",
     "lm.max_len=16",
 )
 SMALL_STUDENT = (

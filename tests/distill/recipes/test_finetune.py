@@ -209,6 +209,7 @@ def test_bfloat16_is_near_float32(finished: RunFolder, data: Path, lm: Path, tmp
     losses = [run.metrics()[1]["loss"]["labels"] for run in (finished, RunFolder(tmp_path / "teacher"))]
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
     assert losses[0] != losses[1]
+    assert RunFolder(tmp_path / "teacher").environment()["precision"] == "bfloat16"
 
 
 def test_missing_language_model_says_how_to_name_one(data: Path, tmp_path: Path) -> None:

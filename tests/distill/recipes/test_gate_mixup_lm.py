@@ -165,6 +165,7 @@ def test_all_other_weights_begin_as_without_states(data: Path, lm: Path, tmp_pat
     assert set(other) - set(own) == {"features.mean", "features.scale", "features.projection.weight"}
 
 
+@pytest.mark.usefixtures("float32")
 def test_losses_of_four_steps_of_each_phase(data: Path, lm: Path, tmp_path: Path, losses: list[float]) -> None:
     """Pinned: a change of these numbers is a change of the method."""
     one_of_each = ("training.initial_epochs=1", "training.rounds=1", "training.batch_size=16")

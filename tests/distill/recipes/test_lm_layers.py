@@ -158,6 +158,7 @@ def test_stop_at_any_step_goes_on_from_the_epoch_before(
     assert weights(RunFolder(out)) == weights(finished)
 
 
+@pytest.mark.usefixtures("float32")
 def test_losses_of_four_steps(data: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pinned: a change of these numbers is a change of the method."""
     parts: list[dict[str, float]] = []

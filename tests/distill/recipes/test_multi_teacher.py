@@ -92,6 +92,7 @@ def test_resumed_run_ends_as_an_uninterrupted_one(
     assert weights(RunFolder(out)) == weights(finished)
 
 
+@pytest.mark.usefixtures("float32")
 def test_losses_of_four_steps(
     data: Path, folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
