@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from benchmarks.chain_rows import INT8_ROW, LM_INT8_ROW, LM_ROW, PLAIN_ROW, STUDENT_ROW
+from benchmarks.chain_rows import (
+    INT8_ROW,
+    LM_INT8_ROW,
+    LM_ROW,
+    PLAIN_ROW,
+    SECOND_INT8_ROW,
+    SECOND_ROW,
+    SECOND_STUDENT_ROW,
+    STUDENT_ROW,
+)
 from benchmarks.methods import ALONE_ROW, CASCADE, FULL, INT8
 from benchmarks.report import table
 from benchmarks.scores import METRICS, Scores
@@ -26,6 +35,11 @@ _COMPARED = [
     (LM_ROW, SVM),
     (INT8_ROW, SVM),
     (LM_INT8_ROW, SVM),
+    (SECOND_ROW, SVM),
+    (SECOND_ROW, LM_ROW),
+    (SECOND_INT8_ROW, SVM),
+    (SECOND_INT8_ROW, INT8_ROW),
+    (SECOND_STUDENT_ROW, ALONE_ROW),
     (INT8_ROW, INT8),
     (INT8_ROW, STUDENT_ROW),
     (STUDENT_ROW, ALONE_ROW),

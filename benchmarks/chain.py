@@ -1,4 +1,4 @@
-"""The language-model chain as the studies train it: a fine-tuned encoder, the full method, a student of one or both."""
+"""The language-model chain as the studies train it: fine-tuned encoders, the full method, and their student."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.methods import FULL, data_and_seed, finished, trained
 from distill.lm.recipe import FinetuneRecipe
@@ -13,6 +14,10 @@ from distill.recipe import read_recipe_of
 from distill.recipes import finetune, multi_teacher
 from distill.run_folder import RunFolder
 from distill.teachers.recipe import MultiTeacherRecipe
+
+TaughtBy = Literal["both", "lm", "second"]
+_SECOND = ("training.epochs=3",)
+"""With the texts that are made it reads several times what the first one reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,8 @@ class Chain:
         texts: files without labels, for the student.
         lm_settings: overrides of the recipe of fine-tuning.
         settings: overrides of the recipe of the student.
-        alone: the language model alone teaches the student; there is no run of the full method.
+        taught_by: who teaches the student: the language model and a run of the full method; the language model alone,
+            and there is no run of the full method; or a second language model, which both have taught.
     """
 
     lm: Path
@@ -33,7 +39,7 @@ class Chain:
     texts: Sequence[Path] = ()
     lm_settings: Sequence[str] = ()
     settings: Sequence[str] = ()
-    alone: bool = False
+    taught_by: TaughtBy = "both"
 
     @property
     def told(self) -> list[str]:
@@ -43,17 +49,32 @@ class Chain:
 
     def language_model(self, data: str, seed: int) -> RunFolder:
         """Return the fine-tuned encoder."""
-        encoder = f"lm.folder={json.dumps(str(self.lm.resolve()))}"
-        chosen = [encoder, *data_and_seed(data, seed), *self.lm_settings]
+        recipe = read_recipe_of(FinetuneRecipe, None, self._encoder(data, seed))
+        return finished(recipe, self.work, finetune.finetune)
+
+    def both(self, data: str, seed: int) -> list[RunFolder]:
+        """Return the fine-tuned encoder and the run of the full method."""
+        return [self.language_model(data, seed), trained(FULL, data, seed, self.work, ())]
+
+    def second(self, data: str, seed: int) -> RunFolder:
+        """Return a second encoder, which learned what both answer beside the labels."""
+        chosen = [*self._encoder(data, seed), *self._taught(self.both(data, seed)), *_SECOND]
         return finished(read_recipe_of(FinetuneRecipe, None, chosen), self.work, finetune.finetune)
 
     def student(self, data: str, seed: int, made: Sequence[str] = ()) -> RunFolder:
-        """Return the student of all teachers; ``made`` overrides texts that are made."""
-        teachers = [self.language_model(data, seed)]
-        if not self.alone:
-            teachers.append(trained(FULL, data, seed, self.work, ()))
+        """Return the student; ``made`` overrides texts that are made."""
+        if self.taught_by == "both":
+            teachers = self.both(data, seed)
+        else:
+            teachers = [self.second(data, seed) if self.taught_by == "second" else self.language_model(data, seed)]
+        chosen = [*data_and_seed(data, seed), *self._taught(teachers), *made, *self.settings]
+        return finished(read_recipe_of(MultiTeacherRecipe, None, chosen), self.work, multi_teacher.train)
+
+    def _encoder(self, data: str, seed: int) -> list[str]:
+        return [f"lm.folder={json.dumps(str(self.lm.resolve()))}", *data_and_seed(data, seed), *self.lm_settings]
+
+    def _taught(self, teachers: Sequence[RunFolder]) -> list[str]:
+        """Return the overrides that name teachers and texts."""
         folders = json.dumps([str(teacher.path) for teacher in teachers])
         unlabelled = json.dumps([str(path.resolve()) for path in self.texts])
-        given = [f"data.unlabelled={unlabelled}", f"teachers.folders={folders}"]
-        chosen = [*data_and_seed(data, seed), *given, *made, *self.settings]
-        return finished(read_recipe_of(MultiTeacherRecipe, None, chosen), self.work, multi_teacher.train)
+        return [f"data.unlabelled={unlabelled}", f"teachers.folders={folders}"]

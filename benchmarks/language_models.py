@@ -12,13 +12,16 @@ from pathlib import Path
 import click
 
 from benchmarks.accuracy import RESULTS, Study, study_of, write_report
-from benchmarks.chain import Chain
+from benchmarks.chain import Chain, TaughtBy
 from benchmarks.chain_rows import (
     INT8_ROW,
     LM_INT8_ROW,
     LM_ROW,
     LM_STUDENT_ROW,
     PLAIN_ROW,
+    SECOND_INT8_ROW,
+    SECOND_ROW,
+    SECOND_STUDENT_ROW,
     STUDENT_ROW,
     TOGETHER_ROW,
 )
@@ -27,6 +30,14 @@ from benchmarks.methods import INT8, served
 from benchmarks.scores import Scores
 from runtime.command import run_command
 
+_STUDENTS = {
+    "both": (STUDENT_ROW, INT8_ROW),
+    "lm": (LM_STUDENT_ROW, LM_INT8_ROW),
+    "second": (SECOND_STUDENT_ROW, SECOND_INT8_ROW),
+}
+"""Rows of the student and of its bundle, by who teaches it."""
+_TEACHERS = {"both": TOGETHER_ROW, "second": SECOND_ROW}
+"""Rows of the teachers' answers, where they are not those of the language model."""
 _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
 
 
@@ -42,7 +53,13 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
 )
 @label_share_option
 @click.option("--plain", is_flag=True, help="The student without made texts too.")
-@click.option("--alone", is_flag=True, help="The student of the language model alone instead: no full method.")
+@click.option(
+    "--taught-by",
+    type=click.Choice(["both", "lm", "second"]),
+    default="both",
+    show_default=True,
+    help="Who teaches the student: language model and full method; the first alone; a second one that both taught.",
+)
 @click.option("--lm-set", "lm_settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of fine-tuning.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of the students.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("accuracy-work"), help="Folder for the runs.")
@@ -54,23 +71,23 @@ def command(
     unlabelled: Sequence[Path],
     label_share: float,
     plain: bool,
-    alone: bool,
+    taught_by: TaughtBy,
     lm_settings: Sequence[str],
     settings: Sequence[str],
     work: Path,
     out: Path,
 ) -> None:
     """Train the chain on every set with every seed, score test once each, and make the tables again."""
-    if plain and alone:
-        raise click.UsageError("--plain compares students of both teachers; leave out --alone")
-    scores, last = Scores(out / "accuracy.json"), LM_INT8_ROW if alone else INT8_ROW
+    if plain and taught_by != "both":
+        raise click.UsageError("--plain compares students of both teachers; leave out --taught-by")
+    scores, last = Scores(out / "accuracy.json"), _STUDENTS[taught_by][1]
     for one in sets:
         for seed in range(seeds):
             study = study_of(one, seed, label_share, work, scores)
             if not study.has(last) or (plain and not study.has(PLAIN_ROW)):
                 click.echo(f"... {study.name}, seed {seed}", err=True)
                 texts = [*study.unlabelled, *unlabelled]
-                _measure(study, Chain(lm, work, texts, lm_settings, settings, alone), plain=plain)
+                _measure(study, Chain(lm, work, texts, lm_settings, settings, taught_by), plain=plain)
     write_report(scores, RESULTS / "latency.json", out)
 
 
@@ -78,13 +95,13 @@ def _measure(study: Study, chain: Chain, *, plain: bool) -> None:
     """Train the chain on one set with one seed, and keep what each of its models scores on test."""
     teacher = chain.language_model(study.path, study.seed)
     study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, chain.lm_settings)
-    whole, bundle = (LM_STUDENT_ROW, LM_INT8_ROW) if chain.alone else (STUDENT_ROW, INT8_ROW)
+    whole, bundle = _STUDENTS[chain.taught_by]
     rows: dict[str, tuple[str, ...]] = {whole: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
     for row, made in rows.items():
         student = chain.student(study.path, study.seed, made)
         final = student.metrics()[-1]["test"]
-        together = {} if chain.alone else {TOGETHER_ROW: final["teachers"]}
-        study.keep_scores({**together, row: final["student"]}, chain.told)
+        teachers = {_TEACHERS[chain.taught_by]: final["teachers"]} if chain.taught_by in _TEACHERS else {}
+        study.keep_scores({**teachers, row: final["student"]}, chain.told)
         answers = served(student, study.corpus.test) if row == whole else {}
         if INT8 in answers:
             study.keep_answers(bundle, answers[INT8], chain.told)

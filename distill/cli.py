@@ -20,6 +20,7 @@ from distill.training_command import (
     resolve,
     resumable,
     run_options,
+    teacher_options,
     train,
     training_options,
 )
@@ -161,10 +162,7 @@ def pretrain(
 
 @cli.command(short_help="Train a teacher and a student.")
 @click.argument("recipe", required=False, type=RECIPE)
-@click.option("--teacher", "folders", multiple=True, type=FOLDER, help="Finished folder that teaches; may be repeated.")
-@click.option(
-    "--unlabelled", multiple=True, type=FILE_OR_FOLDER, help="Texts that only teachers label; may be repeated."
-)
+@teacher_options
 @training_options("run", "Run folder")
 def run(
     recipe: Path | None,
@@ -205,25 +203,36 @@ def run(
 @cli.command(short_help="Fine-tune a language model on labels.")
 @click.argument("recipe", required=False, type=RECIPE)
 @click.option("--lm", metavar="FOLDER", help="Hugging Face folder of the language model.")
+@teacher_options
 @training_options("teacher", "Teacher's folder")
 def finetune(
-    recipe: Path | None, settings: tuple[str, ...], out: Path, resume: bool, device: str, **shortcuts: str | int | None
+    recipe: Path | None,
+    folders: tuple[Path, ...],
+    unlabelled: tuple[Path, ...],
+    settings: tuple[str, ...],
+    out: Path,
+    resume: bool,
+    device: str,
+    **shortcuts: str | int | None,
 ) -> None:
     """Fine-tune a pretrained encoder on labels, for students to be built from it.
 
-    RECIPE is a TOML file; without one, every key has its default. Nothing is fetched from a hub.
+    RECIPE is a TOML file; without one, every key has its default. Nothing is fetched from a hub. With --teacher
+    it learns from the answers of finished folders too: a second language model from the first is better.
 
     \b
     Examples:
       gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
-      gm-distill finetune --lm me5-small-zh --set training.precision=bfloat16 --set training.threads=4
+      gm-distill finetune --lm me5-small-zh --set training.threads=4 --out teacher
+      gm-distill finetune --lm me5-small-zh --teacher teacher --unlabelled names.txt --data texts.csv --out second
       gm-distill finetune --out teacher --resume
     """
     with needs_extra("training", "train"):
         from distill.lm.recipe import FinetuneRecipe
         from distill.recipe import read_recipe_of
     read = partial(read_recipe_of, FinetuneRecipe)
-    resolved = resolve(read, recipe, settings, shortcuts, out if resume else None)
+    given = {**shortcuts, "folders": folders or None, "unlabelled": unlabelled or None}
+    resolved = resolve(read, recipe, settings, given, out if resume else None)
     train(resolved, out, device, resume)
 
 

@@ -46,8 +46,12 @@ SCORED = {
     "student": "student after mutual learning",
 }
 """How tables call the networks that the final event of a run of mutual learning scores."""
-LM_SCORED = {"teacher": "teacher (language model)", "student": "student"}
-"""The same where the teacher is a language model."""
+LM_SCORED = {
+    "teachers": "its teachers together",
+    "teacher": "teacher (language model)",
+    "student": "student",
+}
+"""The same where the teacher is a language model; it may have learned from others."""
 ENSEMBLE_SCORED = {"teachers": "teachers together", "student": "student"}
 """The same where several teach."""
 _STUDENT_NEXT = "run folder: {out}\nnext: gm-export --int8 {out}"
@@ -84,6 +88,18 @@ def training_options(out: str, what: str) -> Callable[[_Command], _Command]:
         click.option("--seed", type=click.IntRange(min=0), help="Short for --set training.seed=N."),
         run_options(what, default=out, show_default=True),
     )
+
+
+def teacher_options(command: _Command) -> _Command:
+    """Add the options of commands that train with finished teachers."""
+    return _all_of(
+        click.option(
+            "--teacher", "folders", multiple=True, type=FOLDER, help="Finished folder that teaches; may be repeated."
+        ),
+        click.option(
+            "--unlabelled", multiple=True, type=FILE_OR_FOLDER, help="Texts that only teachers label; may be repeated."
+        ),
+    )(command)
 
 
 def run_options(what: str, **out: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own keywords

@@ -17,6 +17,7 @@ from distill.recipe import (
     Share,
     StudentConfig,
 )
+from distill.teachers.asked import AskedConfig
 
 
 class LanguageModelConfig(Section):
@@ -26,6 +27,28 @@ class LanguageModelConfig(Section):
     prefix: str = Field("", description="Put before every text, as the encoder's makers ask; 'query: ' for E5.")
     max_len: int = Field(128, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
     dropout: DropoutRate = Field(0.1, description="Dropout on the representation before the classifier.")
+
+
+class LayersDataConfig(DataConfig):
+    """Labelled texts, and texts without labels beside them."""
+
+    unlabelled: tuple[str, ...] = Field(
+        (),
+        description="Folders that 'gm-distill corpus' wrote, or files of texts without labels: .txt with one text a "
+        "line, or tables with the text column.",
+    )
+
+
+class FinetuneTeachersConfig(AskedConfig):
+    """Who teaches a language model besides the labels, and about which texts."""
+
+    folders: tuple[str, ...] = Field(
+        (),
+        description="Finished folders of the same data that teach besides the labels, as 'gm-distill finetune' and "
+        "'gm-distill run' write them; empty: labels alone, and the keys below do nothing. Each has one vote.",
+    )
+    dictionary_words: int = Field(5_000, ge=0, description=AskedConfig.model_fields["dictionary_words"].description)
+    replaced_words: int = Field(10_000, ge=0, description=AskedConfig.model_fields["replaced_words"].description)
 
 
 class FinetuneTrainingConfig(Section):
@@ -69,20 +92,11 @@ class FinetuneRecipe(BaseRecipe):
     """All keys of fine-tuning a language model on labels."""
 
     recipe: Literal["finetune"] = Field("finetune", description="The method that this file is for.")
-    data: DataConfig = DataConfig()
+    data: LayersDataConfig = LayersDataConfig()
     lm: LanguageModelConfig = LanguageModelConfig()
+    teachers: FinetuneTeachersConfig = FinetuneTeachersConfig()
     training: FinetuneTrainingConfig = FinetuneTrainingConfig()
     imbalance: ImbalanceConfig = ImbalanceConfig()
-
-
-class LayersDataConfig(DataConfig):
-    """Labelled texts, and texts without labels beside them."""
-
-    unlabelled: tuple[str, ...] = Field(
-        (),
-        description="Folders that 'gm-distill corpus' wrote, or files of texts without labels: .txt with one text a "
-        "line, or tables with the text column.",
-    )
 
 
 class LayersConfig(Section):
@@ -147,6 +161,14 @@ _FINETUNE_HEADER = """\
 #
 #   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
 #   gm-distill finetune my-finetune.toml --set training.lr=5e-5 --out teacher
+#
+# Once more, from finished teachers and texts without labels:
+#
+#   gm-distill run --data texts.csv --out mutual
+#   gm-distill finetune --lm me5-small-zh --teacher teacher --teacher mutual --unlabelled names.txt \\
+#       --data texts.csv --out second
+#
+# Relative paths in a file of your own count from its folder.
 
 """
 

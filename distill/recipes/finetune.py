@@ -3,6 +3,10 @@
 One run, top to bottom: read the corpus, put a linear head on the encoder, fit the head alone, train all of it (each
 layer slower than the one above: Howard and Ruder 2018, arXiv:1801.06146), keep the weights that are best on the
 development set, and look at the test set once, at the end. Keys and defaults: ``distill/lm/recipe.py``.
+
+Where finished teachers are named, they are asked about each text once, before, and about texts without labels, and the
+language model learns their answers beside the labels. A teacher may be the same language model as the labels made it:
+the second is better than the first (born-again networks: Furlanello et al. 2018, arXiv:1805.04770).
 """
 
 from __future__ import annotations
@@ -29,9 +33,11 @@ from distill.lm.precision import computes_in, lm_precision
 from distill.lm.probe import fit_probe
 from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
 from distill.lm.tokens import LMTokenizer, TokenisedText
+from distill.losses import distillation_loss
 from distill.models.lm_teacher import LMTeacher
 from distill.predict import prediction_rows
 from distill.run_folder import RunFolder
+from distill.teachers.lessons import Lessons
 from distill.training import (
     Event,
     Means,
@@ -55,11 +61,6 @@ class Split:
     texts: tuple[TokenisedText, ...]
     labels: Tensor
 
-    @property
-    def lengths(self) -> list[int]:
-        """Number of tokens of each text."""
-        return [len(text.ids) for text in self.texts]
-
 
 def finetune(
     recipe: FinetuneRecipe, out: Path, device: str = "auto", resume: bool = False, report: Report = lambda event: None
@@ -79,11 +80,14 @@ def finetune(
 
     Raises:
         ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, no such device, no such
-            language model, or one that learned labels of other data.
+            language model, or one that learned labels of other data, as a teacher may have; or there are texts
+            without labels and no teacher.
         DataError: the corpus cannot be read, or ``out`` cannot be written.
     """
     if not recipe.lm.folder:
         raise ConfigError("no language model is named; give its Hugging Face folder by --lm FOLDER")
+    if recipe.data.unlabelled and not recipe.teachers.folders:
+        raise ConfigError("somebody has to label the texts of --unlabelled; name who by --teacher FOLDER")
     run = RunFolder(out)
     claim(run, recipe, resume)
     torch.set_num_threads(recipe.training.threads)
@@ -108,9 +112,14 @@ class Finetuning:
 
     def __init__(self, recipe: FinetuneRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
         settings = recipe.training
-        torch.manual_seed(settings.seed)
         self.recipe, self.run, self.device = recipe, run, device
         self.corpus = read_corpus(recipe.data, settings.seed)
+        self.lessons = self._lessons() if recipe.teachers.folders else None
+        known = self.lessons.fingerprint if self.lessons else self.corpus.fingerprint
+        self.journal = Journal(run, known, report)
+        self.answers = self.lessons.answers(run, report) if self.lessons else None
+        # Only here: whatever random numbers reading teachers takes, the network begins the same.
+        torch.manual_seed(settings.seed)
         folder = Path(recipe.lm.folder)
         if finetuned := finetuned_folder(folder):
             refuse_other_data(
@@ -120,14 +129,15 @@ class Finetuning:
         self.teacher = LMTeacher(encoder, len(self.corpus.labels), recipe.lm.dropout).to(device)
         self.train_set = tokenised(self.corpus.train, self.corpus, self.tokenizer)
         self.dev_set = tokenised(self.corpus.dev, self.corpus, self.tokenizer)
+        others = self.tokenizer.encode(self.lessons.others) if self.lessons else ()
+        self.texts = (*self.train_set.texts, *others)
 
         train_labels = self.train_set.labels.to(device)
         self.label_loss = label_loss_for(train_labels, recipe.imbalance, settings.label_smoothing)
         trainee = Trainee(self.teacher, torch.nn.Identity(), settings.gradient_clip)
-        steps = settings.epochs * epoch_steps(len(self.train_set.texts), settings.batch_size)
+        steps = settings.epochs * epoch_steps(len(self.texts), settings.batch_size)
         trainee.begin(*optimisation(self.teacher, settings, steps))
         self.trainee = trainee
-        self.journal = Journal(run, self.corpus.fingerprint, report)
         self.epochs = Epochs(self.journal, trainee, settings.epochs, settings.patience)
 
     def probe(self) -> None:
@@ -141,17 +151,47 @@ class Finetuning:
         self.journal.tell({"event": "probe", "dev": dev})
 
     def learn(self) -> dict[str, float]:
-        """Train for one epoch and return the mean loss."""
+        """Train for one epoch and return the mean losses."""
         means = Means()
         self.teacher.train()
-        for rows in shuffled_rows(self.train_set.lengths, self.recipe.training.batch_size):
-            labels = self.train_set.labels[rows].to(self.device)
-            ids, mask = self.tokenizer.pad([self.train_set.texts[row].ids for row in rows])
+        for rows in shuffled_rows([len(text.ids) for text in self.texts], self.recipe.training.batch_size):
+            ids, mask = self.tokenizer.pad([self.texts[row].ids for row in rows])
             with self._precision():
-                loss = self.label_loss(self.teacher(ids.to(self.device), mask.to(self.device)), labels)
+                logits = self.teacher(ids.to(self.device), mask.to(self.device))
+            if self.answers is None:
+                loss = self.label_loss(logits, self.train_set.labels[rows].to(self.device))
+                means.add(len(rows), {"labels": loss})
+            else:
+                loss = self._loss_where_taught(logits, rows, self.answers[rows].to(self.device), means)
             self.trainee.step(loss)
-            means.add(len(rows), {"labels": loss})
         return means.values()
+
+    def _loss_where_taught(self, logits: Tensor, rows: Sequence[int], answers: Tensor, means: Means) -> Tensor:
+        """Return the loss of a batch, each of its texts weighing the same, and add its parts to ``means``.
+
+        Args:
+            logits: ``[B, C]`` of the language model.
+            rows: of the texts; those of train come first, and alone have labels.
+            answers: ``[B, C]`` of the teachers.
+            means: of the epoch.
+        """
+        weight, total = self.recipe.teachers.distill_weight, logits.new_zeros(())
+        number = torch.tensor(rows)
+        labelled = (number < len(self.train_set.texts)).nonzero().flatten()
+        others = (number >= len(self.train_set.texts)).nonzero().flatten()
+        if len(labelled):
+            labels = self.train_set.labels[number[labelled]].to(self.device)
+            by_labels = self.label_loss(logits[labelled], labels)
+            by_answers = distillation_loss(logits[labelled], answers[labelled], 1.0)
+            means.add(len(labelled), {"labels": by_labels, "answers": by_answers})
+            total = total + len(labelled) * ((1.0 - weight) * by_labels + weight * by_answers)
+        if len(others):
+            by_answers = distillation_loss(logits[others], answers[others], 1.0)
+            means.add(len(others), {"others": by_answers})
+            total = total + len(others) * by_answers
+        total = total / len(rows)
+        means.add(len(rows), {"total": total})
+        return total
 
     def judge(self) -> dict[str, float]:
         """Return the scores on the development set."""
@@ -166,8 +206,10 @@ class Finetuning:
             ("test", self.corpus.test, test_set),
         ):
             logits = self.predict(encoded)
-            final[split]["teacher"] = score(encoded.labels, logits)
             texts, labels = [example.text for example in examples], [example.label for example in examples]
+            if self.lessons:
+                final[split]["teachers"] = score(encoded.labels, self.lessons.teachers.answer(texts))
+            final[split]["teacher"] = score(encoded.labels, logits)
             self.run.save_predictions(split, prediction_rows(texts, labels, logits.numpy(), self.corpus.labels))
         self.run.save_labels(self.corpus.labels)
         save_finetuned(self.run, self.teacher, self.tokenizer)
@@ -187,6 +229,9 @@ class Finetuning:
             with self._precision():
                 outputs[rows] = network(ids.to(self.device), mask.to(self.device)).float().cpu()
         return outputs
+
+    def _lessons(self) -> Lessons:
+        return Lessons(self.recipe.teachers, self.recipe.data, self.corpus, self.recipe.training.seed, self.device)
 
     def _environment(self) -> dict[str, Any]:
         settings = self.recipe.training

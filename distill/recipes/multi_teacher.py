@@ -28,11 +28,9 @@ from distill.losses import distillation_loss, mean_loss
 from distill.models.student import Student
 from distill.run_folder import RunFolder
 from distill.taught_student import complete, judge
-from distill.teachers.answers import Teachers, cached_answers
-from distill.teachers.made_texts import made_texts
+from distill.teachers.lessons import Lessons
 from distill.teachers.recipe import MultiTeacherRecipe
 from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision
-from distill.unlabelled.training_texts import fingerprint, new_texts, unlabelled_texts
 from runtime.errors import ConfigError
 from runtime.tokenizer import PAD_ID, CharTokenizer
 
@@ -87,14 +85,15 @@ class MultiTeacher:
     def __init__(self, recipe: MultiTeacherRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
         self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
         self.corpus = corpus = read_corpus(recipe.data, settings.seed)
-        self.teachers = Teachers(recipe.teachers.folders, corpus.fingerprint, device)
-        labelled = [example.text for example in corpus.train]
-        others = list(self._other_texts(labelled))
-        self.tokenizer = CharTokenizer.from_texts([*labelled, *others], recipe.student.max_len)
-        self.labelled, self.others = (character_ids(texts, self.tokenizer) for texts in (labelled, others))
+        lessons = Lessons(recipe.teachers, recipe.data, corpus, settings.seed, device)
+        self.teachers = lessons.teachers
+        texts = (lessons.labelled, lessons.others)
+        self.tokenizer = CharTokenizer.from_texts(chain(*texts), recipe.student.max_len)
+        self.labelled, self.others = (character_ids(part, self.tokenizer) for part in texts)
         self.labels = class_ids(corpus.train, corpus.labels)
         self.label_loss = label_loss_for(self.labels.to(device), recipe.imbalance, settings.label_smoothing)
-        self.answers = self._ask([*labelled, *others], report)
+        self.journal = Journal(run, lessons.fingerprint, report)
+        self.answers = lessons.answers(run, report)
 
         torch.manual_seed(settings.seed)
         self.student = Student(recipe.student, self.tokenizer.size, len(corpus.labels)).to(device)
@@ -128,23 +127,6 @@ class MultiTeacher:
         final = complete(self.run, self.student, self.tokenizer, self.corpus, teachers)
         self.journal.finish(final, self._environment())
         return final
-
-    def _other_texts(self, labelled: Sequence[str]) -> Iterator[str]:
-        """Yield the texts that teachers alone label: those of the user, then those that are made."""
-        config, seed = self.recipe.teachers, self.recipe.training.seed
-        made = made_texts(labelled, config.dictionary_words, config.replaced_words, seed)
-        return new_texts(chain(unlabelled_texts(self.recipe.data, self.corpus), made), self.corpus)
-
-    def _ask(self, texts: Sequence[str], report: Report) -> Tensor:
-        """Return the teachers' answers ``[n, C]`` to all texts, and begin the journal."""
-        known = fingerprint(self.corpus.fingerprint, self.teachers.sha256, texts)
-        self.journal = Journal(self.run, known, report)
-        folder = self.run.checkpoint / f"teachers-{known[:16]}"
-
-        def asked(done: int) -> None:
-            report({"event": "teacher", "texts": done, "of": len(texts)})
-
-        return cached_answers(folder, self.teachers, texts, asked)
 
     @property
     def _epoch_steps(self) -> int:

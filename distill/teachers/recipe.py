@@ -8,30 +8,12 @@ from pydantic import Field
 
 from distill.lm.recipe import LayersDataConfig
 from distill.recipe import BaseRecipe, DropoutRate, ImbalanceConfig, Positive, Section, Seed, Share, StudentConfig
+from distill.teachers.asked import AskedConfig
 
 
-class TeachersConfig(Section):
-    """Who teaches, and about which texts."""
+class TeachersConfig(AskedConfig):
+    """Who teaches, about which texts, and what their answers weigh."""
 
-    folders: tuple[str, ...] = Field(
-        (),
-        description="Finished folders of the same data that teach, as 'gm-distill finetune' and 'gm-distill run' write "
-        "them; needed. Each has one vote; of a gate_mixup run graph network and student share it.",
-    )
-    dictionary_words: int = Field(
-        60_000,
-        ge=0,
-        description="Words of jieba's dictionary that the teachers label; 0 where texts are not Chinese: none of them "
-        "then replaces another either.",
-    )
-    replaced_words: int = Field(
-        40_000,
-        ge=0,
-        description="Training texts, of at most 40 characters, with one word replaced that the teachers label.",
-    )
-    distill_weight: Share = Field(
-        0.5, description="Weight a of the teachers' answers about labelled texts; the labels weigh 1 - a."
-    )
     unlabelled_weight: float = Field(3.0, ge=0, description="Weight of their answers about all other texts.")
     temperature: float = Field(1.0, gt=0, description="Temperature of the teachers' answers.")
 

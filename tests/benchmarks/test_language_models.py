@@ -11,12 +11,17 @@ from benchmarks.chain_rows import (
     LM_ROW,
     LM_STUDENT_ROW,
     PLAIN_ROW,
+    SECOND_INT8_ROW,
+    SECOND_ROW,
+    SECOND_STUDENT_ROW,
     STUDENT_ROW,
     TOGETHER_ROW,
 )
 from benchmarks.language_models import command
 from benchmarks.methods import FULL
 from benchmarks.scores import Scores
+from distill.lm.recipe import FinetuneRecipe
+from distill.run_folder import RunFolder
 from tests.benchmarks.tiny_chain import MADE, short_full_method
 from tests.distill.tiny import write_tiny_data
 from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, write_tiny_lm
@@ -52,16 +57,33 @@ def test_the_chain_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_student_of_the_language_model_alone_needs_no_run_of_the_full_method(tmp_path: Path) -> None:
-    rows = [score.row for score in _run(tmp_path, "--alone").all]
+    rows = [score.row for score in _run(tmp_path, "--taught-by", "lm").all]
     assert len(rows) == len(set(rows))
     assert {LM_ROW, LM_STUDENT_ROW} <= set(rows) <= {LM_ROW, LM_STUDENT_ROW, LM_INT8_ROW}
     assert len(list((tmp_path / "work").iterdir())) == 2
 
 
+def test_a_second_language_model_is_measured_as_the_teacher_that_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
+    monkeypatch.setattr("benchmarks.chain._SECOND", ("training.epochs=1", "teachers.dictionary_words=20"))
+    scores = {score.row: score for score in _run(tmp_path, "--taught-by", "second").all}
+    assert (
+        {LM_ROW, SECOND_ROW, SECOND_STUDENT_ROW}
+        <= set(scores)
+        <= {LM_ROW, SECOND_ROW, SECOND_STUDENT_ROW, SECOND_INT8_ROW}
+    )
+    assert len(list((tmp_path / "work").iterdir())) == 4
+    recipes = [RunFolder(path).recipe() for path in (tmp_path / "work").iterdir()]
+    taught = [recipe for recipe in recipes if isinstance(recipe, FinetuneRecipe) and recipe.teachers.folders]
+    assert [len(recipe.teachers.folders) for recipe in taught] == [2]
+
+
 def test_a_student_without_made_texts_is_one_of_both_teachers(tmp_path: Path) -> None:
-    told = CliRunner().invoke(command, ["--lm", str(tmp_path), "--data", "tiny=.", "--plain", "--alone"])
+    told = CliRunner().invoke(command, ["--lm", str(tmp_path), "--data", "tiny=.", "--plain", "--taught-by", "lm"])
     assert told.exit_code == 2
-    assert "leave out --alone" in told.output
+    assert "leave out --taught-by" in told.output
 
 
 _ROWS = (LM_ROW, TOGETHER_ROW, STUDENT_ROW, PLAIN_ROW, INT8_ROW)

@@ -1,0 +1,156 @@
+"""The graph network alone, beside published figures: ``python -m benchmarks.graph_network --data R8=PATH``.
+
+It learns from labels by the settings of the teacher in the recipe of mutual distillation; nobody teaches it and it
+teaches nobody. TextGCN (Yao, Mao and Luo 2019, "Graph Convolutional Networks for Text Classification") has the test
+texts in its graph; ours sees none of them before it answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import torch
+from torch import Tensor, nn
+
+from benchmarks.accuracy import RESULTS
+from benchmarks.accuracy_report import set_table
+from benchmarks.methods import data_and_seed
+from benchmarks.scores import Score, Scores
+from benchmarks.targets import Target
+from distill.batches import EncodedExamples, encode_examples, epoch_steps
+from distill.corpus import Example, read_corpus
+from distill.graph import GraphBuilder
+from distill.imbalance import label_loss_for
+from distill.learner import Trainee
+from distill.lm.folder import read_frozen
+from distill.lm.node_states import GraphsWithStates, graphs_with_states
+from distill.models.gnn_teacher import GNNTeacher
+from distill.recipe import Recipe, read_recipe
+from distill.training import score
+from runtime.command import run_command
+from runtime.files import write_text
+from runtime.tokenizer import CharTokenizer
+
+ROW = "graph network"
+PUBLISHED = {"R8": 97.0, "MR": 76.7}
+"""Test accuracy of TextGCN in percent, cut after one digit, by the name of the set."""
+_HOW = (
+    "The graph network alone, trained on labels; test accuracy and macro-F1 in percent, mean ± standard deviation over "
+    "seeds. A tenth of train is held out to choose the best epoch by; test is scored once. No test text is in a graph "
+    "before it is answered."
+)
+_EVALUATION_BATCH = 256
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--data", "sets", multiple=True, metavar="NAME=PATH", help="A set; R8 and MR have published figures.")
+@click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key; initial_epochs counts all.")
+@click.option("--work", type=click.Path(path_type=Path), default=Path("graph-work"), help="Folder for token states.")
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for graph_network.json and .md.")
+def command(sets: Sequence[str], seeds: int, settings: Sequence[str], work: Path, out: Path) -> None:
+    """Train it on every set with every seed, score test once, and write graph_network.json and .md.
+
+    Without --data, only the table is made again. A study that was stopped goes on where it was.
+    """
+    scores = Scores(out / "graph_network.json")
+    for one in sets:
+        name, _, path = one.partition("=")
+        for seed in range(seeds):
+            if not scores.has(name, ROW, seed):
+                click.echo(f"... {name}, seed {seed}", err=True)
+                recipe = read_recipe(None, [*data_and_seed(path, seed), *settings])
+                told = " ".join(setting for setting in settings if not setting.startswith("teacher.lm="))
+                scores.add(measured(name, GraphTraining(recipe, work), told))
+    write_text(out / "graph_network.md", markdown(scores))
+    click.echo(markdown(scores))
+
+
+def markdown(scores: Scores) -> str:
+    """Return a table for each set, and the published figures held against them."""
+    parts = [f"## {data}\n\n{set_table(scores, data)}" for data in scores.names("data")]
+    lines = "\n".join(target.line for target in targets(scores))
+    held = [f"## Published\n\n```\n{lines}\n```"] if lines else []
+    return "\n\n".join(["# The graph network alone", _HOW, *parts, *held]) + "\n"
+
+
+def targets(scores: Scores) -> list[Target]:
+    """Return for each set with a published figure whether the mean accuracy reaches it."""
+    found = []
+    for data, published in PUBLISHED.items():
+        if spread := scores.spread(data, ROW, "accuracy"):
+            found.append(Target(f"graph network on {data}", "≥", published, "% accuracy", 100 * spread.mean))
+    return found
+
+
+def measured(name: str, training: GraphTraining, told: str = "") -> Score:
+    """Train, choose the epoch by accuracy on dev, and return the score on the test set of ``name``."""
+    for epoch in range(training.settings.initial_epochs):
+        training.learn()
+        dev = training.score(training.dev_set)
+        training.trainee.keep_if_better(dev["accuracy"])
+        click.echo(f"    epoch {epoch + 1}: {100 * dev['accuracy']:.2f} % of dev", err=True)
+    training.trainee.continue_from_best()
+    found = training.score(training.encode(training.corpus.test))
+    fingerprint = training.corpus.fingerprint[:16]
+    return Score(name, ROW, training.settings.seed, found["accuracy"], found["macro_f1"], fingerprint, told)
+
+
+class GraphTraining:
+    """A graph network that learns from labels alone.
+
+    Args:
+        recipe: of mutual distillation; graph, teacher and the teacher's settings of initial training count.
+        work: keeps the states of tokens where ``teacher.features`` is ``lm``.
+    """
+
+    def __init__(self, recipe: Recipe, work: Path) -> None:
+        torch.set_num_threads(1)
+        self.settings, self.work = recipe.training, work
+        self.corpus = corpus = read_corpus(recipe.data, self.settings.seed)
+        texts = [example.text for example in corpus.train]
+        self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
+        builder = GraphBuilder.from_texts(texts, recipe.graph)
+        self.graphs = self._with_states(builder, recipe) if recipe.teacher.features == "lm" else builder
+        self.train_set, self.dev_set = self.encode(corpus.train), self.encode(corpus.dev)
+        torch.manual_seed(self.settings.seed)
+        width = self.graphs.width if isinstance(self.graphs, GraphsWithStates) else 0
+        self.network = GNNTeacher(recipe.teacher, builder.size, len(corpus.labels), width)
+        if self.network.features:
+            self.network.features.fit([graph.states for graph in self.train_set.graphs])
+        self.label_loss = label_loss_for(self.train_set.labels, recipe.imbalance, self.settings.label_smoothing)
+        self.trainee = Trainee(self.network, nn.Identity(), self.settings.gradient_clip)
+        steps = self.settings.initial_epochs * epoch_steps(len(self.train_set), self.settings.batch_size)
+        warmup = round(self.settings.warmup_share * steps)
+        self.trainee.begin_cosine(self.settings.teacher_lr, self.settings.weight_decay, warmup, steps)
+
+    def encode(self, examples: Sequence[Example]) -> EncodedExamples:
+        """Return ``examples`` with their graphs."""
+        return encode_examples(examples, self.corpus.labels, self.tokenizer, self.graphs)
+
+    def learn(self) -> None:
+        """Train for one epoch."""
+        self.network.train()
+        for batch in self.train_set.shuffled(self.settings.batch_size):
+            self.trainee.step(self.label_loss(self.network(batch.graphs), batch.labels))
+
+    @torch.no_grad()
+    def score(self, examples: EncodedExamples) -> dict[str, float]:
+        """Return accuracy and macro-F1."""
+        self.network.eval()
+        logits: list[Tensor] = [self.network(batch.graphs) for batch in examples.in_order(_EVALUATION_BATCH)]
+        return score(examples.labels, torch.cat(logits))
+
+    def _with_states(self, builder: GraphBuilder, recipe: Recipe) -> GraphsWithStates:
+        """Ask the language model about the texts of all splits; it sees no label."""
+        corpus = self.corpus
+        lm = read_frozen(Path(recipe.teacher.lm), corpus.fingerprint, recipe.graph.max_len)
+        texts = [example.text for split in (corpus.train, corpus.dev, corpus.test) for example in split]
+        folder = self.work / f"{corpus.fingerprint[:16]}-{lm.sha256[:16]}-{recipe.graph.max_len}"
+        return graphs_with_states(builder, lm, texts, folder, torch.device("cpu"))
+
+
+if __name__ == "__main__":
+    run_command(command, "python -m benchmarks.graph_network")

@@ -1,0 +1,63 @@
+"""Texts that finished teachers are asked about, for a network that learns from them, and what they answer."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from distill.corpus import Corpus
+from distill.lm.recipe import LayersDataConfig
+from distill.run_folder import RunFolder
+from distill.teachers.answers import Teachers, cached_answers
+from distill.teachers.asked import AskedConfig
+from distill.teachers.made_texts import made_texts
+from distill.training import Report
+from distill.unlabelled.training_texts import fingerprint, new_texts, unlabelled_texts
+
+
+class Lessons:
+    """The labelled texts of a corpus, texts of the user without labels, and texts that are made.
+
+    Args:
+        asked: who is asked, and how many texts are made.
+        data: names the texts without labels.
+        corpus: of the network that learns.
+        seed: of the texts that are made.
+        device: where the teachers compute.
+
+    Attributes:
+        teachers: are asked.
+        labelled: the texts of train.
+        others: the texts that teachers alone label: those of the user, then those that are made.
+        fingerprint: of all that there is to learn from.
+
+    Raises:
+        ConfigError: a teacher learned other data, or jieba is not installed.
+        DataError: texts or a teacher cannot be read.
+    """
+
+    def __init__(
+        self, asked: AskedConfig, data: LayersDataConfig, corpus: Corpus, seed: int, device: torch.device
+    ) -> None:
+        self.teachers = Teachers(asked.folders, corpus.fingerprint, device)
+        self.labelled = [example.text for example in corpus.train]
+        made = made_texts(self.labelled, asked.dictionary_words, asked.replaced_words, seed)
+        self.others = list(new_texts(chain(unlabelled_texts(data, corpus), made), corpus))
+        texts = [*self.labelled, *self.others]
+        self.fingerprint = fingerprint(corpus.fingerprint, self.teachers.sha256, texts)
+
+    def answers(self, run: RunFolder, report: Report) -> Tensor:
+        """Return the teachers' answers ``[n, C]`` to the labelled texts, then to the others.
+
+        Args:
+            run: keeps them, beside its checkpoint, so that a resumed run need not ask again.
+            report: is told how many texts the teachers have read.
+        """
+        texts = [*self.labelled, *self.others]
+
+        def asked(done: int) -> None:
+            report({"event": "teacher", "texts": done, "of": len(texts)})
+
+        return cached_answers(run.checkpoint / f"teachers-{self.fingerprint[:16]}", self.teachers, texts, asked)
