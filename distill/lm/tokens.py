@@ -64,6 +64,8 @@ class LMTokenizer:
 
     def encode_clean(self, texts: Sequence[str]) -> list[TokenisedText]:
         """Return in tokens texts that are normalised and short already; none holds a lone surrogate."""
+        if not texts:
+            return []  # transformers would look at the first
         encoded = self.tokenizer(
             [self.prefix + text for text in texts],
             truncation=True,

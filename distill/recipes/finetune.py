@@ -236,6 +236,8 @@ class Finetuning:
     def _environment(self) -> dict[str, Any]:
         settings = self.recipe.training
         about = environment(settings.seed, self.device, self.corpus, self.journal.seconds)
+        if self.lessons:
+            about["rows"]["unlabelled"] = len(self.lessons.others)
         return {**about, "precision": computes_in(self.device, settings.precision)}
 
     def _precision(self) -> torch.autocast:

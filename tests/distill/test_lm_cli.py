@@ -200,6 +200,7 @@ def test_evaluate_reads_the_folder_of_a_teacher(gm_distill: Command, teacher: Pa
     ("arguments", "said"),
     [
         (["finetune"], "--lm"),
+        (["finetune", "--lm", ".", "--unlabelled", "names.txt"], "name who by --teacher FOLDER"),
         (["run", "lm_layers"], "lm_layers.teacher"),
         (["run", "multi_teacher"], "--teacher FOLDER"),
         (["run", "--set", "teacher.features=lm"], "--set teacher.lm=FOLDER"),

@@ -49,6 +49,10 @@ def test_every_character_has_its_token_and_a_blank_none(reader: LMTokenizer) -> 
     assert text.places.tolist() == [1, 2, NOWHERE, 3, 4]
 
 
+def test_no_text_has_no_tokens(reader: LMTokenizer) -> None:
+    assert reader.encode([]) == []
+
+
 def test_prefix_is_read_but_has_no_characters(reader: LMTokenizer) -> None:
     prefixed = LMTokenizer(reader.tokenizer, "酸: ", 8, 64)
     (text,) = prefixed.encode(["盐酸"])

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from distill.lm.recipe import FinetuneRecipe
 from distill.recipe import read_recipe_of
 from distill.recipes import finetune, gate_mixup
 from distill.teachers.recipe import MultiTeacherRecipe
@@ -18,6 +19,12 @@ def finished_teachers(data: Path, lm: Path) -> tuple[Path, Path]:
     finetune.finetune(tiny_finetune(data, lm), data.parent / "teacher", "cpu")
     gate_mixup.train(tiny_recipe(data), data.parent / "mutual", "cpu")
     return data.parent / "teacher", data.parent / "mutual"
+
+
+def tiny_taught_finetune(data: Path, lm: Path, teachers: Sequence[Path], *overrides: str) -> FinetuneRecipe:
+    """Return a recipe of fine-tuning with teachers: two epochs of some nineteen steps."""
+    folders = f"teachers.folders={json.dumps([str(folder) for folder in teachers])}"
+    return tiny_finetune(data, lm, folders, "teachers.dictionary_words=60", "teachers.replaced_words=40", *overrides)
 
 
 def tiny_multi_teacher(data: Path, teachers: Sequence[Path], *overrides: str) -> MultiTeacherRecipe:
