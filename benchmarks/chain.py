@@ -31,7 +31,7 @@ class Chain:
         lm_settings: overrides of the recipe of fine-tuning.
         settings: overrides of the recipe of the student.
         taught_by: who teaches the student: the language model and a run of the full method; the language model alone,
-            and there is no run of the full method; or a second language model, which both have taught.
+            and there is no run of the full method; or the latter and a second language model, which both have taught.
     """
 
     lm: Path
@@ -63,10 +63,9 @@ class Chain:
 
     def student(self, data: str, seed: int, made: Sequence[str] = ()) -> RunFolder:
         """Return the student; ``made`` overrides texts that are made."""
-        if self.taught_by == "both":
-            teachers = self.both(data, seed)
-        else:
-            teachers = [self.second(data, seed) if self.taught_by == "second" else self.language_model(data, seed)]
+        teachers = [self.language_model(data, seed)] if self.taught_by == "lm" else self.both(data, seed)
+        if self.taught_by == "second":
+            teachers[0] = self.second(data, seed)
         chosen = [*data_and_seed(data, seed), *self._taught(teachers), *made, *self.settings]
         return finished(read_recipe_of(MultiTeacherRecipe, None, chosen), self.work, multi_teacher.train)
 

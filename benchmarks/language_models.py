@@ -22,6 +22,7 @@ from benchmarks.chain_rows import (
     SECOND_INT8_ROW,
     SECOND_ROW,
     SECOND_STUDENT_ROW,
+    SECOND_TOGETHER_ROW,
     STUDENT_ROW,
     TOGETHER_ROW,
 )
@@ -36,8 +37,8 @@ _STUDENTS = {
     "second": (SECOND_STUDENT_ROW, SECOND_INT8_ROW),
 }
 """Rows of the student and of its bundle, by who teaches it."""
-_TEACHERS = {"both": TOGETHER_ROW, "second": SECOND_ROW}
-"""Rows of the teachers' answers, where they are not those of the language model."""
+_TEACHERS = {"both": TOGETHER_ROW, "second": SECOND_TOGETHER_ROW}
+"""Rows of what several teachers answer together."""
 _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
 
 
@@ -58,7 +59,8 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
     type=click.Choice(["both", "lm", "second"]),
     default="both",
     show_default=True,
-    help="Who teaches the student: language model and full method; the first alone; a second one that both taught.",
+    help="Who teaches the student: language model and full method; the first alone; the latter and a second language "
+    "model that both have taught.",
 )
 @click.option("--lm-set", "lm_settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of fine-tuning.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of the students.")
@@ -95,6 +97,9 @@ def _measure(study: Study, chain: Chain, *, plain: bool) -> None:
     """Train the chain on one set with one seed, and keep what each of its models scores on test."""
     teacher = chain.language_model(study.path, study.seed)
     study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, chain.lm_settings)
+    if chain.taught_by == "second":
+        second = chain.second(study.path, study.seed)
+        study.keep_scores({SECOND_ROW: second.metrics()[-1]["test"]["teacher"]}, chain.told)
     whole, bundle = _STUDENTS[chain.taught_by]
     rows: dict[str, tuple[str, ...]] = {whole: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
     for row, made in rows.items():
