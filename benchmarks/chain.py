@@ -27,7 +27,7 @@ class Chain:
     Attributes:
         lm: Hugging Face folder of the encoder.
         work: keeps run folders.
-        texts: files without labels, for the student.
+        texts: files without labels, for the student and the second language model.
         lm_settings: overrides of the recipe of fine-tuning.
         settings: overrides of the recipe of the student.
         taught_by: who teaches the student: the language model and a run of the full method; the language model alone,
@@ -44,8 +44,17 @@ class Chain:
     @property
     def told(self) -> list[str]:
         """What distinguishes the student from the defaults, for the reader."""
+        return [*self.settings, *self._told_texts]
+
+    @property
+    def told_of_second(self) -> list[str]:
+        """What distinguishes the second language model from the defaults, for the reader."""
+        return [*_SECOND, *self.lm_settings, *self._told_texts]
+
+    @property
+    def _told_texts(self) -> list[str]:
         names = ", ".join(path.name for path in self.texts)
-        return [*self.settings, *([f"data.unlabelled=[{names}]"] if names else [])]
+        return [f"data.unlabelled=[{names}]"] if names else []
 
     def language_model(self, data: str, seed: int) -> RunFolder:
         """Return the fine-tuned encoder."""
@@ -58,7 +67,7 @@ class Chain:
 
     def second(self, data: str, seed: int) -> RunFolder:
         """Return a second encoder, which learned what both answer beside the labels."""
-        chosen = [*self._encoder(data, seed), *self._taught(self.both(data, seed)), *_SECOND]
+        chosen = [*self._taught(self.both(data, seed)), *self._encoder(data, seed, _SECOND)]
         return finished(read_recipe_of(FinetuneRecipe, None, chosen), self.work, finetune.finetune)
 
     def student(self, data: str, seed: int, made: Sequence[str] = ()) -> RunFolder:
@@ -69,8 +78,9 @@ class Chain:
         chosen = [*data_and_seed(data, seed), *self._taught(teachers), *made, *self.settings]
         return finished(read_recipe_of(MultiTeacherRecipe, None, chosen), self.work, multi_teacher.train)
 
-    def _encoder(self, data: str, seed: int) -> list[str]:
-        return [f"lm.folder={json.dumps(str(self.lm.resolve()))}", *data_and_seed(data, seed), *self.lm_settings]
+    def _encoder(self, data: str, seed: int, own: Sequence[str] = ()) -> list[str]:
+        folder = f"lm.folder={json.dumps(str(self.lm.resolve()))}"
+        return [folder, *data_and_seed(data, seed), *own, *self.lm_settings]
 
     def _taught(self, teachers: Sequence[RunFolder]) -> list[str]:
         """Return the overrides that name teachers and texts."""

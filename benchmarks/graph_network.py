@@ -8,6 +8,7 @@ texts in its graph; ours sees none of them before it answers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import click
@@ -30,6 +31,7 @@ from distill.models.gnn_teacher import GNNTeacher
 from distill.recipe import Recipe, read_recipe
 from distill.training import score
 from runtime.command import run_command
+from runtime.errors import ConfigError
 from runtime.files import write_text
 from runtime.tokenizer import CharTokenizer
 
@@ -58,14 +60,29 @@ def command(sets: Sequence[str], seeds: int, settings: Sequence[str], work: Path
     scores = Scores(out / "graph_network.json")
     for one in sets:
         name, _, path = one.partition("=")
+        if not path:
+            raise click.BadParameter(f"{one}: give a set as NAME=PATH")
         for seed in range(seeds):
-            if not scores.has(name, ROW, seed):
+            recipe = read_recipe(None, [*data_and_seed(path, seed), *settings])
+            if not _kept(scores, name, recipe, settings):
                 click.echo(f"... {name}, seed {seed}", err=True)
-                recipe = read_recipe(None, [*data_and_seed(path, seed), *settings])
-                told = " ".join(setting for setting in settings if not setting.startswith("teacher.lm="))
-                scores.add(measured(name, GraphTraining(recipe, work), told))
+                scores.add(measured(name, GraphTraining(recipe, work), " ".join(settings)))
     write_text(out / "graph_network.md", markdown(scores))
     click.echo(markdown(scores))
+
+
+def row_of(recipe: Recipe) -> str:
+    """Return the name of the row: one for each language model whose states the nodes have."""
+    return f"{ROW}, states of {Path(recipe.teacher.lm).name}" if recipe.teacher.features == "lm" else ROW
+
+
+def _kept(scores: Scores, name: str, recipe: Recipe, settings: Sequence[str]) -> bool:
+    """Return whether this training is scored; refuse one that was scored with other settings."""
+    key = (name, row_of(recipe), recipe.training.seed)
+    kept = next((one for one in scores.all if (one.data, one.row, one.seed) == key), None)
+    if kept and kept.settings != " ".join(settings):
+        raise ConfigError(f"{scores.path} has {name} by other settings: {kept.settings!r}; choose another --out")
+    return kept is not None
 
 
 def markdown(scores: Scores) -> str:
@@ -79,9 +96,9 @@ def markdown(scores: Scores) -> str:
 def targets(scores: Scores) -> list[Target]:
     """Return for each set with a published figure whether the mean accuracy reaches it."""
     found = []
-    for data, published in PUBLISHED.items():
-        if spread := scores.spread(data, ROW, "accuracy"):
-            found.append(Target(f"graph network on {data}", "≥", published, "% accuracy", 100 * spread.mean))
+    for (data, published), row in product(PUBLISHED.items(), scores.names("row")):
+        if spread := scores.spread(data, row, "accuracy"):
+            found.append(Target(f"{row} on {data}", "≥", published, "% accuracy", 100 * spread.mean))
     return found
 
 
@@ -95,7 +112,7 @@ def measured(name: str, training: GraphTraining, told: str = "") -> Score:
     training.trainee.continue_from_best()
     found = training.score(training.encode(training.corpus.test))
     fingerprint = training.corpus.fingerprint[:16]
-    return Score(name, ROW, training.settings.seed, found["accuracy"], found["macro_f1"], fingerprint, told)
+    return Score(name, training.row, training.settings.seed, found["accuracy"], found["macro_f1"], fingerprint, told)
 
 
 class GraphTraining:
@@ -108,7 +125,7 @@ class GraphTraining:
 
     def __init__(self, recipe: Recipe, work: Path) -> None:
         torch.set_num_threads(1)
-        self.settings, self.work = recipe.training, work
+        self.settings, self.work, self.row = recipe.training, work, row_of(recipe)
         self.corpus = corpus = read_corpus(recipe.data, self.settings.seed)
         texts = [example.text for example in corpus.train]
         self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
@@ -122,7 +139,9 @@ class GraphTraining:
             self.network.features.fit([graph.states for graph in self.train_set.graphs])
         self.label_loss = label_loss_for(self.train_set.labels, recipe.imbalance, self.settings.label_smoothing)
         self.trainee = Trainee(self.network, nn.Identity(), self.settings.gradient_clip)
-        steps = self.settings.initial_epochs * epoch_steps(len(self.train_set), self.settings.batch_size)
+        steps = self.settings.initial_epochs * epoch_steps(
+            len(self.train_set), self.settings.batch_size, self.settings.epoch_steps
+        )
         warmup = round(self.settings.warmup_share * steps)
         self.trainee.begin_cosine(self.settings.teacher_lr, self.settings.weight_decay, warmup, steps)
 
@@ -133,7 +152,7 @@ class GraphTraining:
     def learn(self) -> None:
         """Train for one epoch."""
         self.network.train()
-        for batch in self.train_set.shuffled(self.settings.batch_size):
+        for batch in self.train_set.shuffled(self.settings.batch_size, self.settings.epoch_steps):
             self.trainee.step(self.label_loss(self.network(batch.graphs), batch.labels))
 
     @torch.no_grad()

@@ -50,7 +50,7 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
     "--unlabelled",
     type=click.Path(path_type=Path, exists=True),
     multiple=True,
-    help="Texts without labels, for the student.",
+    help="Texts without labels, for all who learn from teachers.",
 )
 @label_share_option
 @click.option("--plain", is_flag=True, help="The student without made texts too.")
@@ -99,7 +99,7 @@ def _measure(study: Study, chain: Chain, *, plain: bool) -> None:
     study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, chain.lm_settings)
     if chain.taught_by == "second":
         second = chain.second(study.path, study.seed)
-        study.keep_scores({SECOND_ROW: second.metrics()[-1]["test"]["teacher"]}, chain.told)
+        study.keep_scores({SECOND_ROW: second.metrics()[-1]["test"]["teacher"]}, chain.told_of_second)
     whole, bundle = _STUDENTS[chain.taught_by]
     rows: dict[str, tuple[str, ...]] = {whole: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
     for row, made in rows.items():

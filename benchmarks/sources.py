@@ -36,7 +36,6 @@ from runtime.text import normalise
 RESULTS = Path(__file__).resolve().parent / "results"
 STUDY = (SVM, ALONE_ROW, FULL)
 """Rows that are trained; the full method brings that of its INT8 bundle."""
-_NO_CHAINS: Mapping[str, Chain] = {}
 _SPLITS = ("train", "dev", "test")
 # Parity would be measured on the foreign texts, of which many lie between two classes and a few are a percent: what
 # INT8 loses there is to show in its row, and not to end without one.
@@ -56,7 +55,7 @@ _AS_IT_IS = Options(limits=Limits(min_agreement=0.0, max_f1_drop=1.0))
     help="With --lm: texts without labels, for the student; a row of its own.",
 )
 @click.option("--row", "rows", multiple=True, metavar="NAME", help=f"Only this row.  [default: {'; '.join(STUDY)}]")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of every method of ours.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of runs without --lm.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("sources-work"), help="Folder for the runs.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for sources.json and .md.")
 def command(
@@ -164,9 +163,7 @@ def write_part(part: Part, folder: Path) -> Path:
     return folder / digest
 
 
-def measure(
-    task: Task, work: Path, settings: Sequence[str], scores: Scores, chains: Mapping[str, Chain] = _NO_CHAINS
-) -> None:
+def measure(task: Task, work: Path, settings: Sequence[str], scores: Scores, chains: Mapping[str, Chain]) -> None:
     """Train a row, have it answer every test text, and keep what it scored.
 
     Args:
@@ -180,6 +177,7 @@ def measure(
     # Reading drops test texts whose class train does not have; here they count, as errors.
     corpus = replace(known, test=task.part.examples["test"])
     unseen = sum(example.label not in known.labels for example in corpus.test) / len(corpus.test)
+    told = chains[task.row].told if task.row in chains else settings
     for row, answers in _answers(task, corpus, work, settings, chains).items():
         scored, (class_f1, class_texts) = score(corpus, answers), by_class(corpus, answers)
         scores.add(
@@ -190,7 +188,7 @@ def measure(
                 scored["accuracy"],
                 scored["macro_f1"],
                 corpus.fingerprint[:16],
-                " ".join(settings),
+                " ".join(told),
                 class_f1,
                 class_texts,
                 unseen,

@@ -218,7 +218,7 @@ def finetune(
     """Fine-tune a pretrained encoder on labels, for students to be built from it.
 
     RECIPE is a TOML file; without one, every key has its default. Nothing is fetched from a hub. With --teacher
-    it learns from the answers of finished folders too: a second language model from the first is better.
+    it learns from the answers of finished folders too: a second language model from the first is often better.
 
     \b
     Examples:

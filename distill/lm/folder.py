@@ -37,6 +37,7 @@ class FinetunedLM:
         labels: the classes in the order of the logits.
         data_fingerprint: of the texts and the split that it was fine-tuned on.
         sha256: of its weights.
+        precision: in which it was fine-tuned and is asked: that of its recipe.
     """
 
     teacher: LMTeacher
@@ -44,6 +45,7 @@ class FinetunedLM:
     labels: tuple[str, ...]
     data_fingerprint: str
     sha256: str
+    precision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,13 @@ class FrozenLM:
         encoder: a model of transformers in evaluation mode, on the CPU.
         tokenizer: reads texts for it.
         sha256: of its weights.
+        precision: in which it is asked: that of the recipe of its fine-tuning, if it was.
     """
 
     encoder: Any
     tokenizer: LMTokenizer
     sha256: str
+    precision: str = "auto"
 
 
 def read_tokenizer_and_encoder(
@@ -104,7 +108,7 @@ def read_finetuned(path: Path, max_len: int) -> FinetunedLM:
     except (ConfigError, OSError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{path} is damaged: {error}; fine-tune again with 'gm-distill finetune'") from error
     fingerprint = str(run.environment()["data_fingerprint"])
-    return FinetunedLM(teacher.eval(), tokenizer, labels, fingerprint, _sha256(path))
+    return FinetunedLM(teacher.eval(), tokenizer, labels, fingerprint, _sha256(path), recipe.training.precision)
 
 
 def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
@@ -124,7 +128,7 @@ def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
     if (path / "recipe.toml").is_file() and not (path / "config.json").is_file():
         finetuned = read_finetuned(path, max_len)
         refuse_other_data(path, finetuned.data_fingerprint, data_fingerprint)
-        return FrozenLM(finetuned.teacher.encoder, finetuned.tokenizer, finetuned.sha256)
+        return FrozenLM(finetuned.teacher.encoder, finetuned.tokenizer, finetuned.sha256, finetuned.precision)
     tokenizer, encoder = read_tokenizer_and_encoder(LanguageModelConfig(max_len=max_len), path, "--set teacher.lm=")
     return FrozenLM(encoder.eval(), tokenizer, _sha256(path))
 

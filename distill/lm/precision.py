@@ -10,7 +10,7 @@ def lm_precision(device: torch.device, precision: str = "auto") -> torch.autocas
 
     Args:
         device: where it lives.
-        precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the device has instructions for it.
+        precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 on a GPU, and on a CPU that has instructions for it.
     """
     enabled = computes_in(device, precision) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -29,8 +29,8 @@ class LanguageModelConfig(Section):
     dropout: DropoutRate = Field(0.1, description="Dropout on the representation before the classifier.")
 
 
-class LayersDataConfig(DataConfig):
-    """Labelled texts, and texts without labels beside them."""
+class TaughtDataConfig(DataConfig):
+    """Labelled texts, and texts that teachers alone label."""
 
     unlabelled: tuple[str, ...] = Field(
         (),
@@ -54,7 +54,9 @@ class FinetuneTeachersConfig(AskedConfig):
 class FinetuneTrainingConfig(Section):
     """Schedule and optimisation of a pretrained encoder."""
 
-    seed: Seed = Field(0, description="Fixes split, order of batches, dropout and a random head.")
+    seed: Seed = Field(
+        0, description="Fixes split, order of batches, dropout, a random head and the texts that are made."
+    )
     batch_size: Positive = Field(32, description="Texts in a batch; those of similar length go together.")
     epochs: Positive = Field(
         5, description="Most epochs; the rate falls to 0 over them. With a random head small sets want 15 or more."
@@ -92,7 +94,7 @@ class FinetuneRecipe(BaseRecipe):
     """All keys of fine-tuning a language model on labels."""
 
     recipe: Literal["finetune"] = Field("finetune", description="The method that this file is for.")
-    data: LayersDataConfig = LayersDataConfig()
+    data: TaughtDataConfig = TaughtDataConfig()
     lm: LanguageModelConfig = LanguageModelConfig()
     teachers: FinetuneTeachersConfig = FinetuneTeachersConfig()
     training: FinetuneTrainingConfig = FinetuneTrainingConfig()
@@ -139,7 +141,7 @@ class LayersRecipe(BaseRecipe):
     """All keys of building a student from the layers of a language model."""
 
     recipe: Literal["lm_layers"] = Field("lm_layers", description="The method that this file is for.")
-    data: LayersDataConfig = LayersDataConfig()
+    data: TaughtDataConfig = TaughtDataConfig()
     student: StudentConfig = StudentConfig()
     lm_layers: LayersConfig = LayersConfig()
     training: LayersTrainingConfig = LayersTrainingConfig()
@@ -166,9 +168,9 @@ _FINETUNE_HEADER = """\
 #
 #   gm-distill run --data texts.csv --out mutual
 #   gm-distill finetune --lm me5-small-zh --teacher teacher --teacher mutual --unlabelled names.txt \\
-#       --data texts.csv --out second
+#       --data texts.csv --set training.epochs=3 --out second
 #
-# Relative paths in a file of your own count from its folder.
+# Relative paths in a file of your own count from its folder. Give teachers and language model the same [imbalance].
 
 """
 

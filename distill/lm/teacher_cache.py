@@ -134,7 +134,7 @@ def teacher_logits(finetuned: FinetunedLM, texts: Sequence[str], device: torch.d
     teacher = finetuned.teacher.to(device).eval()
     logits = torch.empty(len(texts), len(finetuned.labels))
     for rows, ids, mask in finetuned.tokenizer.batches(finetuned.tokenizer.encode(texts), _BATCH):
-        with lm_precision(device):
+        with lm_precision(device, finetuned.precision):
             logits[rows] = teacher(ids.to(device), mask.to(device)).float().cpu()
     return logits
 
@@ -157,7 +157,7 @@ def _ask(
     attention = open_memmap(folder / "attention.npy", "w+", np.float16, (int(len(layers) * (tokens**2).sum()),))
     logits = open_memmap(folder / "logits.npy", "w+", np.float32, (len(texts), len(finetuned.labels)))
     for rows, ids, mask in finetuned.tokenizer.batches(texts, _BATCH, report):
-        with lm_precision(device):
+        with lm_precision(device, finetuned.precision):
             states = teacher.states(ids.to(device), mask.to(device), layers)
         logits[rows] = teacher.classify(states.representation).cpu().numpy()
         all_hidden = torch.stack(states.hidden, 2).cpu().half().numpy()

@@ -96,7 +96,7 @@ def _ask(folder: Path, lm: FrozenLM, texts: Sequence[str], device: torch.device,
     shape = (int(tokens.sum()), int(encoder.config.hidden_size))
     states = open_memmap(folder / "states.npy", "w+", np.float16, shape)
     for rows, ids, mask in lm.tokenizer.batches(encoded, _BATCH, report):
-        with lm_precision(device):
+        with lm_precision(device, lm.precision):
             hidden = encoder(input_ids=ids.to(device), attention_mask=mask.long().to(device)).last_hidden_state
         hidden = hidden.float().cpu()
         for own, row in zip(hidden, rows, strict=True):

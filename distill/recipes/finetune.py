@@ -6,7 +6,7 @@ development set, and look at the test set once, at the end. Keys and defaults: `
 
 Where finished teachers are named, they are asked about each text once, before, and about texts without labels, and the
 language model learns their answers beside the labels. A teacher may be the same language model as the labels made it:
-the second is better than the first (born-again networks: Furlanello et al. 2018, arXiv:1805.04770).
+the second is often better than the first (born-again networks: Furlanello et al. 2018, arXiv:1805.04770).
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ from distill.training import (
 from runtime.errors import ConfigError
 
 _EVALUATION_BATCH = 128
+_LOSSES = ("total", "labels", "answers", "others")
+"""Parts of the loss in the order in which they are told, whatever the first batch holds."""
 _SCHEDULES = {"linear": get_linear_schedule_with_warmup, "cosine": get_cosine_schedule_with_warmup}
 
 
@@ -73,16 +75,17 @@ def finetune(
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
         resume: go on where an interrupted run of the same recipe stopped; on the same machine the
             result is that of an uninterrupted run.
-        report: is told every event: the scores of the head alone, each epoch and the final scores.
+        report: is told every event: texts that teachers have read, the scores of the head alone, each epoch and the
+            final scores.
 
     Returns:
-        The ``final`` event: dev and test scores.
+        The ``final`` event: dev and test scores, those of the teachers together beside them if there are any.
 
     Raises:
         ConfigError: ``out`` is in use, recipe or data are not those of the run to resume, no such device, no such
             language model, or one that learned labels of other data, as a teacher may have; or there are texts
-            without labels and no teacher.
-        DataError: the corpus cannot be read, or ``out`` cannot be written.
+            without labels and no teacher; or jieba is not installed, and words are to be made.
+        DataError: the corpus, texts without labels or a teacher cannot be read, or ``out`` cannot be written.
     """
     if not recipe.lm.folder:
         raise ConfigError("no language model is named; give its Hugging Face folder by --lm FOLDER")
@@ -164,7 +167,8 @@ class Finetuning:
             else:
                 loss = self._loss_where_taught(logits, rows, self.answers[rows].to(self.device), means)
             self.trainee.step(loss)
-        return means.values()
+        values = means.values()
+        return {name: values[name] for name in _LOSSES if name in values}
 
     def _loss_where_taught(self, logits: Tensor, rows: Sequence[int], answers: Tensor, means: Means) -> Tensor:
         """Return the loss of a batch, each of its texts weighing the same, and add its parts to ``means``.

@@ -26,7 +26,7 @@ from distill.journal import Journal, clear_checkpoint
 from distill.lm.character_tokenizer import train_character_tokenizer
 from distill.lm.folder import finetuned_folder
 from distill.lm.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
-from distill.lm.precision import lm_precision
+from distill.lm.precision import computes_in, lm_precision
 from distill.lm.pretrain_config import MaskedLMConfig, PretrainRecipe
 from distill.lm.processes import Processes
 from distill.lm.quiet import quiet_transformers
@@ -246,6 +246,7 @@ class Pretraining:
         return {
             **machine(self.recipe.training.seed, self.device),
             "processes": self.processes.count,
+            "precision": computes_in(self.device, self.recipe.training.precision),
             "data_fingerprint": self.store.fingerprint,
             **self._sizes(),
             "wall_s": round(self.journal.seconds, 1),

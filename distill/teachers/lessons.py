@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from distill.corpus import Corpus
-from distill.lm.recipe import LayersDataConfig
+from distill.lm.recipe import TaughtDataConfig
 from distill.run_folder import RunFolder
 from distill.teachers.answers import Teachers, cached_answers
 from distill.teachers.asked import AskedConfig
@@ -39,7 +39,7 @@ class Lessons:
     """
 
     def __init__(
-        self, asked: AskedConfig, data: LayersDataConfig, corpus: Corpus, seed: int, device: torch.device
+        self, asked: AskedConfig, data: TaughtDataConfig, corpus: Corpus, seed: int, device: torch.device
     ) -> None:
         self.teachers = Teachers(asked.folders, corpus.fingerprint, device)
         self.labelled = [example.text for example in corpus.train]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from distill.lm.recipe import LayersDataConfig
+from distill.lm.recipe import TaughtDataConfig
 from distill.recipe import BaseRecipe, DropoutRate, ImbalanceConfig, Positive, Section, Seed, Share, StudentConfig
 from distill.teachers.asked import AskedConfig
 
@@ -48,7 +48,7 @@ class MultiTeacherRecipe(BaseRecipe):
     """All keys of training one student with several finished teachers."""
 
     recipe: Literal["multi_teacher"] = Field("multi_teacher", description="The method that this file is for.")
-    data: LayersDataConfig = LayersDataConfig()
+    data: TaughtDataConfig = TaughtDataConfig()
     student: StudentConfig = StudentConfig()
     teachers: TeachersConfig = TeachersConfig()
     training: MultiTeacherTrainingConfig = MultiTeacherTrainingConfig()

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from distill.corpus import Corpus
-from distill.lm.recipe import LayersDataConfig
+from distill.lm.recipe import TaughtDataConfig
 from distill.unlabelled.corpus import corpus_files, read_texts
 from runtime.text import normalise
 
 
-def unlabelled_texts(config: LayersDataConfig, corpus: Corpus) -> Iterator[str]:
+def unlabelled_texts(config: TaughtDataConfig, corpus: Corpus) -> Iterator[str]:
     """Yield the texts of ``data.unlabelled``, each once, without those of the labelled splits."""
     paths = corpus_files([Path(path) for path in config.unlabelled])
     return new_texts((text for path in paths for text in read_texts(path, config.text_column, config.encoding)), corpus)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from benchmarks.graph_network import ROW, GraphTraining, command, markdown, measured, targets
 from benchmarks.scores import Score, Scores
+from runtime.errors import ConfigError
 from tests.distill.tiny import tiny_recipe, write_tiny_data
 from tests.distill.tiny_lm import write_tiny_lm
 from tests.threads import one_thread
@@ -31,6 +32,9 @@ def test_it_is_measured_once_for_each_seed(tmp_path: Path) -> None:
     assert seen[0] == seen[1]
     assert [(score.data, score.row, score.seed) for score in seen[0]] == [("R8", ROW, 0), ("R8", ROW, 1)]
     assert seen[0][0].settings == " ".join(FAST)
+    told = CliRunner().invoke(command, [*arguments, "--set", "teacher.dropout=0"])
+    assert isinstance(told.exception, ConfigError)
+    assert "choose another --out" in str(told.exception)
     assert "graph network on R8: ≥ 97 % accuracy" in (tmp_path / "graph_network.md").read_text(encoding="utf-8")
 
 
@@ -56,8 +60,14 @@ def test_nodes_may_have_the_states_of_a_language_model(tmp_path: Path) -> None:
     training = GraphTraining(tiny_recipe(data, *FAST, *states), tmp_path / "work")
     assert training.network.features is not None
     assert training.train_set.graphs[0].states.shape[1] == 32
-    assert 0.0 <= measured("tiny", training).accuracy <= 1.0
+    assert measured("tiny", training).row == f"{ROW}, states of lm"
     assert len(list((tmp_path / "work").iterdir())) == 1
+
+
+def test_a_set_has_a_name_and_a_path() -> None:
+    told = CliRunner().invoke(command, ["--data", "R8"])
+    assert told.exit_code == 2
+    assert "give a set as NAME=PATH" in told.output
 
 
 def test_no_published_figure_is_held_against_another_set(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from benchmarks.chain_rows import (
     SECOND_INT8_ROW,
     SECOND_ROW,
     SECOND_STUDENT_ROW,
+    SECOND_TOGETHER_ROW,
     STUDENT_ROW,
     TOGETHER_ROW,
 )
@@ -22,6 +23,7 @@ from benchmarks.methods import FULL
 from benchmarks.scores import Scores
 from distill.lm.recipe import FinetuneRecipe
 from distill.run_folder import RunFolder
+from distill.teachers.recipe import MultiTeacherRecipe
 from tests.benchmarks.tiny_chain import MADE, short_full_method
 from tests.distill.tiny import write_tiny_data
 from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, write_tiny_lm
@@ -69,15 +71,13 @@ def test_a_second_language_model_is_measured_as_the_teacher_that_it_is(
     monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
     monkeypatch.setattr("benchmarks.chain._SECOND", ("training.epochs=1", "teachers.dictionary_words=20"))
     scores = {score.row: score for score in _run(tmp_path, "--taught-by", "second").all}
-    assert (
-        {LM_ROW, SECOND_ROW, SECOND_STUDENT_ROW}
-        <= set(scores)
-        <= {LM_ROW, SECOND_ROW, SECOND_STUDENT_ROW, SECOND_INT8_ROW}
-    )
+    rows = {LM_ROW, SECOND_ROW, SECOND_TOGETHER_ROW, SECOND_STUDENT_ROW}
+    assert rows <= set(scores) <= {*rows, SECOND_INT8_ROW}
     assert len(list((tmp_path / "work").iterdir())) == 4
     recipes = [RunFolder(path).recipe() for path in (tmp_path / "work").iterdir()]
-    taught = [recipe for recipe in recipes if isinstance(recipe, FinetuneRecipe) and recipe.teachers.folders]
-    assert [len(recipe.teachers.folders) for recipe in taught] == [2]
+    taught = [recipe.teachers for recipe in recipes if isinstance(recipe, FinetuneRecipe) and recipe.teachers.folders]
+    taught_students = [recipe.teachers for recipe in recipes if isinstance(recipe, MultiTeacherRecipe)]
+    assert [len(teachers.folders) for teachers in taught] == [len(one.folders) for one in taught_students] == [2]
 
 
 def test_a_student_without_made_texts_is_one_of_both_teachers(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,24 @@ def finetuned(tmp_path_factory: pytest.TempPathFactory) -> FinetunedLM:
     encoder, tokenizer = load_encoder(write_tiny_lm(place / "lm", write_tiny_data(place / "data")))
     torch.manual_seed(0)
     teacher = LMTeacher(encoder, classes=3).eval()
-    return FinetunedLM(teacher, LMTokenizer(tokenizer, "", 16, 64), ("a", "b", "c"), "data", "weights")
+    return FinetunedLM(teacher, LMTokenizer(tokenizer, "", 16, 64), ("a", "b", "c"), "data", "weights", "float32")
 
 
 @pytest.fixture
 def cache(finetuned: FinetunedLM, tmp_path: Path) -> TeacherCache:
     """What it says about the texts in its two layers, last one first."""
     return cached(tmp_path / "teacher", finetuned, TEXTS, [2, 1], CPU)
+
+
+def test_it_is_asked_in_the_precision_that_it_was_fine_tuned_in(finetuned: FinetunedLM, tmp_path: Path) -> None:
+    half = replace(finetuned, precision="bfloat16")
+    exact, near = (teacher_logits(lm, TEXTS, CPU) for lm in (finetuned, half))
+    assert exact.dtype == near.dtype == torch.float32
+    assert not torch.equal(exact, near)
+    torch.testing.assert_close(exact, near, atol=0.05, rtol=0)
+    near = cached(tmp_path / "half", half, TEXTS, [2, 1], CPU).batch([0]).logits
+    assert not torch.equal(exact[:1], near)
+    torch.testing.assert_close(exact[:1], near, atol=0.05, rtol=0)
 
 
 def test_hidden_states_stand_at_the_characters(cache: TeacherCache, finetuned: FinetunedLM) -> None:

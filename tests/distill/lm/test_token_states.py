@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,16 @@ def test_states_are_those_of_the_last_layer_in_the_order_of_the_texts(frozen: Fr
     for row, text in enumerate(TEXTS):
         assert states.states(row).dtype == torch.float16
         torch.testing.assert_close(states.states(row).float(), asked(frozen, text), atol=2e-3, rtol=0)
+
+
+def test_states_are_kept_in_float16_whatever_the_precision_they_come_in(frozen: FrozenLM, tmp_path: Path) -> None:
+    exact, near = (
+        cached_states(tmp_path / precision, replace(frozen, precision=precision), TEXTS, CPU).states(0)
+        for precision in ("float32", "bfloat16")
+    )
+    assert exact.dtype == near.dtype == torch.float16
+    assert not torch.equal(exact, near)
+    torch.testing.assert_close(exact.float(), near.float(), atol=0.05, rtol=0)
 
 
 def test_places_begin_and_end_with_the_special_tokens(frozen: FrozenLM, tmp_path: Path) -> None:

@@ -49,7 +49,6 @@ def test_folder_is_complete_and_its_encoder_is_an_ordinary_one(finished: RunFold
     assert tokenizer("盐酸")["input_ids"][0] == tokenizer.cls_token_id
 
 
-@pytest.mark.usefixtures("float32")  # how texts are batched changes the last digits of bfloat16
 def test_read_teacher_gives_the_stored_predictions(finished: RunFolder) -> None:
     teacher = read_finetuned(finished.path, max_len=16)
     assert teacher.labels == finished.labels() == ("树脂", "碱", "酸")

@@ -48,10 +48,13 @@ def test_events_tell_every_part_of_the_loss_and_the_scores_of_the_teachers(finis
 def test_it_follows_its_teachers_where_labels_do_not_count(
     data: Path, lm: Path, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    recipe = tiny_taught_finetune(data, lm, folders, "teachers.distill_weight=1", "training.epochs=6")
-    finetune(recipe, tmp_path / "second", "cpu")
-    losses = [event["loss"] for event in RunFolder(tmp_path / "second").metrics()[1:-1]]
-    assert losses[-1]["others"] < 0.5 * losses[0]["others"]
+    last = {}
+    for weight in (0, 1):
+        recipe = tiny_taught_finetune(data, lm, folders, *NO_OTHERS, f"teachers.distill_weight={weight}")
+        finetune(recipe, tmp_path / str(weight), "cpu")
+        last[weight] = RunFolder(tmp_path / str(weight)).metrics()[-2]["loss"]
+    assert last[1]["answers"] < last[0]["answers"]
+    assert last[0]["labels"] < last[1]["labels"]
 
 
 def test_it_teaches_as_the_first_one_does(
@@ -80,17 +83,20 @@ def test_resumed_run_asks_nobody_again_and_ends_as_an_uninterrupted_one(
 
 
 def test_a_stop_while_teachers_are_asked_changes_nothing(
-    finished: RunFolder, data: Path, lm: Path, folders: tuple[Path, Path], tmp_path: Path
+    data: Path, lm: Path, folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(event: Event) -> None:
         if event["event"] == "teacher":
             raise KeyboardInterrupt
 
-    recipe, out = tiny_taught_finetune(data, lm, folders), tmp_path / "second"
+    monkeypatch.setattr("distill.teachers.answers._CHUNK", 60)
+    recipe, out, told = tiny_taught_finetune(data, lm, folders), tmp_path / "second", list[Event]()
+    finetune(recipe, tmp_path / "whole", "cpu")
     with pytest.raises(KeyboardInterrupt):
         finetune(recipe, out, "cpu", report=stop)
-    finetune(recipe, out, "cpu", resume=True)
-    assert weights(RunFolder(out)) == weights(finished)
+    finetune(recipe, out, "cpu", resume=True, report=told.append)
+    assert next(event["texts"] for event in told if event["event"] == "teacher") == 120  # the first part was kept
+    assert weights(RunFolder(out)) == weights(RunFolder(tmp_path / "whole"))
 
 
 @pytest.mark.usefixtures("float32")
