@@ -14,7 +14,7 @@ from benchmarks.chain_rows import (
 )
 from benchmarks.methods import ALONE_ROW, CASCADE, FULL, INT8
 from benchmarks.report import table
-from benchmarks.scores import METRICS, Scores
+from benchmarks.scores import METRICS, Paired, Scores
 
 SVM = "TF-IDF characters + LinearSVC"
 """The peer that ours are held against."""
@@ -55,7 +55,8 @@ def markdown(scores: Scores) -> str:
 
 _EXPLAINED = (
     "Mean difference in points over all runs (set and seed) that both rows have, and the p-value of a two-sided "
-    "paired t-test; with few runs it says little. Sets of which most labels were taken away do not count."
+    "paired t-test; with few runs it says little, and of one there is none. Sets of which most labels were taken away "
+    "do not count."
 )
 
 
@@ -75,9 +76,14 @@ def difference_table(scores: Scores) -> str:
     for row, other in _COMPARED:
         found = {metric: scores.paired(row, other, metric, sets) for metric in METRICS}
         if all(found.values()):
-            cells = [f"{p.difference * 100:+.2f} (p = {p.p_value:.2f})" for p in found.values() if p]
+            cells = [_difference(p) for p in found.values() if p]
             rows.append([f"{row} − {other}", *cells, str(max(p.runs for p in found.values() if p))])
     return table(["", "accuracy", "macro-F1", "runs"], rows)
+
+
+def _difference(found: Paired) -> str:
+    points = f"{found.difference * 100:+.2f}"
+    return points if found.runs == 1 else f"{points} (p = {found.p_value:.2f})"
 
 
 def cell(scores: Scores, data: str, row: str, metric: str) -> str:

@@ -58,15 +58,17 @@ def command(sets: Sequence[str], seeds: int, settings: Sequence[str], work: Path
     Without --data, only the table is made again. A study that was stopped goes on where it was.
     """
     scores = Scores(out / "graph_network.json")
+    # Where a language model lies is the affair of the machine; its name stands in the row.
+    told = " ".join(setting for setting in settings if not setting.startswith("teacher.lm="))
     for one in sets:
         name, _, path = one.partition("=")
         if not path:
             raise click.BadParameter(f"{one}: give a set as NAME=PATH")
         for seed in range(seeds):
             recipe = read_recipe(None, [*data_and_seed(path, seed), *settings])
-            if not _kept(scores, name, recipe, settings):
+            if not _kept(scores, name, recipe, told):
                 click.echo(f"... {name}, seed {seed}", err=True)
-                scores.add(measured(name, GraphTraining(recipe, work), " ".join(settings)))
+                scores.add(measured(name, GraphTraining(recipe, work), told))
     write_text(out / "graph_network.md", markdown(scores))
     click.echo(markdown(scores))
 
@@ -76,11 +78,11 @@ def row_of(recipe: Recipe) -> str:
     return f"{ROW}, states of {Path(recipe.teacher.lm).name}" if recipe.teacher.features == "lm" else ROW
 
 
-def _kept(scores: Scores, name: str, recipe: Recipe, settings: Sequence[str]) -> bool:
+def _kept(scores: Scores, name: str, recipe: Recipe, told: str) -> bool:
     """Return whether this training is scored; refuse one that was scored with other settings."""
     key = (name, row_of(recipe), recipe.training.seed)
     kept = next((one for one in scores.all if (one.data, one.row, one.seed) == key), None)
-    if kept and kept.settings != " ".join(settings):
+    if kept and kept.settings != told:
         raise ConfigError(f"{scores.path} has {name} by other settings: {kept.settings!r}; choose another --out")
     return kept is not None
 

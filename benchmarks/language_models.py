@@ -98,8 +98,8 @@ def _measure(study: Study, chain: Chain, *, plain: bool) -> None:
     teacher = chain.language_model(study.path, study.seed)
     study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, chain.lm_settings)
     if chain.taught_by == "second":
-        second = chain.second(study.path, study.seed)
-        study.keep_scores({SECOND_ROW: second.metrics()[-1]["test"]["teacher"]}, chain.told_of_second)
+        final = chain.second(study.path, study.seed).metrics()[-1]["test"]
+        study.keep_scores({TOGETHER_ROW: final["teachers"], SECOND_ROW: final["teacher"]}, chain.told_of_second)
     whole, bundle = _STUDENTS[chain.taught_by]
     rows: dict[str, tuple[str, ...]] = {whole: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
     for row, made in rows.items():

@@ -56,7 +56,11 @@ class StudentConfig(Section):
     # Wider ones, up to 1,024, were no more accurate on three sets.
     feed_forward: Positive = Field(256, description="Width inside the feed-forward layers.")
     ngram_buckets: int = Field(
-        16_384, ge=0, le=32_768, description="Buckets of hashed characters and bigrams, a power of two; 0: none."
+        16_384,
+        ge=0,
+        le=1 << 20,
+        description="Buckets of hashed characters and bigrams, a power of two; 0: none. Tens of thousands of texts "
+        "want more, 262144 for instance; each bucket is a byte a class in the INT8 bundle.",
     )
     ngram_width: Positive = Field(64, description="Width of the embeddings of n-grams.")
     dropout: DropoutRate = Field(

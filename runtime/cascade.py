@@ -29,7 +29,7 @@ KIND = "characters_and_bigrams"
 BIGRAM_FACTOR = 40503
 """Odd, and 2^16 divided by the golden ratio: neighbouring ids fall far apart (Knuth, volume 3, section 6.4)."""
 
-_MOST_BUCKETS = 1 << 16
+_MOST_BUCKETS = 1 << 20
 # A product of a vector and a larger matrix may wake the threads of numpy's BLAS, which then wait by spinning.
 _MOST_PRODUCT = 8192
 _SHORT = 64
@@ -85,7 +85,7 @@ class CascadeEntry:
     """What a bundle says about its cascade.
 
     Attributes:
-        buckets: rows of the table, a power of two, 1 to 65,536.
+        buckets: rows of the table, a power of two, 1 to 1,048,576.
         threshold: lowest score at which the answer of the head is final, 0 to 1.
         temperature: of the model on texts that the head leaves to it, in place of the manifest's, 0.001 to 1000.
         accepted_from: the default threshold of acceptance, in place of the manifest's: 0 to 1.
@@ -103,7 +103,7 @@ class CascadeEntry:
 
     def __post_init__(self) -> None:
         if type(self.buckets) is not int or not 0 < self.buckets <= _MOST_BUCKETS or self.buckets & (self.buckets - 1):
-            raise ValueError("buckets must be a power of two up to 65536")
+            raise ValueError("buckets must be a power of two up to 1048576")
         _check_number("threshold", self.threshold, 0, 1)
         _check_number("temperature", self.temperature, 0.001, 1000)
         _check_number("accepted_from", self.accepted_from, 0, 1)

@@ -71,7 +71,7 @@ def test_a_second_language_model_is_measured_as_the_teacher_that_it_is(
     monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
     monkeypatch.setattr("benchmarks.chain._SECOND", ("training.epochs=1", "teachers.dictionary_words=20"))
     scores = {score.row: score for score in _run(tmp_path, "--taught-by", "second").all}
-    rows = {LM_ROW, SECOND_ROW, SECOND_TOGETHER_ROW, SECOND_STUDENT_ROW}
+    rows = {LM_ROW, TOGETHER_ROW, SECOND_ROW, SECOND_TOGETHER_ROW, SECOND_STUDENT_ROW}
     assert rows <= set(scores) <= {*rows, SECOND_INT8_ROW}
     assert len(list((tmp_path / "work").iterdir())) == 4
     recipes = [RunFolder(path).recipe() for path in (tmp_path / "work").iterdir()]

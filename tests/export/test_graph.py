@@ -37,7 +37,7 @@ def test_the_graph_gives_the_logits_of_torch_at_every_length(
     np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("buckets", [0, 1, 1 << 15])
+@pytest.mark.parametrize("buckets", [0, 1, 1 << 15, 1 << 18])
 @pytest.mark.parametrize("emitter", EMITTERS)
 def test_a_student_of_other_sizes_is_exported_as_well(buckets: int, emitter: type[FloatEmitter]) -> None:
     config = StudentConfig(layers=3, width=24, heads=3, feed_forward=40, max_len=9, ngram_buckets=buckets)

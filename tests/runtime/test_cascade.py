@@ -152,7 +152,7 @@ def test_writing_and_reading_gives_an_equal_entry() -> None:
     [
         ("buckets", 0),
         ("buckets", 24),
-        ("buckets", 1 << 17),
+        ("buckets", 1 << 21),
         ("buckets", 16.0),
         ("buckets", True),
         ("threshold", 1.5),
