@@ -60,7 +60,7 @@ class StudentConfig(Section):
         ge=0,
         le=1 << 20,
         description="Buckets of hashed characters and bigrams, a power of two; 0: none. Tens of thousands of texts "
-        "want more, 262144 for instance; each bucket is a byte a class in the INT8 bundle.",
+        "want more, 262144 for instance; each bucket takes two bytes a class in the bundle.",
     )
     ngram_width: Positive = Field(64, description="Width of the embeddings of n-grams.")
     dropout: DropoutRate = Field(
