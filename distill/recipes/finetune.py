@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
@@ -117,18 +117,16 @@ class Finetuning:
         settings = recipe.training
         self.recipe, self.run, self.device = recipe, run, device
         self.corpus = read_corpus(recipe.data, settings.seed)
+        # Before teachers are asked, which takes long: a folder that is none is told at once. Seeded, because what a
+        # folder lacks is drawn.
+        torch.manual_seed(settings.seed)
+        self.tokenizer, encoder = self._read_language_model()
         self.lessons = self._lessons() if recipe.teachers.folders else None
         known = self.lessons.fingerprint if self.lessons else self.corpus.fingerprint
         self.journal = Journal(run, known, report)
         self.answers = self.lessons.answers(run, report) if self.lessons else None
-        # Only here: whatever random numbers reading teachers takes, the network begins the same.
+        # Again: whatever random numbers reading takes, the head begins the same.
         torch.manual_seed(settings.seed)
-        folder = Path(recipe.lm.folder)
-        if finetuned := finetuned_folder(folder):
-            refuse_other_data(
-                folder, str(RunFolder(finetuned).environment()["data_fingerprint"]), self.corpus.fingerprint
-            )
-        self.tokenizer, encoder = read_tokenizer_and_encoder(recipe.lm, folder)
         self.teacher = LMTeacher(encoder, len(self.corpus.labels), recipe.lm.dropout).to(device)
         self.train_set = tokenised(self.corpus.train, self.corpus, self.tokenizer)
         self.dev_set = tokenised(self.corpus.dev, self.corpus, self.tokenizer)
@@ -137,7 +135,7 @@ class Finetuning:
 
         train_labels = self.train_set.labels.to(device)
         self.label_loss = label_loss_for(train_labels, recipe.imbalance, settings.label_smoothing)
-        trainee = Trainee(self.teacher, torch.nn.Identity(), settings.gradient_clip)
+        trainee = Trainee(self.teacher, nn.Identity(), settings.gradient_clip)
         steps = settings.epochs * epoch_steps(len(self.texts), settings.batch_size)
         trainee.begin(*optimisation(self.teacher, settings, steps))
         self.trainee = trainee
@@ -233,6 +231,14 @@ class Finetuning:
             with self._precision():
                 outputs[rows] = network(ids.to(self.device), mask.to(self.device)).float().cpu()
         return outputs
+
+    def _read_language_model(self) -> tuple[LMTokenizer, nn.Module]:
+        """Return tokeniser and encoder; refuse the encoder of a fine-tuning on other data."""
+        folder = Path(self.recipe.lm.folder)
+        if finetuned := finetuned_folder(folder):
+            learned = str(RunFolder(finetuned).environment()["data_fingerprint"])
+            refuse_other_data(folder, learned, self.corpus.fingerprint)
+        return read_tokenizer_and_encoder(self.recipe.lm, folder)
 
     def _lessons(self) -> Lessons:
         return Lessons(self.recipe.teachers, self.recipe.data, self.corpus, self.recipe.training.seed, self.device)

@@ -155,6 +155,15 @@ def test_a_teacher_of_other_data_is_refused(lm: Path, folders: tuple[Path, Path]
         finetune(tiny_taught_finetune(data, lm, folders), tmp_path / "second", "cpu")
 
 
+def test_a_language_model_that_is_not_there_is_told_before_teachers_are_asked(
+    data: Path, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    recipe, told = tiny_taught_finetune(data, tmp_path / "nowhere", folders), list[Event]()
+    with pytest.raises(ConfigError, match="nowhere"):
+        finetune(recipe, tmp_path / "second", "cpu", report=told.append)
+    assert told == []
+
+
 def test_texts_that_nobody_labels_are_refused(data: Path, lm: Path, tmp_path: Path) -> None:
     recipe = tiny_taught_finetune(data, lm, [], "data.unlabelled=['names.txt']")
     with pytest.raises(ConfigError, match="name who by --teacher FOLDER"):
