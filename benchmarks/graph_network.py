@@ -19,7 +19,7 @@ from benchmarks.accuracy import RESULTS
 from benchmarks.accuracy_report import set_table
 from benchmarks.methods import data_and_seed
 from benchmarks.scores import Score, Scores
-from benchmarks.targets import Target
+from benchmarks.targets import Target, as_block
 from distill.batches import EncodedExamples, encode_examples, epoch_steps
 from distill.corpus import Example, read_corpus
 from distill.graph import GraphBuilder
@@ -90,8 +90,8 @@ def _kept(scores: Scores, name: str, recipe: Recipe, told: str) -> bool:
 def markdown(scores: Scores) -> str:
     """Return a table for each set, and the published figures held against them."""
     parts = [f"## {data}\n\n{set_table(scores, data)}" for data in scores.names("data")]
-    lines = "\n".join(target.line for target in targets(scores))
-    held = [f"## Published\n\n```\n{lines}\n```"] if lines else []
+    found = targets(scores)
+    held = [f"## Published\n\n{as_block(found)}"] if found else []
     return "\n\n".join(["# The graph network alone", _HOW, *parts, *held]) + "\n"
 
 
@@ -168,9 +168,8 @@ class GraphTraining:
         """Ask the language model about the texts of all splits; it sees no label."""
         corpus = self.corpus
         lm = read_frozen(Path(recipe.teacher.lm), corpus.fingerprint, recipe.graph.max_len)
-        texts = [example.text for split in (corpus.train, corpus.dev, corpus.test) for example in split]
         folder = self.work / f"{corpus.fingerprint[:16]}-{lm.sha256[:16]}-{recipe.graph.max_len}"
-        return graphs_with_states(builder, lm, texts, folder, torch.device("cpu"))
+        return graphs_with_states(builder, lm, corpus.texts, folder, torch.device("cpu"))
 
 
 if __name__ == "__main__":

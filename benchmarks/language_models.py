@@ -56,7 +56,7 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
 @click.option("--plain", is_flag=True, help="The student without made texts too.")
 @click.option(
     "--taught-by",
-    type=click.Choice(["both", "lm", "second"]),
+    type=click.Choice(list(_STUDENTS)),
     default="both",
     show_default=True,
     help="Who teaches the student: language model and full method; the first alone; the latter and a second language "

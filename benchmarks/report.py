@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.lineup import OURS_INT8
 from benchmarks.results import TITLES, Measurement, Result
-from benchmarks.targets import cold_median, targets, title_p50
+from benchmarks.targets import as_block, cold_median, targets, title_p50
 
 _HOW = (
     "p50 / p95 / p99 in microseconds from raw text to label, one text a call, one thread, contenders in turns in one "
@@ -19,7 +19,7 @@ def markdown(measurement: Measurement) -> str:
     parts = ["# Latency", _machine(measurement), _HOW, latency_table(measurement), process_table(measurement)]
     if measurement.absent:
         parts.append("\n".join(["Not measured:", *(f"- {one.name}: {one.reason}" for one in measurement.absent)]))
-    parts.append("Targets:\n\n```\n" + "\n".join(target.line for target in targets(measurement)) + "\n```")
+    parts.append(f"Targets:\n\n{as_block(targets(measurement))}")
     return "\n\n".join(parts) + "\n"
 
 

@@ -9,7 +9,7 @@ from benchmarks.chain_rows import INT8_ROW, TEXTS_INT8_ROW
 from benchmarks.methods import INT8
 from benchmarks.report import table
 from benchmarks.scores import METRICS, Scores
-from benchmarks.targets import Target
+from benchmarks.targets import Target, as_block
 
 LEAD = 4.0
 """Points of accuracy by which an INT8 bundle is to beat the SVM on every source."""
@@ -29,9 +29,9 @@ _HOW = (
 def markdown(scores: Scores) -> str:
     """Return the whole report."""
     parts = [f"## Without {data}\n\n{_facts(scores, data)}\n\n{_table(scores, data)}" for data in scores.names("data")]
-    lines = "\n".join(target.line for target in leads(scores))
-    target = [f"## Targets\n\n```\n{lines}\n```"] if lines else []
-    return "\n\n".join(["# A source left out", _HOW, *parts, *target]) + "\n"
+    found = leads(scores)
+    held = [f"## Targets\n\n{as_block(found)}"] if found else []
+    return "\n\n".join(["# A source left out", _HOW, *parts, *held]) + "\n"
 
 
 def leads(scores: Scores) -> list[Target]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 from benchmarks.lineup import (
@@ -47,6 +47,11 @@ class Target:
     def to_json(self) -> dict[str, object]:
         """Return fields and verdict as JSON values."""
         return {**asdict(self), "verdict": self.verdict}
+
+
+def as_block(targets: Iterable[Target]) -> str:
+    """Return the lines of ``targets`` as a block of Markdown."""
+    return "```\n" + "\n".join(target.line for target in targets) + "\n```"
 
 
 def targets(measurement: Measurement) -> list[Target]:

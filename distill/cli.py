@@ -153,7 +153,7 @@ def pretrain(
         from distill.recipe import read_recipe_of
         from distill.recipes.pretrain import pretrain as train_language_model
     read = partial(read_recipe_of, PretrainRecipe)
-    shortcuts = {"paths": sources or None, "start": start}
+    shortcuts = {"paths": sources, "start": start}
     resolved = resolve(read, recipe, settings, shortcuts, out if resume else None)
     with resumable(out):
         train_language_model(resolved, out, device, resume, PretrainingProgress())
@@ -195,7 +195,7 @@ def run(
         recipe = Path("multi_teacher")
     if unlabelled and not recipe:
         raise click.UsageError("--unlabelled: somebody has to label these texts; name who by --teacher, or a recipe")
-    given = {**shortcuts, "folders": folders or None, "unlabelled": unlabelled or None}
+    given = {**shortcuts, "folders": folders, "unlabelled": unlabelled}
     resolved = resolve(read_any_recipe, recipe, settings, given, out if resume else None)
     train(resolved, out, device, resume)
 
@@ -206,14 +206,7 @@ def run(
 @teacher_options
 @training_options("teacher", "Teacher's folder")
 def finetune(
-    recipe: Path | None,
-    folders: tuple[Path, ...],
-    unlabelled: tuple[Path, ...],
-    settings: tuple[str, ...],
-    out: Path,
-    resume: bool,
-    device: str,
-    **shortcuts: str | int | None,
+    recipe: Path | None, settings: tuple[str, ...], out: Path, resume: bool, device: str, **shortcuts: object
 ) -> None:
     """Fine-tune a pretrained encoder on labels, for students to be built from it.
 
@@ -231,8 +224,7 @@ def finetune(
         from distill.lm.recipe import FinetuneRecipe
         from distill.recipe import read_recipe_of
     read = partial(read_recipe_of, FinetuneRecipe)
-    given = {**shortcuts, "folders": folders or None, "unlabelled": unlabelled or None}
-    resolved = resolve(read, recipe, settings, given, out if resume else None)
+    resolved = resolve(read, recipe, settings, shortcuts, out if resume else None)
     train(resolved, out, device, resume)
 
 

@@ -58,6 +58,11 @@ class Corpus:
     dropped: dict[str, int]
     fingerprint: str
 
+    @property
+    def texts(self) -> list[str]:
+        """The texts of all splits, as read: train, dev, test."""
+        return [example.text for split in (self.train, self.dev, self.test) for example in split]
+
 
 def read_corpus(config: DataConfig, seed: int) -> Corpus:
     """Read, clean and split the data that ``config`` names.

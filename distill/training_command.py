@@ -198,7 +198,7 @@ def resolve(
         # JSON strings are TOML strings, whatever a path or a column name holds.
         f"{keys.get(name, f'data.{name}')}={json.dumps(value, ensure_ascii=False, default=str)}"
         for name, value in shortcuts.items()
-        if value is not None
+        if value not in (None, ())  # not given; the latter where an option may be repeated
     ]
     overrides = [*given, *settings]
     begun = _begun(resumed, _keys(overrides)) if resumed and not recipe else None

@@ -202,14 +202,12 @@ class GateMixup:
 
     def _with_states(self, lm: FrozenLM, report: Report) -> GraphsWithStates:
         """Ask the language model about the texts of all splits; it sees no label."""
-        splits = (self.corpus.train, self.corpus.dev, self.corpus.test)
-        texts = [example.text for split in splits for example in split]
         folder = self.run.checkpoint / f"states-{self.journal.fingerprint[:16]}"
 
         def asked(done: int, of: int) -> None:
             report({"event": "language_model", "texts": done, "of": of})
 
-        return graphs_with_states(self.builder, lm, texts, folder, self.device, asked)
+        return graphs_with_states(self.builder, lm, self.corpus.texts, folder, self.device, asked)
 
     @property
     def _feature_width(self) -> int:

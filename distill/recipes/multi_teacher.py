@@ -10,7 +10,6 @@ development set are kept; the test set is looked at once, at the end. Keys and d
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +86,9 @@ class MultiTeacher:
         self.corpus = corpus = read_corpus(recipe.data, settings.seed)
         lessons = Lessons(recipe.teachers, recipe.data, corpus, settings.seed, device)
         self.teachers = lessons.teachers
-        texts = (lessons.labelled, lessons.others)
-        self.tokenizer = CharTokenizer.from_texts(chain(*texts), recipe.student.max_len)
-        self.labelled, self.others = (character_ids(part, self.tokenizer) for part in texts)
+        self.tokenizer = CharTokenizer.from_texts(lessons.texts, recipe.student.max_len)
+        self.labelled = character_ids(lessons.labelled, self.tokenizer)
+        self.others = character_ids(lessons.others, self.tokenizer)
         self.labels = class_ids(corpus.train, corpus.labels)
         self.label_loss = label_loss_for(self.labels.to(device), recipe.imbalance, settings.label_smoothing)
         self.journal = Journal(run, lessons.fingerprint, report)

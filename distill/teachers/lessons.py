@@ -31,6 +31,7 @@ class Lessons:
         teachers: are asked.
         labelled: the texts of train.
         others: the texts that teachers alone label: those of the user, then those that are made.
+        texts: the labelled ones, then the others.
         fingerprint: of all that there is to learn from.
 
     Raises:
@@ -45,19 +46,18 @@ class Lessons:
         self.labelled = [example.text for example in corpus.train]
         made = made_texts(self.labelled, asked.dictionary_words, asked.replaced_words, seed)
         self.others = list(new_texts(chain(unlabelled_texts(data, corpus), made), corpus))
-        texts = [*self.labelled, *self.others]
-        self.fingerprint = fingerprint(corpus.fingerprint, self.teachers.sha256, texts)
+        self.texts = [*self.labelled, *self.others]
+        self.fingerprint = fingerprint(corpus.fingerprint, self.teachers.sha256, self.texts)
 
     def answers(self, run: RunFolder, report: Report) -> Tensor:
-        """Return the teachers' answers ``[n, C]`` to the labelled texts, then to the others.
+        """Return the teachers' answers ``[n, C]`` to :attr:`texts`.
 
         Args:
             run: keeps them, beside its checkpoint, so that a resumed run need not ask again.
             report: is told how many texts the teachers have read.
         """
-        texts = [*self.labelled, *self.others]
 
         def asked(done: int) -> None:
-            report({"event": "teacher", "texts": done, "of": len(texts)})
+            report({"event": "teacher", "texts": done, "of": len(self.texts)})
 
-        return cached_answers(run.checkpoint / f"teachers-{self.fingerprint[:16]}", self.teachers, texts, asked)
+        return cached_answers(run.checkpoint / f"teachers-{self.fingerprint[:16]}", self.teachers, self.texts, asked)

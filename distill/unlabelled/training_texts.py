@@ -23,7 +23,7 @@ def new_texts(texts: Iterable[str], corpus: Corpus) -> Iterator[str]:
 
     A text of dev or test, even without its label, would make the scores better than they are.
     """
-    seen = {normalise(example.text) for split in (corpus.train, corpus.dev, corpus.test) for example in split}
+    seen = {normalise(text) for text in corpus.texts}
     for text in texts:
         normalised = normalise(text)
         if normalised and normalised not in seen:
