@@ -18,7 +18,7 @@ METRICS = ("accuracy", "macro_f1")
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One model, trained once and scored once on a test set.
+    """One model, trained once and scored once on a test set; of a sweep, on the development set.
 
     Attributes:
         data: name of the set.
