@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from distill.models.student import Student
-from runtime.cascade import BIGRAM_FACTOR
+from runtime.cascade import BIGRAM_FACTOR, MOST_BUCKETS
 
 OPSET = 17
 IR_VERSION = 8
@@ -79,6 +79,7 @@ class Network:
 
     Attributes:
         characters: embedding table ``[vocabulary, d]``, normalised.
+        bigrams: of hashed bigrams ``[buckets, d]``, added to those of the characters; ``None`` where there are none.
         blocks: in order.
         head: from the mean over the text to the classes; its part of the logits.
         heads: attention heads; they divide ``d``.
@@ -87,6 +88,7 @@ class Network:
     """
 
     characters: Floats
+    bigrams: Floats | None
     blocks: tuple[Block, ...]
     head: Linear
     heads: int
@@ -101,6 +103,7 @@ class Network:
             head, ngrams = _in_halves(head, ngram_logits(student))
         return cls(
             characters=_normalised(student, modules["blocks.0.norm"]),
+            bigrams=_array(student.bigrams.weight) if student.config.bigram_buckets else None,
             blocks=tuple(_block(modules, f"blocks.{index}.") for index in range(student.config.layers)),
             head=head,
             heads=student.config.heads,
@@ -119,6 +122,8 @@ class FloatEmitter:
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
+        # By name, so that two tables of one size take the same rows.
+        self._rows: dict[str, str] = {}
 
     def node(self, operator: str, inputs: list[str], name: str, domain: str = "", **attributes: object) -> str:
         """Add a node of one output, which bears the node's name."""
@@ -135,8 +140,13 @@ class FloatEmitter:
         return "" if layer.bias is None else self.constant(f"{layer.name}.bias", layer.bias)
 
     def embed(self, network: Network) -> str:
-        """Look up the normalised embeddings of the characters: ``[B, L, d]``."""
-        return self.look_up("characters", network.characters, "ids")
+        """Look up the normalised embeddings of the characters, and add those of the bigrams: ``[B, L, d]``."""
+        characters = self.look_up("characters", network.characters, "ids")
+        if network.bigrams is None:
+            return characters
+        rows = self.bigram_rows(len(network.bigrams), len(network.characters))
+        bigrams = self.look_up("bigrams", network.bigrams, rows)
+        return self.node("Add", [characters, bigrams], "embedded")
 
     def normalise(self, hidden: str, norm: Norm) -> str:
         """Divide by the root mean square over the last axis, and scale.
@@ -203,17 +213,31 @@ class FloatEmitter:
 
     def average_ngrams(self, table: Floats, vocabulary: int) -> str:
         """Average the rows of the characters and bigrams of a text: ``[B, C]``."""
-        # A negative width cuts off: one node moves every id to the place before it and fills the last with PAD_ID.
-        one_back = self.constant("following.pads", np.array([0, -1, 0, 1]))
-        following = self.node("Pad", ["ids", one_back], "following")
-        # Looked up: OpenVINO multiplies and takes remainders of integers in single precision, exact below 2^24 alone.
-        left = (np.arange(vocabulary) * BIGRAM_FACTOR % len(table)).astype(np.int32)
-        first = self.node("Gather", [self.constant("bigrams.left", left), "ids"], "bigrams.first")
-        bigrams = self.node("Add", [first, following], "bigrams")
-        rows = self.node("Concat", ["ids", bigrams], "ngrams.rows", axis=1)
-        # The table goes on, from its start, as far as a sum or an id may reach: that spares the remainder.
-        reached = table[np.arange(len(table) + vocabulary - 1) % len(table)]
+        rows = self.node("Concat", ["ids", self.bigram_rows(len(table), vocabulary)], "ngrams.rows", axis=1)
+        # The table goes on, from its start, as far as the id of a character reaches: that spares a remainder.
+        reached = table[np.arange(max(len(table), vocabulary)) % len(table)]
         return self.mean(self.look_up("ngrams", reached, rows), "ngrams.logits")
+
+    def bigram_rows(self, buckets: int, vocabulary: int) -> str:
+        """Hash each character and the one behind it: rows ``[B, L]`` of a table of so many buckets."""
+        name = f"bigrams.of{buckets}"
+        if name not in self._rows:
+            inputs = [self._bigram_hashes(vocabulary), self.constant(f"{name}.buckets", np.int32(buckets))]
+            self._rows[name] = self.node("Mod", inputs, name)
+        return self._rows[name]
+
+    def _bigram_hashes(self, vocabulary: int) -> str:
+        """Return what the rows of tables of any size are remainders of."""
+        if "bigrams.hashes" not in self._rows:
+            # Every number of buckets divides the largest. Products are looked up: OpenVINO computes with integers in
+            # single precision, exact below 2^24 alone.
+            left = (np.arange(vocabulary) * BIGRAM_FACTOR % MOST_BUCKETS).astype(np.int32)
+            first = self.node("Gather", [self.constant("bigrams.left", left), "ids"], "bigrams.first")
+            # A negative width cuts off: one node moves every id to the place before it and fills the last with PAD_ID.
+            one_back = self.constant("following.pads", np.array([0, -1, 0, 1]))
+            following = self.node("Pad", ["ids", one_back], "following")
+            self._rows["bigrams.hashes"] = self.node("Add", [first, following], "bigrams.hashes")
+        return self._rows["bigrams.hashes"]
 
     def look_up(self, name: str, table: Floats, rows: str) -> str:
         """Take rows of a large table, of which a text needs a few."""

@@ -165,13 +165,22 @@ class Int8Emitter(FloatEmitter):
         """Look up the integers that the first block multiplies; what is added to its result is made from them."""
         if network.blocks[0].qkv.name in self._keep_float:
             return super().embed(network)
-        step, zero = Inputs.of(torch.from_numpy(network.characters)).scale()
-        integers = np.clip(np.rint(network.characters / step) + zero, 0, 255).astype(np.uint8)
-        taken = self.node("Gather", [self.constant("characters.table", integers), "ids"], "characters.integers")
-        grid = self.constant("characters.step", step), self.constant("characters.zero", zero)
-        hidden = self.node("DequantizeLinear", [taken, *grid], "characters")
-        self._embedded[hidden] = (taken, *grid)
+        taken = self._integers("characters", network.characters, "ids")
+        if network.bigrams is not None:
+            rows = self.bigram_rows(len(network.bigrams), len(network.characters))
+            bigrams = self._integers("bigrams", network.bigrams, rows)
+            grid = self._grid(network.blocks[0].qkv.name)
+            taken = self.node("QLinearAdd", [*taken, *bigrams, *grid], "embedded.integers", CONTRIB), *grid
+        hidden = self.node("DequantizeLinear", [*taken], "embedded")
+        self._embedded[hidden] = taken
         return hidden
+
+    def _integers(self, name: str, table: Floats, rows: str) -> tuple[str, str, str]:
+        """Look up rows of a table of uint8; return them and their grid."""
+        step, zero = Inputs.of(torch.from_numpy(table)).scale()
+        integers = np.clip(np.rint(table / step) + zero, 0, 255).astype(np.uint8)
+        taken = self.node("Gather", [self.constant(f"{name}.table", integers), rows], f"{name}.integers")
+        return taken, self.constant(f"{name}.step", step), self.constant(f"{name}.zero", zero)
 
     def look_up(self, name: str, table: Floats, rows: str) -> str:
         """Take rows of a table in fp16 and widen these alone: the table keeps half its size in memory, too."""

@@ -28,8 +28,9 @@ TABLE = "cascade.f16"
 KIND = "characters_and_bigrams"
 BIGRAM_FACTOR = 40503
 """Odd, and 2^16 divided by the golden ratio: neighbouring ids fall far apart (Knuth, volume 3, section 6.4)."""
+MOST_BUCKETS = 1 << 20
+"""Most rows of a table; the number of rows is a power of two."""
 
-_MOST_BUCKETS = 1 << 20
 # A product of a vector and a larger matrix may wake the threads of numpy's BLAS, which then wait by spinning.
 _MOST_PRODUCT = 8192
 _SHORT = 64
@@ -102,7 +103,7 @@ class CascadeEntry:
     reference: Reference
 
     def __post_init__(self) -> None:
-        if type(self.buckets) is not int or not 0 < self.buckets <= _MOST_BUCKETS or self.buckets & (self.buckets - 1):
+        if type(self.buckets) is not int or not 0 < self.buckets <= MOST_BUCKETS or self.buckets & (self.buckets - 1):
             raise ValueError("buckets must be a power of two up to 1048576")
         _check_number("threshold", self.threshold, 0, 1)
         _check_number("temperature", self.temperature, 0.001, 1000)

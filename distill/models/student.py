@@ -13,9 +13,9 @@ from runtime.cascade import BIGRAM_FACTOR
 from runtime.tokenizer import PAD_ID
 
 _EPSILON = 1e-6
-# Rows that a handful of texts have are seldom learnt from: at the rate of the Transformer, sets of a thousand texts end
-# before they say anything.
-_NGRAM_RATE = 5.0
+# Rows that a handful of texts have are seldom learnt from: at the rate of the rest, sets of a thousand texts end before
+# they say anything.
+_HASHED_RATE = 5.0
 
 
 class StudentBlock(nn.Module):
@@ -46,9 +46,16 @@ class StudentBlock(nn.Module):
         # After the last one comes the head, whose bias is enough.
         self.feed_forward_out = nn.Linear(config.feed_forward, config.width, bias=not last)
 
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """Return the next hidden states ``[B, L, d]``; ``mask`` is ``[B, L]``, true where there is text."""
-        hidden = self._drop(self.norm(hidden))
+    def forward(self, hidden: Tensor, mask: Tensor, beside: Tensor | None = None) -> Tensor:
+        """Return the next hidden states ``[B, L, d]``.
+
+        Args:
+            hidden: states ``[B, L, d]``.
+            mask: ``[B, L]``, true where there is text.
+            beside: ``[B, L, d]``, added to the normalised states.
+        """
+        normalised = self.norm(hidden)
+        hidden = self._drop(normalised if beside is None else normalised + beside)
         hidden = hidden + self._drop(self._attend(hidden, mask))
         fed = self._drop(self.feed_forward_out(functional.relu(self.feed_forward_in(hidden))))
         return fed if self.last else hidden + fed
@@ -68,6 +75,13 @@ class StudentBlock(nn.Module):
 
     def _drop(self, hidden: Tensor) -> Tensor:
         return functional.dropout(hidden, self.dropout, self.training)
+
+
+def bigram_rows(ids: Tensor, buckets: int) -> Tensor:
+    """Return the row ``[B, L]`` of each character and the one behind it; see :func:`runtime.cascade.table_rows`."""
+    # What follows the last character is padding, in a full row as well.
+    following = functional.pad(ids[:, 1:], (0, 1), value=PAD_ID)
+    return (ids * BIGRAM_FACTOR + following) % buckets
 
 
 class NGrams(nn.Module):
@@ -93,24 +107,22 @@ class NGrams(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return means ``[B, width]`` of ids ``[B, L]``; ``mask`` is true where there is text."""
-        # What follows the last character is padding, in a full row as well.
-        following = functional.pad(ids[:, 1:], (0, 1), value=PAD_ID)
-        rows = torch.cat([ids, ids * BIGRAM_FACTOR + following], 1) % self.buckets
+        rows = torch.cat([ids % self.buckets, bigram_rows(ids, self.buckets)], 1)
         there = torch.cat([mask, mask], 1).unsqueeze(-1).to(self.rows.weight.dtype)
         mean: Tensor = (self.rows(rows) * there).sum(1) / there.sum(1)
         return mean
 
 
 class Student(nn.Module):
-    """Character embeddings → blocks → mean over the text → linear head; beside them n-grams → linear head.
+    """Character and bigram embeddings → blocks → mean over the text → linear head; beside them n-grams → linear head.
 
     The logits are the mean of those of the Transformer and of the n-grams. The two share no weight, and each learns
     labels and outputs as if it were alone (``answers``), so that the mean is that of an ensemble. N-grams are about as
     good as the Transformer, and err on other texts.
 
-    The Transformer sees a text as a set of characters: order is what the bigrams know. Positions gained nothing on
-    three sets, and without them all that comes before the first product depends on the character alone: the exported
-    graph looks it up.
+    The Transformer sees a text as a set of characters, each with the one behind it: the embedding of that hashed bigram
+    is added to the normalised one of the character. Positions gained nothing on three sets, and without them all that
+    comes before the first product is two tables, in which the exported graph looks up integers.
 
     ``encode`` gives the representation R_S that mutual distillation compares and mixes: the mean of the Transformer's
     states, then that of the n-grams. ``classify`` turns a representation into logits; ``forward`` is their composition.
@@ -130,6 +142,10 @@ class Student(nn.Module):
         )
         self.head = nn.Linear(config.width, classes)
         self.apply(_initialise)
+        if config.bigram_buckets:
+            # So that a pair which no training text has adds nothing.
+            zeros = torch.zeros(config.bigram_buckets, config.width)
+            self.bigrams = nn.Embedding.from_pretrained(zeros, freeze=False)  # type: ignore[no-untyped-call]
         self.representation_width = config.width
         if config.ngram_buckets:
             self.ngrams = NGrams(config.ngram_buckets, config.ngram_width, classes)
@@ -138,8 +154,10 @@ class Student(nn.Module):
     def encode(self, ids: Tensor) -> Tensor:
         """Return representations ``[B, r]`` of ids ``[B, L]``, rows padded at the end with ``PAD_ID``."""
         mask = ids != PAD_ID
-        hidden: Tensor = self.characters(ids)
-        for block in self.blocks:
+        buckets = self.config.bigram_buckets
+        beside = self.bigrams(bigram_rows(ids, buckets)) if buckets else None
+        hidden: Tensor = self.blocks[0](self.characters(ids), mask, beside)
+        for block in self.blocks[1:]:
             hidden = block(hidden, mask)
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         mean: Tensor = (hidden * weights).sum(1) / weights.sum(1)
@@ -161,13 +179,17 @@ class Student(nn.Module):
         """Return logits ``[B, C]`` of ids ``[B, L]``."""
         return self.classify(self.encode(ids))
 
+    def hashed_parameters(self) -> list[nn.Parameter]:
+        """Return those of bigrams and n-grams, with the head of the latter."""
+        return [parameter for name, parameter in self.named_parameters() if name.startswith(("bigrams.", "ngrams."))]
+
 
 def parameter_groups(module: nn.Module, lr: float) -> list[dict[str, Any]]:
-    """Return the parameters of a network with their learning rates: ``lr``, and five times as much for n-grams."""
-    fast = [parameter for part in module.modules() if isinstance(part, NGrams) for parameter in part.parameters()]
+    """Return the parameters of a network with their learning rates: ``lr``, and five times as much for hashed ones."""
+    fast = module.hashed_parameters() if isinstance(module, Student) else []
     rest = [parameter for parameter in module.parameters() if all(parameter is not one for one in fast)]
     groups: list[dict[str, Any]] = [{"params": rest, "lr": lr}]
-    return [*groups, {"params": fast, "lr": _NGRAM_RATE * lr}] if fast else groups
+    return [*groups, {"params": fast, "lr": _HASHED_RATE * lr}] if fast else groups
 
 
 def _initialise(module: nn.Module) -> None:

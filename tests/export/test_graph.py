@@ -37,15 +37,19 @@ def test_the_graph_gives_the_logits_of_torch_at_every_length(
     np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("buckets", [0, 1, 1 << 15, 1 << 18])
+@pytest.mark.parametrize(
+    ("bigrams", "ngrams"), [(0, 0), (1, 1), (0, 1 << 15), (1 << 15, 0), (1 << 15, 1 << 15), (1 << 14, 1 << 18)]
+)
 @pytest.mark.parametrize("emitter", EMITTERS)
-def test_a_student_of_other_sizes_is_exported_as_well(buckets: int, emitter: type[FloatEmitter]) -> None:
-    config = StudentConfig(layers=3, width=24, heads=3, feed_forward=40, max_len=9, ngram_buckets=buckets)
+def test_a_student_of_other_sizes_is_exported_as_well(bigrams: int, ngrams: int, emitter: type[FloatEmitter]) -> None:
+    buckets = {"bigram_buckets": bigrams, "ngram_buckets": ngrams}
+    config = StudentConfig(layers=3, width=24, heads=3, feed_forward=40, max_len=9, **buckets)
     # As large a vocabulary as there can be: the hash of the last ids must not leave 32 bits.
     torch.manual_seed(0)
     student = Student(config, vocabulary=1 << 16, classes=2).eval()
-    if buckets:
-        nn.init.normal_(student.ngrams.rows.weight)  # one wrong row is to show
+    for name, table in student.named_parameters():
+        if name in ("bigrams.weight", "ngrams.rows.weight"):
+            nn.init.normal_(table)  # one wrong row is to show
     ids = np.array([[2, 65535, 65535, 65000, 1]], dtype=np.int32)
     with torch.inference_mode():
         expected = student(torch.from_numpy(ids).long()).numpy()
@@ -78,10 +82,10 @@ def test_the_graph_is_small_has_one_input_and_no_second_file(source: Source) -> 
     model = onnx.load_from_string(_model(source))
     assert [value.name for value in model.graph.input] == ["ids"]
     assert [value.name for value in model.graph.output] == ["logits"]
-    # One for the embeddings, six for the n-grams, two for the head; a block has six, and between two there are a sum
-    # and a normalisation of six, which the engine makes one.
+    # Five for the rows of bigrams, three for the embeddings, three for the n-grams, two for the head; a block has six,
+    # and between two there are a sum and a normalisation of six, which the engine makes one.
     layers = source.student.config.layers
-    assert len(model.graph.node) <= 1 + 6 + 2 + 6 * layers + 7 * (layers - 1)
+    assert len(model.graph.node) <= 5 + 3 + 3 + 2 + 6 * layers + 7 * (layers - 1)
     assert not any(tensor.external_data for tensor in model.graph.initializer)
     assert "mask" not in _model(source).decode("latin-1")
 

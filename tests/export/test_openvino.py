@@ -46,8 +46,10 @@ def test_its_weights_are_int8(source: Source, exported: CommandRun) -> None:
 
 def test_ids_of_a_large_vocabulary_are_hashed_exactly() -> None:
     torch.manual_seed(0)
-    student = Student(StudentConfig(layers=1, width=24, heads=3, feed_forward=40), 1 << 16, 3).eval()
+    config = StudentConfig(layers=1, width=24, heads=3, feed_forward=40, bigram_buckets=1 << 13)
+    student = Student(config, 1 << 16, 3).eval()
     nn.init.normal_(student.ngrams.rows.weight)
+    nn.init.normal_(student.bigrams.weight)
     ids = np.random.default_rng(0).integers(60_000, 1 << 16, (4, 20), dtype=np.int32)
     with torch.inference_mode():
         expected = student(torch.from_numpy(ids).long()).numpy()

@@ -1,5 +1,7 @@
 """INT8: weights, scales, the options of each target, and the graph they make."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -87,6 +89,25 @@ def test_int8_logits_are_close_and_decide_the_same(source: Source, weights: Sche
     logits = source.backend_logits(OnnxBackend(_int8(source, weights), 1, "model"), source.test.texts)
     assert np.abs(logits - expected).max() < 0.1 * np.abs(expected).max()
     assert (logits.argmax(1) == expected.argmax(1)).all()
+
+
+def test_bigrams_are_added_as_integers() -> None:
+    torch.manual_seed(0)
+    config = StudentConfig(layers=1, width=32, feed_forward=64, bigram_buckets=64, ngram_buckets=0)
+    student = Student(config, 40, 3).eval()
+    nn.init.normal_(student.head.weight)
+    nn.init.normal_(student.bigrams.weight)
+    texts = [np.random.default_rng(seed).integers(2, 40, 12, dtype=np.int32) for seed in range(40)]
+    network, emitter = Network.of(student), Int8Emitter(calibrate(student, texts), FULL)
+    model, without = build(network, emitter), build(replace(network, bigrams=None), FloatEmitter())
+    operators = [node.op_type for node in onnx.load_from_string(model).graph.node]
+    assert operators.count("QLinearAdd") == operators.count("DequantizeLinear") - 1 == 1
+    ids = np.stack(texts)
+    with torch.inference_mode():
+        expected = student(torch.from_numpy(ids).long()).numpy()
+    scale = np.abs(expected).max()
+    assert np.abs(OnnxBackend(model, 1, "model").run(ids) - expected).max() < 0.05 * scale
+    assert np.abs(OnnxBackend(without, 1, "model").run(ids) - expected).max() > 0.2 * scale
 
 
 def test_nothing_is_cut_off_the_mean_of_a_very_short_text() -> None:

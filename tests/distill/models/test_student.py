@@ -3,10 +3,10 @@
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.models.student import NGrams, Student, parameter_groups
+from distill.models.student import NGrams, Student, StudentBlock, bigram_rows, parameter_groups
 from distill.recipe import StudentConfig
 from runtime.cascade import table_rows
 from runtime.tokenizer import PAD_ID, CharTokenizer
@@ -17,7 +17,7 @@ VOCABULARY, CLASSES, MAX_LEN = 20, 4, 12
 def student(seed: int = 0, **keys: object) -> Student:
     torch.manual_seed(seed)
     transformer = {"layers": 2, "width": 16, "heads": 2, "feed_forward": 32, "max_len": MAX_LEN}
-    sizes = {**transformer, "ngram_buckets": 64, "ngram_width": 8, **keys}
+    sizes = {**transformer, "bigram_buckets": 32, "ngram_buckets": 64, "ngram_width": 8, **keys}
     return Student(StudentConfig.model_validate(sizes), VOCABULARY, CLASSES)
 
 
@@ -52,6 +52,29 @@ def test_the_hash_of_the_largest_ids_is_that_of_a_bundle() -> None:
     torch.testing.assert_close(ngrams(ids, ids != PAD_ID)[0], expected)
 
 
+def test_bigrams_of_the_transformer_are_those_of_the_ngrams() -> None:
+    ids = padded(text(7), torch.tensor([65535, 65535, 60000, 1]))
+    for row, found in zip(ids, bigram_rows(ids, 1 << 15), strict=True):
+        there = row[row != PAD_ID].tolist()
+        assert found[: len(there)].tolist() == table_rows(there, 1 << 15)[len(there) :]
+
+
+def test_an_unknown_pair_adds_nothing_and_a_known_one_is_added_to_its_first_character() -> None:
+    """After normalisation, so that the exported graph may look up both as integers and add these."""
+    network, ids = student(layers=1).eval(), text(6)[None]
+    block, mask, characters = network.blocks[0], torch.ones(1, 6, dtype=torch.bool), network.characters(ids)
+    assert isinstance(block, StudentBlock)
+    torch.testing.assert_close(network.encode(ids)[:, :16], block(characters, mask).mean(1))
+    torch.testing.assert_close(network(ids), student(layers=1, bigram_buckets=0).eval()(ids))
+    nn.init.normal_(network.bigrams.weight)
+    beside = network.bigrams.weight[bigram_rows(ids, 32)]
+    torch.testing.assert_close(network.encode(ids)[:, :16], block(characters, mask, beside).mean(1))
+    normalised = block.norm(characters) + beside
+    expected = network.encode(ids)[:, :16]
+    block.norm = nn.Identity()  # type: ignore[assignment]
+    torch.testing.assert_close(block(normalised, mask).mean(1), expected)
+
+
 def test_logits_are_the_mean_of_two_answers() -> None:
     network, ids = student().eval(), padded(text(5), text(9))
     representation = network.encode(ids)
@@ -78,9 +101,11 @@ def test_the_last_character_forms_a_bigram_with_the_end() -> None:
     torch.testing.assert_close(*same)
 
 
-def test_buckets_are_a_power_of_two() -> None:
-    with pytest.raises(ValidationError, match="power of two"):
-        student(ngram_buckets=48)
+@pytest.mark.parametrize("key", ["bigram_buckets", "ngram_buckets"])
+@pytest.mark.parametrize(("buckets", "message"), [(48, "48 is no power of two"), (-1, "greater"), (1 << 21, "less")])
+def test_buckets_are_a_power_of_two(key: str, buckets: int, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        student(**{key: buckets})
 
 
 def test_forward_is_classify_of_encode() -> None:
@@ -116,9 +141,14 @@ def test_the_order_of_characters_matters() -> None:
     assert not torch.allclose(network(row[None]), network(row.flip(0)[None]), atol=1e-3)
 
 
-def test_the_transformer_alone_sees_a_set() -> None:
-    network, row = student(ngram_buckets=0).eval(), text(6)
+def test_the_transformer_alone_sees_a_set_of_characters_or_of_pairs() -> None:
+    network, row = student(ngram_buckets=0, bigram_buckets=0).eval(), text(6)
     torch.testing.assert_close(network(row[None]), network(row.flip(0)[None]))
+    network, turned = student(ngram_buckets=0).eval(), torch.tensor([2, 3, 4, 2, 5, 2, 3])
+    nn.init.normal_(network.bigrams.weight)
+    # 2 3 4 2 5 2 3 and 2 5 2 3 4 2 3 have the same pairs.
+    torch.testing.assert_close(network(turned[None]), network(torch.tensor([[2, 5, 2, 3, 4, 2, 3]])))
+    assert not torch.allclose(network(row[None]), network(row.flip(0)[None]), atol=1e-3)
 
 
 def test_every_used_parameter_gets_a_gradient_and_padding_none() -> None:
@@ -159,10 +189,11 @@ def test_heads_must_divide_the_width() -> None:
         student(heads=3)
 
 
-def test_ngrams_learn_five_times_as_fast_as_the_rest() -> None:
+def test_what_is_hashed_learns_five_times_as_fast_as_the_rest() -> None:
     network = student()
     rest, fast = parameter_groups(network, 0.25)
     assert (rest["lr"], fast["lr"]) == (0.25, 1.25)
-    assert {id(p) for p in fast["params"]} == {id(p) for p in network.ngrams.parameters()}
+    hashed = [*network.ngrams.parameters(), *network.bigrams.parameters()]
+    assert {id(p) for p in fast["params"]} == {id(p) for p in hashed}
     assert len(rest["params"]) + len(fast["params"]) == len(list(network.parameters()))
-    assert len(parameter_groups(student(ngram_buckets=0), 0.25)) == 1
+    assert len(parameter_groups(student(ngram_buckets=0, bigram_buckets=0), 0.25)) == 1
