@@ -76,12 +76,13 @@ def difference_table(scores: Scores) -> str:
     for row, other in _COMPARED:
         found = {metric: scores.paired(row, other, metric, sets) for metric in METRICS}
         if all(found.values()):
-            cells = [_difference(p) for p in found.values() if p]
+            cells = [difference(p) for p in found.values() if p]
             rows.append([f"{row} − {other}", *cells, str(max(p.runs for p in found.values() if p))])
     return table(["", "accuracy", "macro-F1", "runs"], rows)
 
 
-def _difference(found: Paired) -> str:
+def difference(found: Paired) -> str:
+    """Return a difference in points, and its p-value unless it is of one run."""
     points = f"{found.difference * 100:+.2f}"
     return points if found.runs == 1 else f"{points} (p = {found.p_value:.2f})"
 

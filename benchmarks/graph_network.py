@@ -80,8 +80,7 @@ def row_of(recipe: Recipe) -> str:
 
 def _kept(scores: Scores, name: str, recipe: Recipe, told: str) -> bool:
     """Return whether this training is scored; refuse one that was scored with other settings."""
-    key = (name, row_of(recipe), recipe.training.seed)
-    kept = next((one for one in scores.all if (one.data, one.row, one.seed) == key), None)
+    kept = scores.find(name, row_of(recipe), recipe.training.seed)
     if kept and kept.settings != told:
         raise ConfigError(f"{scores.path} has {name} by other settings: {kept.settings!r}; choose another --out")
     return kept is not None

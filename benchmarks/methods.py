@@ -55,7 +55,9 @@ class _Train(Protocol[_Recipe]):
         """Train by ``recipe`` and leave a run folder in ``out``."""
 
 
-def trained(row: str, data: str, seed: int, work: Path, settings: Sequence[str]) -> RunFolder:
+def trained(
+    row: str, data: str, seed: int, work: Path, settings: Sequence[str], report: Report | None = None
+) -> RunFolder:
     """Train a method of :data:`METHODS` or :data:`SIZE_ROWS`, or go on with it, in a folder of ``work``.
 
     Args:
@@ -64,9 +66,10 @@ def trained(row: str, data: str, seed: int, work: Path, settings: Sequence[str])
         seed: of training.
         work: keeps run folders, so that a study which was stopped goes on.
         settings: further overrides of the recipe, for every method alike.
+        report: is told every event; by default what is asked, and the final scores, are printed.
     """
     recipe = read_recipe(None, [*data_and_seed(data, seed), *(METHODS | SIZE_ROWS)[row], *settings])
-    return finished(recipe, work, train)
+    return finished(recipe, work, train, report)
 
 
 def data_and_seed(data: str, seed: int) -> list[str]:
@@ -75,18 +78,19 @@ def data_and_seed(data: str, seed: int) -> list[str]:
     return [f"data.path={json.dumps(path)}", f"training.seed={seed}"]
 
 
-def finished(recipe: _Recipe, work: Path, train: _Train[_Recipe]) -> RunFolder:
+def finished(recipe: _Recipe, work: Path, train: _Train[_Recipe], report: Report | None = None) -> RunFolder:
     """Return the folder in ``work`` of the run by ``recipe``; ``train`` makes it, or goes on with it, if need be."""
     run = RunFolder((work / run_key(recipe)).resolve())
     if not (run.path / "environment.json").exists():
-        train(recipe, run.path, resume=run.path.exists(), report=_say)
+        train(recipe, run.path, resume=run.path.exists(), report=report or _say)
     return run
 
 
 def run_key(recipe: BaseRecipe) -> str:
     """Return the name of a run's folder: 16 hexadecimal digits of the recipe's values.
 
-    Not of its TOML, whose comments are descriptions of keys: a word changed there would train every run anew.
+    Not of its TOML, whose comments are descriptions of keys: a word changed there would train every run anew. A new key
+    does.
     """
     values = json.dumps(recipe.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(values.encode("utf-8")).hexdigest()[:16]

@@ -18,18 +18,20 @@ METRICS = ("accuracy", "macro_f1")
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One model, trained once and scored once on a test set; of a sweep, on the development set.
+    """One model, trained once and scored once on a test set.
+
+    Of a sweep it is the development set: accuracy and macro-F1 are means over late rounds, those by class of the best.
 
     Attributes:
         data: name of the set.
         row: name of the model or of the method.
         seed: of its training.
-        accuracy: on test, 0 to 1.
-        macro_f1: on test, 0 to 1.
+        accuracy: 0 to 1.
+        macro_f1: 0 to 1.
         fingerprint: of the data, for the reader: a set that changed wants another name.
         settings: what distinguishes this training from the defaults, for the reader.
-        class_f1: on test by class, 0 to 1; empty where it was not kept.
-        class_texts: number of test texts by class; empty where they were not kept.
+        class_f1: by class, 0 to 1; empty where it was not kept.
+        class_texts: number of texts by class; empty where they were not kept.
         unseen: share of test texts whose class train does not have, 0 to 1; every answer to them is wrong.
         label_share: of the labels of train that were kept; below 1 the set has a name of its own.
     """
@@ -90,7 +92,11 @@ class Scores:
 
     def has(self, data: str, row: str, seed: int) -> bool:
         """Return whether this training is scored already."""
-        return any(_key(s) == (data, row, seed) for s in self.all)
+        return self.find(data, row, seed) is not None
+
+    def find(self, data: str, row: str, seed: int) -> Score | None:
+        """Return the score of this training, if there is one."""
+        return next((score for score in self.all if _key(score) == (data, row, seed)), None)
 
     def add(self, score: Score) -> None:
         """Keep a score, in the file too; it takes the place of one of the same set, row and seed."""

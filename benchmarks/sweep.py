@@ -1,7 +1,8 @@
 """What dev says about the keys of mutual distillation: ``python -m benchmarks.sweep --data NAME=PATH``.
 
-The recipe as it ships, and the recipe with one key changed, on several sets; test is not looked at. A key is better
-than its default only where it is so over sets: what one set likes is luck, or the set.
+The recipe as it is, and the recipe with one key changed, on several sets. Each run scores its test set, as every run
+does; none of that is kept here or compared. A key is better than its default only where it is so over sets: what one
+set likes is luck, or the set.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import click
@@ -17,10 +19,11 @@ import numpy as np
 from benchmarks.accuracy import RESULTS
 from benchmarks.methods import FULL, trained
 from benchmarks.scores import METRICS, Score, Scores
-from benchmarks.sweep_report import SHIPPED, markdown
+from benchmarks.sweep_report import UNCHANGED, markdown
 from distill.metrics import class_scores
-from distill.run_folder import PredictionRow, RunFolder
+from distill.run_folder import RunFolder
 from runtime.command import run_command
+from runtime.errors import ConfigError
 from runtime.files import write_text
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -42,14 +45,24 @@ _LATE = 4
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """The shipped recipe with some keys changed; ``row`` names it in the tables."""
+    """The recipe with a key changed.
+
+    Attributes:
+        row: names it in the tables.
+        settings: overrides of the recipe.
+    """
 
     row: str
     settings: tuple[str, ...]
 
+    @property
+    def told(self) -> str:
+        """The settings, for the reader; where a language model lies is the affair of the machine."""
+        return " ".join(setting for setting in self.settings if not setting.startswith("teacher.lm="))
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--data", "sets", multiple=True, metavar="NAME=PATH", help="A set; no PATH: the example set.")
+@click.option("--data", "sets", multiple=True, metavar="NAME=PATH", help="A set; an empty PATH is the example set.")
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
 @click.option("--key", "keys", multiple=True, type=click.Choice(list(KEYS)), help="Only this key; may be repeated.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of all rows alike.")
@@ -63,20 +76,30 @@ def command(
     Without --data, only the table is made again. A study that was stopped goes on where it was.
     """
     scores = Scores(out / "sweep.json")
-    for variation in variations(keys or list(KEYS), settings):
-        for one in sets:
-            name, _, path = one.partition("=")
-            for seed in range(seeds):
-                if not scores.has(name, variation.row, seed):
-                    click.echo(f"... {name}, seed {seed}, {variation.row}", err=True)
-                    scores.add(score_on_dev(name, seed, variation, trained(FULL, path, seed, work, variation.settings)))
-    write_text(out / "sweep.md", markdown(scores))
-    click.echo(markdown(scores))
+    for variation, one, seed in product(variations(keys or list(KEYS), settings), sets, range(seeds)):
+        name, named, path = one.partition("=")
+        if not named:
+            raise click.BadParameter(f"{one}: give a set as NAME=PATH")
+        if not _kept(scores, name, variation, seed):
+            click.echo(f"... {name}, seed {seed}, {variation.row}", err=True)
+            run = trained(FULL, path, seed, work, variation.settings, report=lambda _event: None)
+            scores.add(score_on_dev(name, seed, variation, run))
+    report = markdown(scores)
+    write_text(out / "sweep.md", report)
+    click.echo(report)
+
+
+def _kept(scores: Scores, name: str, variation: Variation, seed: int) -> bool:
+    """Return whether this training is scored; refuse one that was scored with other settings."""
+    kept = scores.find(name, variation.row, seed)
+    if kept and kept.settings != variation.told:
+        raise ConfigError(f"{scores.path} has {name} by other settings: {kept.settings!r}; choose another --out")
+    return kept is not None
 
 
 def variations(keys: Sequence[str], settings: Sequence[str] = ()) -> Iterator[Variation]:
-    """Yield the recipe as it ships, then each other value of each key; ``settings`` hold for all."""
-    yield Variation(SHIPPED, tuple(settings))
+    """Yield the recipe with no key changed, then each other value of each key; ``settings`` hold for all."""
+    yield Variation(UNCHANGED, tuple(settings))
     for key in keys:
         for value in KEYS[key]:
             yield Variation(f"{key}={value}", (*settings, f"{key}={value}"))
@@ -85,8 +108,8 @@ def variations(keys: Sequence[str], settings: Sequence[str] = ()) -> Iterator[Va
 def score_on_dev(name: str, seed: int, variation: Variation, run: RunFolder) -> Score:
     """Return what the student of a finished run scores on dev: late in the rounds, and by class after its best one."""
     names, rows, late = run.labels(), run.predictions("dev"), late_scores(run)
-    truth, predicted = (np.array([names.index(label) for label in labels]) for labels in _both(rows))
-    found = class_scores(truth, predicted, len(names))
+    truth = np.array([names.index(row.label) for row in rows])
+    found = class_scores(truth, np.array([names.index(row.predicted) for row in rows]), len(names))
     there = np.flatnonzero(found.support)
     return Score(
         name,
@@ -95,7 +118,7 @@ def score_on_dev(name: str, seed: int, variation: Variation, run: RunFolder) -> 
         late["accuracy"],
         late["macro_f1"],
         run.environment()["data_fingerprint"][:16],
-        " ".join(variation.settings),
+        variation.told,
         {names[i]: float(found.f1[i]) for i in there},
         {names[i]: int(found.support[i]) for i in there},
     )
@@ -106,10 +129,6 @@ def late_scores(run: RunFolder) -> dict[str, float]:
     rounds = [event["dev"]["student"] for event in run.metrics() if event["event"] == "round"]
     late = rounds[-math.ceil(len(rounds) / _LATE) :]
     return {metric: float(np.mean([one[metric] for one in late])) for metric in METRICS}
-
-
-def _both(rows: Sequence[PredictionRow]) -> tuple[list[str], list[str]]:
-    return [row.label for row in rows], [row.predicted for row in rows]
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 def _power_of_two(buckets: int) -> int:
     if buckets & (buckets - 1):
-        raise ValueError(f"{buckets} is no power of two")
+        raise ValueError("must be a power of two, or 0")
     return buckets
 
 
@@ -65,13 +65,13 @@ class StudentConfig(Section):
     heads: Positive = Field(2, description="Attention heads; they divide the width.")
     # Wider ones, up to 1,024, were no more accurate on three sets.
     feed_forward: Positive = Field(256, description="Width inside the feed-forward layers.")
-    # By labels alone, or a language model's answers about a hundred thousand texts, no better on three sets of one to
-    # five thousand texts; on 33,000 titles a point.
+    # By labels alone no better on two sets of one and three thousand texts (benchmarks/results/bigrams).
     bigram_buckets: Buckets = Field(
         0,
+        le=1 << 18,
         description="Buckets of hashed bigrams whose embeddings the Transformer takes in with those of its characters, "
-        "a power of two; 0: none. Tens of thousands of texts want them, 65536 for instance; each takes as many bytes in "
-        "the bundle as the width says.",
+        "a power of two; 0: none. For tens of thousands of texts, 65536 for instance; each takes as many bytes in an "
+        "INT8 model as the width says, and training takes up to twice as long.",
     )
     ngram_buckets: Buckets = Field(
         16_384,

@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from distill.models.student import Student
-from runtime.cascade import BIGRAM_FACTOR, MOST_BUCKETS
+from runtime.cascade import BIGRAM_FACTOR
 
 OPSET = 17
 IR_VERSION = 8
@@ -74,8 +74,8 @@ class Block:
 class Network:
     """All that the graph needs to know of a student.
 
-    What comes before the first product depends on the character alone, so it is a table (compare Graef 2024,
-    "Transformer tricks: Precomputing the first layer", arXiv:2402.13388).
+    What comes before the first product depends on the character alone, or on it and the one behind it, so it is a
+    table, or the sum of two (compare Graef 2024, "Transformer tricks: Precomputing the first layer", arXiv:2402.13388).
 
     Attributes:
         characters: embedding table ``[vocabulary, d]``, normalised.
@@ -110,6 +110,20 @@ class Network:
             ngrams=ngrams,
         )
 
+    @property
+    def buckets(self) -> int:
+        """Rows of the largest table of hashed bigrams; 0 where there is none."""
+        return max(0 if table is None else len(table) for table in (self.bigrams, self.ngrams))
+
+    def gone_on(self, table: Floats) -> Floats:
+        """Return a hashed table that goes on, from its start, as far as rows reach.
+
+        The rows of the largest one are sums of which no remainder is taken: that spares a node.
+        """
+        past = len(self.characters) - 1 if len(table) == self.buckets else 0
+        rows = max(len(table) + past, len(self.characters))
+        return np.resize(table, (rows, table.shape[1]))
+
     def quantisable(self) -> tuple[str, ...]:
         """Return the names of the linear layers in the blocks, in order; the last is part of the head, and not here."""
         layers = [layer.name for b in self.blocks for layer in (b.qkv, b.feed_forward_in, b.feed_forward_out)]
@@ -122,8 +136,7 @@ class FloatEmitter:
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
-        # By name, so that two tables of one size take the same rows.
-        self._rows: dict[str, str] = {}
+        self._hashes = ""
 
     def node(self, operator: str, inputs: list[str], name: str, domain: str = "", **attributes: object) -> str:
         """Add a node of one output, which bears the node's name."""
@@ -144,8 +157,8 @@ class FloatEmitter:
         characters = self.look_up("characters", network.characters, "ids")
         if network.bigrams is None:
             return characters
-        rows = self.bigram_rows(len(network.bigrams), len(network.characters))
-        bigrams = self.look_up("bigrams", network.bigrams, rows)
+        rows = self.bigram_rows(len(network.bigrams), network)
+        bigrams = self.look_up("bigrams", network.gone_on(network.bigrams), rows)
         return self.node("Add", [characters, bigrams], "embedded")
 
     def normalise(self, hidden: str, norm: Norm) -> str:
@@ -211,33 +224,29 @@ class FloatEmitter:
         """Apply ``head`` to ``[B, n]``, and add the logits ``[B, C]`` of n-grams, or its bias."""
         return self.node("Gemm", [mean, self.constant("head.weight", head.weight), ngrams or self.bias(head)], name)
 
-    def average_ngrams(self, table: Floats, vocabulary: int) -> str:
+    def average_ngrams(self, table: Floats, network: Network) -> str:
         """Average the rows of the characters and bigrams of a text: ``[B, C]``."""
-        rows = self.node("Concat", ["ids", self.bigram_rows(len(table), vocabulary)], "ngrams.rows", axis=1)
-        # The table goes on, from its start, as far as the id of a character reaches: that spares a remainder.
-        reached = table[np.arange(max(len(table), vocabulary)) % len(table)]
-        return self.mean(self.look_up("ngrams", reached, rows), "ngrams.logits")
+        rows = self.node("Concat", ["ids", self.bigram_rows(len(table), network)], "ngrams.rows", axis=1)
+        return self.mean(self.look_up("ngrams", network.gone_on(table), rows), "ngrams.logits")
 
-    def bigram_rows(self, buckets: int, vocabulary: int) -> str:
-        """Hash each character and the one behind it: rows ``[B, L]`` of a table of so many buckets."""
-        name = f"bigrams.of{buckets}"
-        if name not in self._rows:
-            inputs = [self._bigram_hashes(vocabulary), self.constant(f"{name}.buckets", np.int32(buckets))]
-            self._rows[name] = self.node("Mod", inputs, name)
-        return self._rows[name]
+    def bigram_rows(self, buckets: int, network: Network) -> str:
+        """Hash each character and the one behind it: rows ``[B, L]`` of a table of so many buckets, gone on with."""
+        if not self._hashes:
+            self._hashes = self._hash_bigrams(network)
+        if buckets == network.buckets:
+            return self._hashes
+        divisor = self.constant("bigrams.fewer", np.int32(buckets))
+        return self.node("Mod", [self._hashes, divisor], "bigrams.remainders")
 
-    def _bigram_hashes(self, vocabulary: int) -> str:
-        """Return what the rows of tables of any size are remainders of."""
-        if "bigrams.hashes" not in self._rows:
-            # Every number of buckets divides the largest. Products are looked up: OpenVINO computes with integers in
-            # single precision, exact below 2^24 alone.
-            left = (np.arange(vocabulary) * BIGRAM_FACTOR % MOST_BUCKETS).astype(np.int32)
-            first = self.node("Gather", [self.constant("bigrams.left", left), "ids"], "bigrams.first")
-            # A negative width cuts off: one node moves every id to the place before it and fills the last with PAD_ID.
-            one_back = self.constant("following.pads", np.array([0, -1, 0, 1]))
-            following = self.node("Pad", ["ids", one_back], "following")
-            self._rows["bigrams.hashes"] = self.node("Add", [first, following], "bigrams.hashes")
-        return self._rows["bigrams.hashes"]
+    def _hash_bigrams(self, network: Network) -> str:
+        # A negative width cuts off: one node moves every id to the place before it and fills the last with PAD_ID.
+        one_back = self.constant("following.pads", np.array([0, -1, 0, 1]))
+        following = self.node("Pad", ["ids", one_back], "following")
+        # Looked up: OpenVINO multiplies and takes remainders of integers in single precision, exact below 2^24 alone,
+        # which sums are.
+        left = (np.arange(len(network.characters)) * BIGRAM_FACTOR % network.buckets).astype(np.int32)
+        first = self.node("Gather", [self.constant("bigrams.left", left), "ids"], "bigrams.first")
+        return self.node("Add", [first, following], "bigrams.hashes")
 
     def look_up(self, name: str, table: Floats, rows: str) -> str:
         """Take rows of a large table, of which a text needs a few."""
@@ -310,7 +319,7 @@ def build(network: Network, emitter: FloatEmitter) -> bytes:
         fed = emitter.feed_forward(hidden, block.feed_forward_in, block.feed_forward_out)
         hidden = emitter.node("Add", [hidden, fed], f"{block.feed_forward_out.name}.added")
         hidden = _attend(emitter.normalise(hidden, following.norm), following, network.heads, emitter)
-    ngrams = "" if network.ngrams is None else emitter.average_ngrams(network.ngrams, len(network.characters))
+    ngrams = "" if network.ngrams is None else emitter.average_ngrams(network.ngrams, network)
     emitter.classify(hidden, network.blocks[-1], network.head, ngrams, _OUTPUT)
     return _model(emitter, network.head.weight.shape[1])
 

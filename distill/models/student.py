@@ -114,15 +114,16 @@ class NGrams(nn.Module):
 
 
 class Student(nn.Module):
-    """Character and bigram embeddings → blocks → mean over the text → linear head; beside them n-grams → linear head.
+    """Character embeddings → blocks → mean over the text → linear head; beside them n-grams → linear head.
 
     The logits are the mean of those of the Transformer and of the n-grams. The two share no weight, and each learns
     labels and outputs as if it were alone (``answers``), so that the mean is that of an ensemble. N-grams are about as
     good as the Transformer, and err on other texts.
 
-    The Transformer sees a text as a set of characters, each with the one behind it: the embedding of that hashed bigram
-    is added to the normalised one of the character. Positions gained nothing on three sets, and without them all that
-    comes before the first product is two tables, in which the exported graph looks up integers.
+    The Transformer sees a text as a set of characters: order is what the bigrams know. Positions gained nothing on
+    three sets, and without them all that comes before the first product depends on the character alone: the exported
+    graph looks it up. With ``bigram_buckets`` it sees each character with the one behind it: the embedding of that
+    hashed bigram, from a table of its own, is added to the normalised one of the character.
 
     ``encode`` gives the representation R_S that mutual distillation compares and mixes: the mean of the Transformer's
     states, then that of the n-grams. ``classify`` turns a representation into logits; ``forward`` is their composition.
@@ -143,7 +144,8 @@ class Student(nn.Module):
         self.head = nn.Linear(config.width, classes)
         self.apply(_initialise)
         if config.bigram_buckets:
-            # So that a pair which no training text has adds nothing.
+            # Zeros, so that a pair which no training text has adds nothing; they draw no random numbers, so all else
+            # begins as without them.
             zeros = torch.zeros(config.bigram_buckets, config.width)
             self.bigrams = nn.Embedding.from_pretrained(zeros, freeze=False)  # type: ignore[no-untyped-call]
         self.representation_width = config.width
@@ -179,17 +181,22 @@ class Student(nn.Module):
         """Return logits ``[B, C]`` of ids ``[B, L]``."""
         return self.classify(self.encode(ids))
 
-    def hashed_parameters(self) -> list[nn.Parameter]:
-        """Return those of bigrams and n-grams, with the head of the latter."""
-        return [parameter for name, parameter in self.named_parameters() if name.startswith(("bigrams.", "ngrams."))]
-
 
 def parameter_groups(module: nn.Module, lr: float) -> list[dict[str, Any]]:
-    """Return the parameters of a network with their learning rates: ``lr``, and five times as much for hashed ones."""
-    fast = module.hashed_parameters() if isinstance(module, Student) else []
+    """Return the parameters of a network with their learning rates: ``lr``, and five times as much for what is hashed.
+
+    That are the bigrams of the Transformer, and the n-grams with their head.
+    """
+    fast = [parameter for part in module.modules() for parameter in _hashed(part)]
     rest = [parameter for parameter in module.parameters() if all(parameter is not one for one in fast)]
     groups: list[dict[str, Any]] = [{"params": rest, "lr": lr}]
     return [*groups, {"params": fast, "lr": _HASHED_RATE * lr}] if fast else groups
+
+
+def _hashed(module: nn.Module) -> list[nn.Parameter]:
+    if isinstance(module, Student) and module.config.bigram_buckets:
+        return list(module.bigrams.parameters())
+    return list(module.parameters()) if isinstance(module, NGrams) else []
 
 
 def _initialise(module: nn.Module) -> None:

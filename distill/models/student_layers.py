@@ -54,9 +54,10 @@ def _keep(projected: list[Tensor]) -> Any:  # noqa: ANN401 - the type of a hook 
 
 
 def _record(seen: StudentLayers, projected: list[Tensor]) -> Any:  # noqa: ANN401 - likewise
-    def record(block: StudentBlock, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    def record(block: StudentBlock, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        _hidden, mask, *_beside = inputs
         seen.hidden.append(output)
-        seen.attention.append(_attention_map(projected.pop(), inputs[1], block.heads))
+        seen.attention.append(_attention_map(projected.pop(), mask, block.heads))
 
     return record
 

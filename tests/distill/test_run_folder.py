@@ -59,6 +59,14 @@ def test_student_comes_back_with_its_weights_ready_to_classify(run: RunFolder) -
     assert torch.equal(student(ids), original(ids))
 
 
+def test_student_of_a_release_without_bigrams_comes_back(run: RunFolder) -> None:
+    path = run.path / "student" / "config.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    assert stored["student"].pop("bigram_buckets") == 0
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    assert run.student().config == SMALL
+
+
 def test_saved_recipe_is_the_resolved_one(run: RunFolder) -> None:
     assert run.recipe().sha256 == read_recipe(None, ["training.seed=3"]).sha256 != Recipe().sha256
 

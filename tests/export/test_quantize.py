@@ -84,9 +84,11 @@ def test_calibration_sees_every_linear_layer_and_leaves_no_hook(source: Source) 
 
 
 @pytest.mark.parametrize("weights", [FULL, REDUCED])
-def test_int8_logits_are_close_and_decide_the_same(source: Source, weights: Scheme) -> None:
-    expected = source.student_logits(source.test)
-    logits = source.backend_logits(OnnxBackend(_int8(source, weights), 1, "model"), source.test.texts)
+def test_int8_logits_are_close_and_decide_the_same(either_source: Source, weights: Scheme) -> None:
+    expected = either_source.student_logits(either_source.test)
+    logits = either_source.backend_logits(
+        OnnxBackend(_int8(either_source, weights), 1, "model"), either_source.test.texts
+    )
     assert np.abs(logits - expected).max() < 0.1 * np.abs(expected).max()
     assert (logits.argmax(1) == expected.argmax(1)).all()
 
@@ -124,27 +126,27 @@ def test_nothing_is_cut_off_the_mean_of_a_very_short_text() -> None:
     assert np.abs(logits - expected).max() < 0.1 * np.abs(expected).max()
 
 
-def test_a_text_gets_the_same_int8_logits_alone_and_in_a_batch(source: Source) -> None:
-    backend = OnnxBackend(_int8(source), 1, "model")
-    ids = np.random.default_rng(0).integers(2, source.tokenizer.size, (6, 9), dtype=np.int32)
+def test_a_text_gets_the_same_int8_logits_alone_and_in_a_batch(either_source: Source) -> None:
+    backend = OnnxBackend(_int8(either_source), 1, "model")
+    ids = np.random.default_rng(0).integers(2, either_source.tokenizer.size, (6, 9), dtype=np.int32)
     alone = np.concatenate([backend.run(row[None]) for row in ids])
     np.testing.assert_allclose(backend.run(ids), alone, atol=1e-5)
 
 
-def test_layers_kept_in_float_leave_only_the_error_of_the_others(source: Source) -> None:
-    layers = Network.of(source.student).quantisable()
-    expected = source.student_logits(source.test)
+def test_layers_kept_in_float_leave_only_the_error_of_the_others(either_source: Source) -> None:
+    layers = Network.of(either_source.student).quantisable()
+    expected = either_source.student_logits(either_source.test)
 
     def error(keep_float: tuple[str, ...]) -> float:
-        backend = OnnxBackend(_int8(source, REDUCED, keep_float), 1, "model")
-        return float(np.abs(source.backend_logits(backend, source.test.texts) - expected).max())
+        backend = OnnxBackend(_int8(either_source, REDUCED, keep_float), 1, "model")
+        return float(np.abs(either_source.backend_logits(backend, either_source.test.texts) - expected).max())
 
     assert error(layers) < 0.01 < error(())
     assert error(layers[:4]) < error(())
 
 
-def test_nothing_is_in_integers_where_every_layer_is_kept_in_float(source: Source) -> None:
-    model = onnx.load_from_string(_int8(source, keep_float=Network.of(source.student).quantisable()))
+def test_nothing_is_in_integers_where_every_layer_is_kept_in_float(either_source: Source) -> None:
+    model = onnx.load_from_string(_int8(either_source, keep_float=Network.of(either_source.student).quantisable()))
     integer = {"QAttention", "MatMulIntegerToFloat", "QuantizeLinear", "DequantizeLinear"}
     assert not integer & {node.op_type for node in model.graph.node}
     assert not [node.op_type for node in model.graph.node if node.op_type.startswith("QLinear")]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from distill.models.student import Student, StudentBlock
+from distill.models.student import Student, StudentBlock, bigram_rows
 from distill.models.student_layers import watch
 from distill.recipe import StudentConfig
 
@@ -42,6 +43,20 @@ def test_attention_maps_are_those_that_the_block_used(student: Student) -> None:
     value = block.qkv(normalised)[..., 16:]
     expected = block._attend(normalised, mask)
     torch.testing.assert_close(seen.attention[0] @ value, expected)
+
+
+@torch.no_grad()
+def test_states_and_maps_are_those_of_a_block_that_takes_in_bigrams() -> None:
+    student = Student(ONE_HEAD.model_copy(update={"bigram_buckets": 16}), 9, 3).eval()
+    nn.init.normal_(student.bigrams.weight)
+    with watch(student) as seen:
+        student.encode(IDS)
+    block, mask = student.blocks[0], IDS != 0
+    assert isinstance(block, StudentBlock)
+    beside = student.bigrams(bigram_rows(IDS, 16))
+    torch.testing.assert_close(seen.hidden[0], block(student.characters(IDS), mask, beside))
+    entered = block.norm(student.characters(IDS)) + beside
+    torch.testing.assert_close(seen.attention[0] @ block.qkv(entered)[..., 16:], block._attend(entered, mask))
 
 
 @torch.no_grad()

@@ -67,10 +67,11 @@ def test_student_follows_its_teachers_where_labels_do_not_count(
     assert losses[-1]["others"] < 0.5 * losses[0]["others"]
 
 
-def test_run_resumed_where_texts_come_again_ends_as_an_uninterrupted_one(
-    data: Path, folders: tuple[Path, Path], tmp_path: Path
+@pytest.mark.parametrize("setting", ["training.epoch_steps=9", "student.bigram_buckets=64"])
+def test_run_resumed_where_texts_come_again_or_bigrams_learn_ends_as_an_uninterrupted_one(
+    data: Path, folders: tuple[Path, Path], tmp_path: Path, setting: str
 ) -> None:
-    recipe = tiny_multi_teacher(data, folders, "training.epoch_steps=9")
+    recipe = tiny_multi_teacher(data, folders, setting)
     train(recipe, tmp_path / "whole", "cpu")
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "run", "cpu", report=stop_at(1))
