@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from benchmarks.accuracy import RESULTS
 from benchmarks.accuracy_report import set_table
 from benchmarks.methods import data_and_seed
-from benchmarks.scores import Score, Scores
+from benchmarks.scores import Score, Scores, told
 from benchmarks.targets import Target, as_block
 from distill.batches import EncodedExamples, encode_examples, epoch_steps
 from distill.corpus import Example, read_corpus
@@ -31,7 +31,6 @@ from distill.models.gnn_teacher import GNNTeacher
 from distill.recipe import Recipe, read_recipe
 from distill.training import score
 from runtime.command import run_command
-from runtime.errors import ConfigError
 from runtime.files import write_text
 from runtime.tokenizer import CharTokenizer
 
@@ -58,32 +57,23 @@ def command(sets: Sequence[str], seeds: int, settings: Sequence[str], work: Path
     Without --data, only the table is made again. A study that was stopped goes on where it was.
     """
     scores = Scores(out / "graph_network.json")
-    # Where a language model lies is the affair of the machine; its name stands in the row.
-    told = " ".join(setting for setting in settings if not setting.startswith("teacher.lm="))
     for one in sets:
         name, _, path = one.partition("=")
         if not path:
             raise click.BadParameter(f"{one}: give a set as NAME=PATH")
         for seed in range(seeds):
             recipe = read_recipe(None, [*data_and_seed(path, seed), *settings])
-            if not _kept(scores, name, recipe, told):
+            if not scores.kept(name, row_of(recipe), seed, told(settings)):
                 click.echo(f"... {name}, seed {seed}", err=True)
-                scores.add(measured(name, GraphTraining(recipe, work), told))
-    write_text(out / "graph_network.md", markdown(scores))
-    click.echo(markdown(scores))
+                scores.add(measured(name, GraphTraining(recipe, work), told(settings)))
+    report = markdown(scores)
+    write_text(out / "graph_network.md", report)
+    click.echo(report)
 
 
 def row_of(recipe: Recipe) -> str:
     """Return the name of the row: one for each language model whose states the nodes have."""
     return f"{ROW}, states of {Path(recipe.teacher.lm).name}" if recipe.teacher.features == "lm" else ROW
-
-
-def _kept(scores: Scores, name: str, recipe: Recipe, told: str) -> bool:
-    """Return whether this training is scored; refuse one that was scored with other settings."""
-    kept = scores.find(name, row_of(recipe), recipe.training.seed)
-    if kept and kept.settings != told:
-        raise ConfigError(f"{scores.path} has {name} by other settings: {kept.settings!r}; choose another --out")
-    return kept is not None
 
 
 def markdown(scores: Scores) -> str:
@@ -103,7 +93,7 @@ def targets(scores: Scores) -> list[Target]:
     return found
 
 
-def measured(name: str, training: GraphTraining, told: str = "") -> Score:
+def measured(name: str, training: GraphTraining, settings: str = "") -> Score:
     """Train, choose the epoch by accuracy on dev, and return the score on the test set of ``name``."""
     for epoch in range(training.settings.initial_epochs):
         training.learn()
@@ -113,7 +103,9 @@ def measured(name: str, training: GraphTraining, told: str = "") -> Score:
     training.trainee.continue_from_best()
     found = training.score(training.encode(training.corpus.test))
     fingerprint = training.corpus.fingerprint[:16]
-    return Score(name, training.row, training.settings.seed, found["accuracy"], found["macro_f1"], fingerprint, told)
+    return Score(
+        name, training.row, training.settings.seed, found["accuracy"], found["macro_f1"], fingerprint, settings
+    )
 
 
 class GraphTraining:

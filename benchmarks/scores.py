@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import ttest_rel
 
+from runtime.errors import ConfigError
 from runtime.files import write_json
 
 METRICS = ("accuracy", "macro_f1")
@@ -56,6 +57,11 @@ class Score:
 _OPTIONAL: Mapping[str, object] = {"class_f1": {}, "class_texts": {}, "unseen": 0.0, "label_share": 1.0}
 
 
+def told(settings: Sequence[str]) -> str:
+    """Return the settings of a training for the reader; where a language model lies is the affair of the machine."""
+    return " ".join(setting for setting in settings if not setting.startswith("teacher.lm="))
+
+
 class Spread(NamedTuple):
     """Mean and sample standard deviation over seeds (0 for one seed)."""
 
@@ -97,6 +103,17 @@ class Scores:
     def find(self, data: str, row: str, seed: int) -> Score | None:
         """Return the score of this training, if there is one."""
         return next((score for score in self.all if _key(score) == (data, row, seed)), None)
+
+    def kept(self, data: str, row: str, seed: int, settings: str) -> bool:
+        """Return whether this training is scored already, by these settings.
+
+        Raises:
+            ConfigError: it is, by other settings.
+        """
+        found = self.find(data, row, seed)
+        if found and found.settings != settings:
+            raise ConfigError(f"{self.path} has {data} by other settings: {found.settings!r}; choose another --out")
+        return found is not None
 
     def add(self, score: Score) -> None:
         """Keep a score, in the file too; it takes the place of one of the same set, row and seed."""

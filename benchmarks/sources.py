@@ -91,8 +91,9 @@ def command(
                 if not scores.has(part.name, row, seed):
                     click.echo(f"... without {part.name}, seed {seed}, {row}", err=True)
                     measure(Task(part, folder, row, seed), work, settings, scores, chains)
-    write_text(out / "sources.md", markdown(scores))
-    click.echo(markdown(scores))
+    report = markdown(scores)
+    write_text(out / "sources.md", report)
+    click.echo(report)
 
 
 @dataclass(frozen=True, slots=True)

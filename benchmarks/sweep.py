@@ -18,12 +18,11 @@ import numpy as np
 
 from benchmarks.accuracy import RESULTS
 from benchmarks.methods import FULL, trained
-from benchmarks.scores import METRICS, Score, Scores
+from benchmarks.scores import METRICS, Score, Scores, told
 from benchmarks.sweep_report import UNCHANGED, markdown
 from distill.metrics import class_scores
 from distill.run_folder import RunFolder
 from runtime.command import run_command
-from runtime.errors import ConfigError
 from runtime.files import write_text
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -55,11 +54,6 @@ class Variation:
     row: str
     settings: tuple[str, ...]
 
-    @property
-    def told(self) -> str:
-        """The settings, for the reader; where a language model lies is the affair of the machine."""
-        return " ".join(setting for setting in self.settings if not setting.startswith("teacher.lm="))
-
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--data", "sets", multiple=True, metavar="NAME=PATH", help="A set; an empty PATH is the example set.")
@@ -80,21 +74,13 @@ def command(
         name, named, path = one.partition("=")
         if not named:
             raise click.BadParameter(f"{one}: give a set as NAME=PATH")
-        if not _kept(scores, name, variation, seed):
+        if not scores.kept(name, variation.row, seed, told(variation.settings)):
             click.echo(f"... {name}, seed {seed}, {variation.row}", err=True)
             run = trained(FULL, path, seed, work, variation.settings, report=lambda _event: None)
             scores.add(score_on_dev(name, seed, variation, run))
     report = markdown(scores)
     write_text(out / "sweep.md", report)
     click.echo(report)
-
-
-def _kept(scores: Scores, name: str, variation: Variation, seed: int) -> bool:
-    """Return whether this training is scored; refuse one that was scored with other settings."""
-    kept = scores.find(name, variation.row, seed)
-    if kept and kept.settings != variation.told:
-        raise ConfigError(f"{scores.path} has {name} by other settings: {kept.settings!r}; choose another --out")
-    return kept is not None
 
 
 def variations(keys: Sequence[str], settings: Sequence[str] = ()) -> Iterator[Variation]:
@@ -118,7 +104,7 @@ def score_on_dev(name: str, seed: int, variation: Variation, run: RunFolder) -> 
         late["accuracy"],
         late["macro_f1"],
         run.environment()["data_fingerprint"][:16],
-        variation.told,
+        told(variation.settings),
         {names[i]: float(found.f1[i]) for i in there},
         {names[i]: int(found.support[i]) for i in there},
     )

@@ -67,8 +67,8 @@ class Inputs:
     """What a linear layer takes in.
 
     Attributes:
-        low: least value, at most 0.
-        high: largest value, at least 0.
+        low: least value.
+        high: largest value.
         gram: sum of the outer products of all input rows, float64 ``[in, in]``.
     """
 
@@ -80,10 +80,10 @@ class Inputs:
     def of(cls, rows: Tensor) -> Inputs:
         """Return the summary of input rows ``[n, in]``."""
         low, high = (value.item() for value in rows.aminmax())
-        return cls(min(low, 0.0), max(high, 0.0), (rows.T @ rows).double().numpy())
+        return cls(low, high, (rows.T @ rows).double().numpy())
 
     def scale(self) -> tuple[np.float32, np.uint8]:
-        """Return step and zero point that map ``low`` .. ``high`` onto 0 .. 255."""
+        """Return step and zero point for these values: :func:`uint8_grid`."""
         return uint8_grid(self.low, self.high)
 
 
