@@ -33,7 +33,7 @@ from runtime.bundle import Bundle
 from runtime.command import run_command
 from runtime.errors import DataError, GMError
 from runtime.files import write_json
-from runtime.tables import column, read_table
+from runtime.tables import read_table
 
 _CHUNK = 2_000
 _WARM_TEXTS = 200
@@ -122,7 +122,7 @@ def read_texts(files: Sequence[Path], most: int) -> list[str]:
     """
     if not files:
         return example_rows()[0][:most]
-    rows = chain.from_iterable(column(read_table(path), "text", path, "--texts") for path in files)
+    rows = chain.from_iterable(read_table(path, wanted={"text": "--texts"}) for path in files)
     texts = list(islice((row.values["text"] for row in rows if row.values["text"].strip()), most))
     if not texts:
         raise DataError(f"no text in {', '.join(map(str, files))}; name a table whose column text is filled")

@@ -29,7 +29,7 @@ from runtime import Classifier, Prediction, Reason
 from runtime.bundle import Bundle
 from runtime.command import run_command
 from runtime.files import write_json
-from runtime.tables import column, read_table
+from runtime.tables import read_table
 
 Signs = Mapping[str, npt.NDArray[np.float64]]
 
@@ -117,7 +117,7 @@ def random_texts() -> dict[str, list[str]]:
 
 def read_texts(path: Path) -> list[str]:
     """Return the first texts of a table."""
-    rows = column(read_table(path), "text", path, "--other")
+    rows = read_table(path, wanted={"text": "--other"})
     return [row.values["text"] for row in islice(rows, _TEXTS)]
 
 

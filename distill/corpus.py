@@ -13,7 +13,7 @@ from pathlib import Path
 from distill.recipe import DataConfig
 from distill.split import split
 from runtime.errors import DataError
-from runtime.tables import SUFFIXES, column, read_table
+from runtime.tables import SUFFIXES, read_table
 from runtime.text import normalise
 
 EXAMPLE_SET = Path(__file__).with_name("example") / "chemicals.tsv"
@@ -147,12 +147,10 @@ def _files(path: Path) -> dict[str, Path]:
 
 
 def _read(path: Path, config: DataConfig, dropped: Counter[str]) -> list[Example]:
-    rows = read_table(path, config.encoding)
-    rows = column(rows, config.text_column, path, "--set data.text_column=NAME")
-    rows = column(rows, config.label_column, path, "--set data.label_column=NAME")
+    wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
     examples = [
-        Example(row.values[config.text_column].strip(), " ".join(row.values[config.label_column].split()))
-        for row in rows
+        Example(row.text(config.text_column).strip(), " ".join(row.text(config.label_column).split()))
+        for row in read_table(path, config.encoding, wanted)
     ]
     if not examples:
         raise DataError(f"{path} has a header but no rows; add some")

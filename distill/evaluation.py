@@ -14,7 +14,7 @@ from distill.predict import student_logits
 from distill.recipe import DataConfig
 from distill.run_folder import RunFolder
 from runtime.errors import DataError
-from runtime.tables import column, read_table
+from runtime.tables import read_table
 from runtime.text import normalise
 
 _CONFUSIONS_SHOWN = 10
@@ -62,10 +62,9 @@ def evaluate_file(run: RunFolder, path: Path, config: DataConfig) -> Evaluation:
     """
     names = run.labels()
     ids = {name: class_id for class_id, name in enumerate(names)}
-    rows = read_table(path, config.encoding)
-    rows = column(rows, config.text_column, path, "--text-column NAME")
-    rows = column(rows, config.label_column, path, "--label-column NAME")
-    pairs = [(row.values[config.text_column], " ".join(row.values[config.label_column].split())) for row in rows]
+    wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
+    rows = read_table(path, config.encoding, wanted)
+    pairs = [(row.text(config.text_column), " ".join(row.text(config.label_column).split())) for row in rows]
     # Rows without a text are none of the training data either, and no test of the student.
     known = [(text, ids[label]) for text, label in pairs if label in ids and normalise(text)]
     if not known:

@@ -45,7 +45,7 @@ def verify_bundle(path: Path, public_key: Path | None = None) -> list[Verdict]:
     present = Bundle.open(path, key).manifest.backends
     verdicts = [_replay(path, engine, key) for engine in CHOICES if engine in present]
     if all(verdict.ok is None for verdict in verdicts):
-        raise ConfigError(f"{path} needs an engine that is not installed here; run: pip install 'gm-edge[openvino]'")
+        raise ConfigError(f'{path} needs an engine that is not installed here; run: pip install "gm-edge[openvino]"')
     return verdicts
 
 

@@ -19,7 +19,8 @@ from runtime.command import run_command
 from runtime.errors import ConfigError, DataError, ParityError
 from runtime.output import Format, Item, answer_writer, format_of, open_output, write_answers
 from runtime.shards import CHUNK, Job, table_items
-from runtime.tables import SUFFIXES, known_codec
+from runtime.tables import SUFFIXES
+from runtime.text_files import known_codec
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier

@@ -73,7 +73,7 @@ def _as_known(error: Exception) -> GMError:
     if isinstance(error, OSError):
         return DataError(f"{error}; check the path, its permissions and the free space")
     if isinstance(error, ModuleNotFoundError):
-        return ConfigError(f"{error}; run: pip install 'gm-edge[train,export]'")
+        return ConfigError(f'{error}; run: pip install "gm-edge[train,export]"')
     if isinstance(error, MemoryError):
         return DataError("out of memory; give it smaller input or close other programs")
     return GMError(f"internal error, {type(error).__name__}: {error}; please report it with the output of --debug")

@@ -19,7 +19,7 @@ def needs_extra(purpose: str, extra: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        raise ConfigError(f"{purpose} needs the package {package}: pip install 'gm-edge[{extra}]'") from error
+        raise ConfigError(f'{purpose} needs the package {package}: pip install "gm-edge[{extra}]"') from error
     except ImportError as error:  # as where a library of the system is missing
         lacking = f"a package that does not load ({error!r:.200})"
-        raise ConfigError(f"{purpose} needs {lacking}: pip install 'gm-edge[{extra}]'") from error
+        raise ConfigError(f'{purpose} needs {lacking}: pip install "gm-edge[{extra}]"') from error

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from runtime.errors import DataError, GMError
 from runtime.files import atomic_path, write_json
 from runtime.output import Format, Item, csv_writer, json_writer, new_file, write_answers
-from runtime.tables import column, read_table
+from runtime.tables import read_table
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
@@ -155,8 +155,8 @@ def table_items(path: Path, text_column: str, encoding: str) -> tuple[tuple[str,
         DataError: it cannot be read, or has no such column; the texts raise it too.
         ConfigError: the package that reads this format is not installed.
     """
-    table = column(read_table(path, encoding), text_column, path, "--column")
-    items = (Item(row.values[text_column], row.values, f"{path}, line {row.line}") for row in table)
+    table = read_table(path, encoding, {text_column: "--column"})
+    items = (Item(row.text(text_column), row.values, f"{path}, line {row.line}") for row in table)
     return table.columns, items
 
 

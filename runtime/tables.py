@@ -7,28 +7,34 @@ also read packed by gzip, with ``.gz`` behind their suffix.
 
 from __future__ import annotations
 
-import codecs
 import csv
-import gzip
-import io
 import json
+import re
 import warnings
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from runtime.errors import ConfigError, DataError, GMError
+from runtime.extras import needs_extra
+from runtime.text_files import PACKED, lines, readable
 
-_SAMPLE = 1 << 20
+if TYPE_CHECKING:
+    from openpyxl.workbook.workbook import Workbook
+
 # What spreadsheets and data frames write for "no value here".
 _MISSING = frozenset({"", "nan", "#n/a"})
-# Names that users give, and the codec that reads every file of that name and more.
-_SUPERSETS = {"utf-8": "utf-8-sig", "gb2312": "gb18030", "gbk": "gb18030"}
+# Titles and notes stand above the header of many a sheet, hardly ever more of them.
+_HEADER_WITHIN = 20
+_BETWEEN_COLUMNS = re.compile("[,\N{FULLWIDTH COMMA}]")
+_OTHER_SEPARATORS = ";\t|\N{FULLWIDTH COMMA}"
 
 _Numbered = Iterator[tuple[int, Sequence[object]]]
+_Names = Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,13 @@ class Row:
 
     line: int
     values: dict[str, str]
+
+    def text(self, columns: str) -> str:
+        """Return a cell, or several joined by blanks: ``columns`` is one name, or several between commas."""
+        if columns in self.values:
+            return self.values[columns]
+        cells = (self.values.get(name, "").strip() for name in _parted(columns))
+        return " ".join(filter(None, cells))
 
 
 class Table(Iterator[Row]):
@@ -67,109 +80,75 @@ class Table(Iterator[Row]):
         return next(iter(self))
 
 
-def read_table(path: Path, encoding: str = "") -> Table:
+def read_table(path: Path, encoding: str = "", wanted: Mapping[str, str] = MappingProxyType({})) -> Table:
     r"""Return the rows of a ``.csv``, ``.tsv``, ``.jsonl``, ``.xlsx`` or ``.parquet`` file.
 
-    CSV is quoted as in RFC 4180, TSV not at all; an Excel file gives its first sheet. Column names
-    lose the blanks around them, columns without a name are left out, rows without any content are
-    skipped, and lone surrogates (``"\ud800"`` in JSON) become U+FFFD.
+    CSV is quoted as in RFC 4180, TSV not at all. The header is the first of the first twenty rows that names all
+    columns ``wanted``, and what stands above it is left out; an Excel file gives the first sheet that has such a row.
+    Where there is none, and where no column is wanted, it is the first row, of the first sheet. Column names lose
+    the blanks around them, and the third column is called ``column 3`` if it has none. Rows without any content
+    are left out at the end alone: each other row has its place. Lone surrogates (``"\ud800"`` in JSON) become U+FFFD.
 
     Args:
         path: the file; its suffix names the format.
         encoding: of a text file. Empty: by its byte order mark, else UTF-8, else GB18030, whichever
             the first MB is.
+        wanted: columns, as :meth:`Row.text` takes them, which there must be; of JSON Lines the first object decides.
+            With each stands what the user sets to name another one, for the message.
 
     Raises:
-        DataError: as the rows are read: the file cannot be read or is not what its suffix says.
+        DataError: as the columns or rows are read: the file cannot be read or is not what its suffix says, or it
+            lacks a column.
         ConfigError: likewise: the encoding is unknown, or the package that reads this format is not installed.
     """
-    return Table(_header_and_rows(path, encoding))
+    return Table(_header_and_rows(path, encoding, wanted))
 
 
-def read_lines(path: Path, encoding: str = "") -> Iterator[str]:
-    """Yield the lines of a plain text file, without their ends; a ``.gz`` file is unpacked.
-
-    Args:
-        path: the file, whatever its suffix.
-        encoding: as for :func:`read_table`.
-
-    Raises:
-        DataError: the file cannot be read or is not text.
-        ConfigError: the encoding is unknown.
-    """
-    with _readable(path):
-        for line in _lines(path, encoding):
-            yield line.rstrip("\r\n")
+def _header_and_rows(path: Path, encoding: str, wanted: Mapping[str, str]) -> Iterator[Row]:
+    with readable(path):
+        rows = _reader(path)(path, encoding, wanted)
+        header = next(rows)
+        for name, option in wanted.items():
+            _refuse_if_missing(path, name, option, header.values)
+        yield header
+        yield from rows
 
 
-def column(table: Table, name: str, path: Path, option: str) -> Table:
-    """Return ``table``, each row of it sure to have the column ``name``.
+def _refuse_if_missing(path: Path, name: str, option: str, there: _Names) -> None:
+    missing = next((part for part in _parted(name) if part not in there), None)
+    if name in there or missing is None:
+        return
+    cure = f"name another with {option}"
+    separator = next((sign for sign in _OTHER_SEPARATORS if sign in next(iter(there))), "")
+    if len(there) == 1 and separator:
+        cure = f"if {separator!r} parts its columns, save it with commas"
+    raise DataError(f"{path} has no column {missing!r}, only: {', '.join(there)}; {cure}")
 
-    Its columns decide whether it has it; a later JSON object without the key has an empty cell.
-    ``option`` is what the user sets to name another column, for the message.
 
-    Raises:
-        DataError: as the columns or the first row are read: there is no such column.
-    """
-    return Table(_with_column(table, name, path, option))
+def _parted(columns: str) -> list[str]:
+    return [name.strip() for name in _BETWEEN_COLUMNS.split(columns)]
 
 
-def _with_column(table: Table, name: str, path: Path, option: str) -> Iterator[Row]:
-    if name not in table.columns:
-        there = ", ".join(table.columns)
-        raise DataError(f"{path} has no column {name!r}, only: {there}; name another with {option}")
-    yield _header(1, table.columns)
-    for row in table:
-        row.values.setdefault(name, "")
-        yield row
+def _has_all(there: _Names, wanted: _Names) -> bool:
+    return all(name in there or all(part in there for part in _parted(name)) for name in wanted)
 
 
 def _header(line: int, names: Iterable[str]) -> Row:
     return Row(line, dict.fromkeys(names, ""))
 
 
-def _header_and_rows(path: Path, encoding: str) -> Iterator[Row]:
-    with _readable(path):
-        yield from _reader(path)(path, encoding)
+def _read_csv(path: Path, encoding: str, wanted: _Names) -> Iterator[Row]:
+    return _rows(path, _csv_cells(path, encoding), wanted)
 
 
-def known_codec(name: str) -> str:
-    """Return the codec that reads text in the encoding ``name``: the superset of it where users call that so.
-
-    Raises:
-        ConfigError: it is unknown, or, as ``hex``, no encoding of text.
-    """
-    try:
-        "".encode(name)
-    except (LookupError, ValueError) as error:
-        raise ConfigError(f"unknown encoding {name!r}; use for example utf-8, gb18030 or utf-16") from error
-    codec = codecs.lookup(name).name
-    return _SUPERSETS.get(codec, codec)
+def _read_tsv(path: Path, encoding: str, wanted: _Names) -> Iterator[Row]:
+    numbered = enumerate(lines(path, encoding), 1)
+    return _rows(path, ((number, line.rstrip("\r\n").split("\t")) for number, line in numbered), wanted)
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        if path.is_dir():
-            raise DataError(f"{path} is a folder; name one file in it")
-        path.stat()  # A missing path is said to be missing, whatever its suffix.
-        yield
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions") from error
-
-
-def _read_csv(path: Path, encoding: str) -> Iterator[Row]:
-    return _rows(path, _csv_cells(path, encoding))
-
-
-def _read_tsv(path: Path, encoding: str) -> Iterator[Row]:
-    lines = enumerate(_lines(path, encoding), 1)
-    return _rows(path, ((number, line.rstrip("\r\n").split("\t")) for number, line in lines))
-
-
-def _read_jsonl(path: Path, encoding: str) -> Iterator[Row]:
+def _read_jsonl(path: Path, encoding: str, _wanted: _Names) -> Iterator[Row]:
     empty = True
-    for number, line in enumerate(_lines(path, encoding), 1):
+    for number, line in enumerate(lines(path, encoding), 1):
         if line.strip():
             values = {key.strip(): _cell(value) for key, value in _json_object(path, number, line).items()}
             if empty:
@@ -180,55 +159,76 @@ def _read_jsonl(path: Path, encoding: str) -> Iterator[Row]:
         raise DataError(f"{path} is empty; write one JSON object a line")
 
 
-def _read_xlsx(path: Path, _encoding: str) -> Iterator[Row]:
-    return _rows(path, _guard(path, "an Excel workbook", _xlsx_cells(path)))
+def _read_xlsx(path: Path, _encoding: str, wanted: _Names) -> Iterator[Row]:
+    return _rows(path, _guard(path, "an Excel workbook", _xlsx_cells(path, wanted)), wanted)
 
 
-def _read_parquet(path: Path, _encoding: str) -> Iterator[Row]:
-    return _rows(path, _guard(path, "a Parquet file", _parquet_cells(path)))
+def _read_parquet(path: Path, _encoding: str, wanted: _Names) -> Iterator[Row]:
+    return _rows(path, _guard(path, "a Parquet file", _parquet_cells(path)), wanted)
 
 
-_READERS: dict[str, Callable[[Path, str], Iterator[Row]]] = {
+_READERS: dict[str, Callable[[Path, str, _Names], Iterator[Row]]] = {
     ".csv": _read_csv,
     ".tsv": _read_tsv,
     ".jsonl": _read_jsonl,
     ".xlsx": _read_xlsx,
     ".parquet": _read_parquet,
 }
-_PACKED = ".gz"
 # Excel and Parquet files are packed inside, and are read from any place, not from start to end.
-_READERS |= {suffix + _PACKED: _READERS[suffix] for suffix in (".csv", ".tsv", ".jsonl")}
+_READERS |= {suffix + PACKED: _READERS[suffix] for suffix in (".csv", ".tsv", ".jsonl")}
 SUFFIXES = tuple(_READERS)
 """Suffixes that :func:`read_table` reads, in lower case."""
 
 
-def _reader(path: Path) -> Callable[[Path, str], Iterator[Row]]:
-    packed = path.suffix.lower() == _PACKED
+def _reader(path: Path) -> Callable[[Path, str, _Names], Iterator[Row]]:
+    packed = path.suffix.lower() == PACKED
     reader = _READERS.get("".join(path.suffixes[-2:] if packed else path.suffixes[-1:]).lower())
     if reader is None:
         raise DataError(f"{path}: the suffix {path.suffix!r} is none of {' '.join(SUFFIXES)}; save it as one of these")
     return reader
 
 
-def _rows(path: Path, numbered: _Numbered) -> Iterator[Row]:
-    filled = ((line, cells) for line, cells in numbered if any(cell not in (None, "") for cell in cells))
-    first, header = next(filled, (0, ()))
+def _rows(path: Path, numbered: _Numbered, wanted: _Names) -> Iterator[Row]:
+    rows = _without_empty_ends(numbered)
+    head = list(islice(rows, _HEADER_WITHIN))
+    at = _header_at(head, wanted) or 0
+    first, header = head[at] if head else (0, ())
     names = _column_names(path, header)
-    yield _header(first, filter(None, names))
-    for line, cells in filled:
+    yield _header(first, names)
+    for line, cells in chain(head[at + 1 :], rows):
         if any(_cell(cell) for cell in cells[len(names) :]):
             raise DataError(
                 f"{path}, line {line}: {len(cells)} cells but {len(names)} columns; quote or remove the extra"
             )
         padded = [*cells, *[""] * (len(names) - len(cells))]
-        yield Row(line, {name: _cell(cell) for name, cell in zip(names, padded, strict=False) if name})
+        yield Row(line, {name: _cell(cell) for name, cell in zip(names, padded, strict=False)})
+
+
+def _without_empty_ends(numbered: _Numbered) -> _Numbered:
+    """Leave out rows without any content before the first row that has some, and behind the last one."""
+    begun, empty = False, list[int]()
+    for line, cells in numbered:
+        if any(cell not in (None, "") for cell in cells):
+            yield from ((number, ()) for number in empty)
+            empty.clear()
+            begun = True
+            yield line, cells
+        elif begun:
+            empty.append(line)
+
+
+def _header_at(head: Iterable[tuple[int, Sequence[object]]], wanted: _Names) -> int | None:
+    """Return where among the first rows of a table the first stands that names all columns wanted."""
+    names = ({_cell(cell).strip() for cell in cells} for _, cells in head)
+    return next((place for place, there in enumerate(names) if _has_all(there, wanted)), None)
 
 
 def _column_names(path: Path, header: Sequence[object]) -> list[str]:
-    names = [_cell(cell).strip() for cell in header]
-    if not any(names):
+    given = [_cell(cell).strip() for cell in header]
+    if not any(given):
         raise DataError(f"{path} is empty; its first line must name the columns")
-    twice = next((name for name in names if name and names.count(name) > 1), None)
+    names = [name or f"column {place}" for place, name in enumerate(given, 1)]
+    twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise DataError(f"{path} has two columns {twice!r}; rename or remove one")
     return names
@@ -264,7 +264,7 @@ def _csv_cells(path: Path, encoding: str) -> _Numbered:
     # The limit is there for programs that do not trust their input's size; one cell of 10 MB is legal here.
     csv.field_size_limit(2**31 - 1)
     # Strict, because a quote that is never closed would swallow the rest of the file in silence.
-    reader = csv.reader(_lines(path, encoding), strict=True)
+    reader = csv.reader(lines(path, encoding), strict=True)
     start = 1
     try:
         for cells in reader:
@@ -285,22 +285,36 @@ def _json_object(path: Path, number: int, line: str) -> dict[str, object]:
     return value
 
 
-def _xlsx_cells(path: Path) -> _Numbered:
-    try:
+def _xlsx_cells(path: Path, wanted: _Names) -> _Numbered:
+    with needs_extra(f"{path}: reading Excel files", "xlsx"):
         import openpyxl
-    except ImportError as error:
-        raise ConfigError(f"{path}: reading Excel files needs openpyxl; run: pip install openpyxl") from error
     with warnings.catch_warnings():
         # About styles and other extensions, which hold no data.
         warnings.simplefilter("ignore")
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
-        sheet = book.worksheets[0]
-        # Some programs write a wrong size into the sheet; without it, all rows are read.
-        sheet.reset_dimensions()
-        yield from enumerate(sheet.iter_rows(values_only=True), 1)
+        sheets = (_sheet_cells(book, number) for number in range(len(book.worksheets)))
+        number = next((n for n, sheet in enumerate(sheets) if _names_columns(sheet, wanted)), 0)
+        yield from _sheet_cells(book, number)
     finally:
         book.close()
+
+
+def _names_columns(sheet: _Numbered, wanted: _Names) -> bool:
+    head = islice(_without_empty_ends(sheet), _HEADER_WITHIN)
+    return _header_at(head, wanted) is not None
+
+
+def _sheet_cells(book: Workbook, number: int) -> _Numbered:
+    sheet = book.worksheets[number]
+    # Some programs write a wrong size into the sheet; without it, all rows are read.
+    sheet.reset_dimensions()
+    for line, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+        filled = len(cells)
+        # Rows reach as far as a cell was ever formatted.
+        while filled and cells[filled - 1] in (None, ""):
+            filled -= 1
+        yield line, cells[:filled]
 
 
 def _parquet_cells(path: Path) -> _Numbered:
@@ -321,56 +335,3 @@ def _guard(path: Path, kind: str, cells: _Numbered) -> _Numbered:
         raise
     except Exception as error:  # what a parser raises on a damaged file is not documented
         raise DataError(f"{path} is not {kind} ({type(error).__name__}: {error}); save it again") from error
-
-
-def _lines(path: Path, encoding: str) -> Iterator[str]:
-    """Yield the lines of a text file, split at line feeds only, their ends kept."""
-    try:
-        codec = known_codec(encoding) if encoding else _codec_of(path)
-        with _open(path) as packed, io.TextIOWrapper(packed, codec, newline="\n") as stream:
-            for number, line in enumerate(stream, 1):
-                if "\0" in line:
-                    raise DataError(
-                        f"{path}, line {number}: holds NUL bytes, so it is not {codec} text; save it as UTF-8"
-                    )
-                yield line
-    except UnicodeError as error:
-        raise _undecodable(path, codec, codec.removesuffix("-sig").upper()) from error
-    except (EOFError, zlib.error) as error:
-        raise DataError(f"{path} is not a whole gzip file ({error}); pack it again") from error
-
-
-def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    return gzip.open(path) if path.suffix.lower() == _PACKED else path.open("rb")
-
-
-def _codec_of(path: Path) -> str:
-    with _open(path) as stream:
-        head = stream.read(_SAMPLE)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    whole = len(head) < _SAMPLE
-    for codec in ("utf-8-sig", "gb18030"):
-        try:
-            codecs.getincrementaldecoder(codec)().decode(head, final=whole)
-        except UnicodeDecodeError:
-            continue
-        return codec
-    raise _undecodable(path, "utf-8-sig", "UTF-8 or GB18030")
-
-
-def _undecodable(path: Path, codec: str, name: str) -> DataError:
-    line = _first_undecodable_line(path, codec)
-    return DataError(f"{path}, line {line}: not {name} text; save the whole file as UTF-8, or set its encoding")
-
-
-def _first_undecodable_line(path: Path, codec: str) -> int:
-    decoder = codecs.getincrementaldecoder(codec)()
-    line = 1
-    with _open(path) as stream:
-        for piece in stream:
-            try:
-                line += decoder.decode(piece).count("\n")
-            except UnicodeDecodeError:
-                break
-    return line

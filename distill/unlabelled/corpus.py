@@ -21,8 +21,9 @@ from distill.unlabelled.hash_set import HashSet, text_hash
 from distill.unlabelled.near_duplicates import NearDuplicates
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path, write_json
-from runtime.tables import column, read_lines, read_table
+from runtime.tables import read_table
 from runtime.text import normalise
+from runtime.text_files import read_lines
 
 SHARDS = "shard-*.txt"
 """Pattern of the names of the shards."""
@@ -67,8 +68,8 @@ def read_texts(
     if path.name.lower().endswith((".txt", ".txt.gz")):
         yield from read_lines(path, encoding)
         return
-    for row in column(read_table(path, encoding), text_column, path, option):
-        yield row.values[text_column]
+    for row in read_table(path, encoding, {text_column: option}):
+        yield row.text(text_column)
 
 
 def clean_corpus(texts: Iterable[str], out: Path, config: Cleaning, excluded: Iterable[str] = ()) -> dict[str, Any]:

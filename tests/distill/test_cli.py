@@ -48,7 +48,7 @@ def test_missing_packages_give_the_pip_line() -> None:
     done = subprocess.run([sys.executable, "-c", script, "run"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "pip install 'gm-edge[train]'" in done.stderr
+    assert 'pip install "gm-edge[train]"' in done.stderr
 
 
 def test_run_prints_a_line_for_each_step_and_a_closing_table(

@@ -68,5 +68,5 @@ assert planted.read_bytes() == before and len(list(planted.parent.iterdir())) ==
 
 def test_without_jieba_the_installation_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jieba", None)
-    with pytest.raises(ConfigError, match=r"pip install 'gm-edge\[train\]'"):
+    with pytest.raises(ConfigError, match=r"pip install \"gm-edge\[train\]\""):
         WordCutter()

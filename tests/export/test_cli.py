@@ -55,7 +55,7 @@ def test_verify_says_which_engine_it_could_not_check(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["onnx", "openvino", "fp32"]
     assert lines[1].startswith("openvino: not checked; ")
-    assert lines[1].endswith("pip install 'gm-edge[openvino]'")
+    assert lines[1].endswith('pip install "gm-edge[openvino]"')
 
 
 def test_a_bundle_for_openvino_alone_is_served_as_the_hint_says(
@@ -68,7 +68,7 @@ def test_a_bundle_for_openvino_alone_is_served_as_the_hint_says(
         classify.main(arguments, standalone_mode=False)
     _without_openvino(monkeypatch)
     assert _call(monkeypatch, "verify", out) == 2
-    assert "pip install 'gm-edge[openvino]'" in capsys.readouterr().err
+    assert 'pip install "gm-edge[openvino]"' in capsys.readouterr().err
 
 
 def test_verify_notices_one_flipped_bit(
@@ -230,7 +230,7 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     assert _call(monkeypatch, run_folder, *arguments, "--out", tmp_path / "bundle") == 2
-    assert "pip install 'gm-edge[export]'" in capsys.readouterr().err
+    assert 'pip install "gm-edge[export]"' in capsys.readouterr().err
 
 
 def _without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,7 +173,7 @@ def test_without_the_package_the_line_names_the_extra(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "cryptography", None)
     assert _call(monkeypatch, *arguments) == 2
-    assert capsys.readouterr().err.endswith("signing needs the package cryptography: pip install 'gm-edge[sign]'\n")
+    assert capsys.readouterr().err.endswith('signing needs the package cryptography: pip install "gm-edge[sign]"\n')
 
 
 def test_signing_does_without_torch_and_onnx(bundle: Path, key: Path) -> None:

@@ -159,7 +159,7 @@ def test_a_cluster_that_is_not_there_is_told_at_once(shared_bundle: Path, tmp_pa
 def test_without_ray_a_line_names_the_extra(shared_bundle: Path, tmp_path: Path) -> None:
     folder = write_shards(tmp_path / "shards")
     code, _, err = _run(shared_bundle, folder, "--out", tmp_path / "out", "--engine", "ray", code=_LACKING)
-    assert (code, err) == (2, "gm-classify: --engine ray needs the package ray: pip install 'gm-edge[ray]'\n")
+    assert (code, err) == (2, 'gm-classify: --engine ray needs the package ray: pip install "gm-edge[ray]"\n')
 
 
 def test_a_worker_refuses_another_bundle_than_the_run_began_with(bundle: Path, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ except ConfigError as error:
 """
     served, refused = run_python(code).stdout.splitlines()
     assert served == "True"
-    assert refused == "checking a signature needs the package cryptography: pip install 'gm-edge[sign]'"
+    assert refused == 'checking a signature needs the package cryptography: pip install "gm-edge[sign]"'
 
 
 def test_the_command_asks_for_the_key(
