@@ -28,23 +28,32 @@ from runtime.text import normalise
 if TYPE_CHECKING:
     from runtime.aio import AsyncClassifier
     from runtime.audit import AuditLog
+    from runtime.bundle import BundleInfo
     from runtime.classifier import Classifier
+    from runtime.drift import Drift
     from runtime.prediction import Prediction, Reason
+    from runtime.selftest import SelfTest
+    from runtime.stats import Latency, Stats
 
 __all__ = [
     "AsyncClassifier",
     "AuditLog",
     "BackendError",
     "BundleError",
+    "BundleInfo",
     "Classifier",
     "ConfigError",
     "DataError",
+    "Drift",
     "GMError",
     "IntegrityError",
+    "Latency",
     "ParityError",
     "Prediction",
     "Reason",
+    "SelfTest",
     "SignatureError",
+    "Stats",
     "VersionError",
     "normalise",
 ]
@@ -53,9 +62,14 @@ __all__ = [
 _LAZY = {
     "AsyncClassifier": "runtime.aio",
     "AuditLog": "runtime.audit",
+    "BundleInfo": "runtime.bundle",
     "Classifier": "runtime.classifier",
+    "Drift": "runtime.drift",
+    "Latency": "runtime.stats",
     "Prediction": "runtime.prediction",
     "Reason": "runtime.prediction",
+    "SelfTest": "runtime.selftest",
+    "Stats": "runtime.stats",
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from runtime.bundle import BundleInfo
 from runtime.errors import ConfigError
 from runtime.prediction import Prediction
 
@@ -56,14 +57,15 @@ class AuditLog:
         """Records that this process could not write."""
         return self._handler.failures
 
-    def write(self, bundle: str, texts: Sequence[str], predictions: Iterable[Prediction]) -> None:
-        """Record what the bundle of that name decided about ``texts``."""
+    def write(self, bundle: BundleInfo, texts: Sequence[str], predictions: Iterable[Prediction]) -> None:
+        """Record what ``bundle`` decided about ``texts``."""
         if os.getpid() != self._process:
             self._move_to_own_file()
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        about = {"time": now, "bundle": bundle.path.name, "sha256": bundle.short}
         for text, prediction in zip(texts, predictions, strict=True):
-            row = {"time": now, "bundle": bundle} | ({"text": text} if self._settings["texts"] else {})
-            self._handler.handle(makeLogRecord({"msg": json.dumps(row | _decision(prediction))}))
+            row = about | ({"text": text} if self._settings["texts"] else {}) | prediction.to_dict()
+            self._handler.handle(makeLogRecord({"msg": json.dumps(row, ensure_ascii=False)}))
 
     def close(self) -> None:
         """Close the file; the next record opens it again."""
@@ -95,7 +97,8 @@ class AuditLog:
             path,
             maxBytes=self._settings["max_bytes"],
             backupCount=self._settings["files"],
-            encoding="ascii",
+            encoding="utf-8",
+            errors="backslashreplace",  # of a lone surrogate it makes the escape that JSON has for it
             delay=True,
         )
 
@@ -104,6 +107,11 @@ class _CountingHandler(RotatingFileHandler):
     """Loses no file, and counts the records that it cannot write, where logging would print to the host's stderr."""
 
     failures = 0
+
+    def shouldRollover(self, record: LogRecord) -> bool:
+        """Ask as logging does, which counts characters, about as many as the record has bytes."""
+        size = len(self.format(record).encode("utf-8", "backslashreplace"))
+        return bool(super().shouldRollover(makeLogRecord({"msg": " " * size})))
 
     def doRollover(self) -> None:
         """Rename the files, if all can be: one that stays in its place would be overwritten by the next."""
@@ -127,12 +135,3 @@ def _can_be_renamed(name: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _decision(prediction: Prediction) -> dict[str, str | float | bool]:
-    return {
-        "label": prediction.label,
-        "score": round(prediction.score, 6),
-        "accepted": prediction.accepted,
-        "reason": prediction.reason.value,
-    }

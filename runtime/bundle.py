@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from runtime.digest import PIECE, sha256, sha256_of
 from runtime.errors import BundleError, IntegrityError, SignatureError, VersionError
@@ -14,6 +17,30 @@ from runtime.storage import Storage, open_storage
 from runtime.tokenizer import CharTokenizer
 
 _MANIFEST_LIMIT = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BundleInfo:
+    """Which bundle serves.
+
+    Attributes:
+        path: absolute path from which it was loaded; another bundle may stand there by now.
+        name: its name in the manifest.
+        created: time of export, ISO 8601 in UTC.
+        sha256: of the manifest, which holds that of every file: two bundles with the same are the same.
+        metrics: of the exported model, as ``gm-export`` measured them.
+    """
+
+    path: Path
+    name: str
+    created: str
+    sha256: str
+    metrics: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def short(self) -> str:
+        """The first 12 digits of the SHA-256, for logs."""
+        return self.sha256[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +83,13 @@ class Bundle:
             for name, entry in manifest.files.items():
                 _check_file(absolute, storage, name, entry, sizes[name])
         return cls(absolute, manifest, content)
+
+    @property
+    def info(self) -> BundleInfo:
+        """Which bundle it is."""
+        manifest = self.manifest
+        sha256 = sha256_of(self.manifest_bytes)
+        return BundleInfo(self.path, manifest.name, manifest.created, sha256, MappingProxyType(dict(manifest.metrics)))
 
     def read(self, name: str) -> bytes:
         """Return the content of a file that the manifest lists, checked once more.

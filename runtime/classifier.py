@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runtime.drift import measure_drift
 from runtime.engine import Engine
 from runtime.errors import BackendError
-from runtime.loading import Loader
+from runtime.loading import Loader, refuse_another
 from runtime.prediction import Prediction
 from runtime.selftest import SelfTest, run_selftest
 from runtime.signature import read_public_key
@@ -23,13 +23,15 @@ from runtime.stats import Counts, Stats
 
 if TYPE_CHECKING:
     from runtime.audit import AuditLog
+    from runtime.bundle import BundleInfo
 
 
 class Classifier:
     """Classifies texts with the model of a bundle.
 
     Any number of threads may share one. Pickling it passes on the path and the settings: the receiver opens
-    the bundle again, and so does a forked child, because an inference session does not survive a fork. Nor does
+    the bundle again, and so does a forked child, because an inference session does not survive a fork; a bundle that
+    took its place meanwhile is refused. So give a new bundle a path of its own, and :meth:`reload` it. Nor does
     OpenVINO as a whole: onnxruntime takes its place in the child; from its first text on ``stats().fallback`` says so.
 
     Example:
@@ -75,11 +77,16 @@ class Classifier:
         self._loader = Loader(backend, threads, key, max_error, selftest, cascade)
         self._engine: Engine | None
         self._engine, self._health = self._loader.load(bundle)
-        self._path = self._engine.bundle.path
+        self._info = self._engine.info
         self._audit = audit
         self._closed = False
         self._start_counting()
         _ALIVE.add(self)
+
+    @property
+    def bundle(self) -> BundleInfo:
+        """Which bundle serves."""
+        return (self._engine or self._reopened()).info
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -91,7 +98,7 @@ class Classifier:
 
         Raises:
             TypeError: ``text`` is not a ``str``. No ``str`` raises.
-            BundleError: in a forked child, at its first call: the bundle is no longer where it was.
+            BundleError: in a forked child, at its first call: the bundle is no longer where it was, or is another.
         """
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, not {type(text).__name__}")
@@ -100,7 +107,7 @@ class Classifier:
         prediction = engine.classify(text)
         self._counts.add(prediction, perf_counter_ns() - start)
         if self._audit is not None:
-            self._audit.write(engine.bundle.path.name, (text,), (prediction,))
+            self._audit.write(engine.info, (text,), (prediction,))
         return prediction
 
     def classify_many(self, texts: Iterable[str]) -> list[Prediction]:
@@ -146,14 +153,23 @@ class Classifier:
             self._refuse_if_closed()
             self._engine = engine
             self._health = health
-            self._path = engine.bundle.path
+            self._info = engine.info
             self._counts.forget_recent()
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what another process makes the same classifier of: the arguments of the constructor, by name.
+
+        Raises:
+            BackendError: the classifier is closed.
+        """
+        self._refuse_if_closed()
+        return {"bundle": self._info.path, **asdict(self._loader), "audit": self._audit}
 
     def stats(self) -> Stats:
         """Return the counts so far, and what serves."""
         with self._lock:
-            engine, health, recent = self._engine, self._health, self._counts.recent()
-        summary = self._counts.summary(health, self._audit.failures if self._audit else 0)
+            engine, info, health, recent = self._engine, self._info, self._health, self._counts.recent()
+        summary = self._counts.summary(info, health, self._audit.failures if self._audit else 0)
         if engine is None or engine.reference is None:
             return summary
         return replace(summary, drift=measure_drift(recent, engine.labels, engine.reference))
@@ -173,14 +189,14 @@ class Classifier:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Classifier({str(self._path)!r}, backend={self._loader.backend!r}, threads={self._loader.threads})"
+        return f"Classifier({str(self._info.path)!r}, backend={self._loader.backend!r}, threads={self._loader.threads})"
 
     def __getstate__(self) -> dict[str, Any]:
-        self._refuse_if_closed()
-        return {"bundle": self._path, **asdict(self._loader), "audit": self._audit}
+        return {"sha256": self._info.sha256, "arguments": self.arguments()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]  # a pickle makes a new classifier of the same bundle
+        self.__init__(**state["arguments"])  # type: ignore[misc]  # a pickle makes a new classifier of the same bundle
+        refuse_another(self._info, state["sha256"])
 
     def _stream(self, texts: Iterator[str], chunk: int) -> Iterator[Prediction]:
         for first in count(step=chunk):
@@ -197,7 +213,7 @@ class Classifier:
         predictions = engine.classify_many(texts)
         self._counts.add_many(predictions)
         if self._audit is not None:
-            self._audit.write(engine.bundle.path.name, texts, predictions)
+            self._audit.write(engine.info, texts, predictions)
         return predictions
 
     def _start_counting(self) -> None:
@@ -213,7 +229,7 @@ class Classifier:
         with self._lock:
             self._refuse_if_closed()
             if self._engine is None:
-                self._engine, self._health = self._loader.load(self._path)
+                self._engine, self._health = self._loader.load(self._info.path, self._info.sha256)
             return self._engine
 
     def _after_fork(self) -> None:

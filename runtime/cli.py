@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -25,6 +26,7 @@ from runtime.text_files import known_codec
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
     from runtime.folder import Spread
+    from runtime.prediction import Reason
 
 _STDIN = "-"
 
@@ -45,7 +47,15 @@ def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("texts", nargs=-1, metavar="[TEXT...|-|FILE|FOLDER]")
-@click.option("--column", "text_column", default="text", show_default=True, help="Column of FILE that holds the text.")
+@click.option(
+    "--column",
+    "--text-column",
+    "text_column",
+    default="text",
+    metavar="NAME",
+    show_default=True,
+    help="Column of FILE that holds the text; several, with commas between them, make one text.",
+)
 @click.option(
     "--encoding",
     default="",
@@ -135,6 +145,7 @@ def classify(
     Exit codes: 0 done, 2 wrong use, 3 input or output, 4 bundle, 5 self-test failed, 6 backend.
     """
     _check_use(texts, selftest)
+    _check_out(out, bundle, texts)
     folder = _folder(texts, out)
     _check_engine(folder, engine, ray_address, workers)
     form = format_of(None if folder else out, jsonl, _is_table(texts))
@@ -146,14 +157,15 @@ def classify(
             _report_selftest(classifier, jsonl)
             return
         if folder and out:
-            from runtime.folder import classify_folder, manifest_sha256
+            from runtime.folder import classify_folder
 
             places = Path(os.path.abspath(folder)), Path(os.path.abspath(out))
-            sha256 = manifest_sha256(bundle)
-            job = Job(*places, sha256, backend, max_error, cascade, text_column, encoding, top_k, jsonl)
+            sha256 = classifier.bundle.sha256
+            best = min(top_k, len(classifier.labels))
+            job = Job(*places, sha256, backend, max_error, cascade, text_column, encoding, best, jsonl)
             classify_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
-        _answer_all(classifier, _source(texts, text_column, encoding), out, form, top_k)
+        _answer_all(classifier, _source(texts, text_column, encoding), out, form, min(top_k, len(classifier.labels)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +179,20 @@ class _Source:
 
 
 def _answer_all(classifier: Classifier, source: _Source, out: Path | None, form: Format, top_k: int) -> None:
+    reasons: Counter[Reason] = Counter()
     with open_output(out, form.encoding) as stream:
         write = answer_writer(form, stream, source.columns, classifier.labels, top_k)
         for chunk in _chunks(source):
-            write_answers(classifier, chunk, write)
+            reasons.update(prediction.reason for prediction in write_answers(classifier, chunk, write))
             stream.flush()
+    if out is not None:
+        click.echo(_summary(out, reasons), err=True)
+
+
+def _summary(out: Path, reasons: Counter[Reason]) -> str:
+    accepted = sum(number for reason, number in reasons.items() if reason.accepts)
+    refused = (f"; {reason}: {number}" for reason, number in reasons.most_common() if not reason.accepts)
+    return f"{out}: rows: {reasons.total()}; accepted: {accepted}{''.join(refused)}"
 
 
 def _check_use(texts: tuple[str, ...], selftest: bool) -> None:
@@ -179,13 +200,25 @@ def _check_use(texts: tuple[str, ...], selftest: bool) -> None:
         raise click.UsageError("--selftest takes no TEXT; run it on its own")
     if not selftest and not texts:
         raise click.UsageError("nothing to classify; give TEXT, a FILE, or - for stdin")
-    if len(texts) == 1 and _names_other_file(texts[0]):
+    no_table = next(filter(_names_other_file, texts), None)
+    if no_table is not None:
         raise click.UsageError(
-            f"{texts[0]} is a file, but no table; pipe its lines and give -, or save it as .csv, .tsv, .jsonl or .xlsx"
+            f"{no_table} is a file, but no table; pipe its lines and give -, or save it as .csv, .tsv, .jsonl or .xlsx"
         )
-    alone = [text for text in texts if text == _STDIN or (_names_table(text) and os.path.isfile(text))]
+    alone = [text for text in texts if text == _STDIN or _names_table(text)]
     if alone and len(texts) > 1:
-        raise click.UsageError(f"{alone[0]!r} must stand alone, not beside other texts or files")
+        raise click.UsageError(f"{alone[0]!r} must stand alone, not beside other texts or files; a folder takes many")
+
+
+def _check_out(out: Path | None, bundle: Path, texts: tuple[str, ...]) -> None:
+    if out is None:
+        return
+    if not texts:
+        raise click.UsageError(f"--out {out}: there are no texts to answer")
+    if bundle.resolve() in (out.resolve(), *out.resolve().parents):
+        raise click.UsageError(f"--out {out} lies in the bundle, which would no longer be whole; name another place")
+    if _is_table(texts) and out.exists() and out.samefile(texts[0]):
+        raise click.UsageError(f"--out {out} is the table itself; name another file, so that it stays as it is")
 
 
 def _folder(texts: tuple[str, ...], out: Path | None) -> Path | None:
@@ -244,16 +277,23 @@ def _stdin_items(encoding: str) -> Iterator[Item]:
     if sys.stdin is None:
         raise DataError("stdin is closed; pipe the texts into it, one a line")
     codec = known_codec(encoding or "utf-8")
-    lines = io.TextIOWrapper(sys.stdin.buffer, encoding=codec, newline="\n")
     number = 0
     try:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(_stdin_lines(codec), 1):
             text = line.rstrip("\r\n")
             yield Item(text, {"text": text}, f"stdin, line {number}")
     except UnicodeError as error:
         name = codec.removesuffix("-sig").upper()
         hint = "name its encoding with --encoding, for example gb18030"
         raise DataError(f"stdin, after line {number}: not {name} text; {hint}") from error
+
+
+def _stdin_lines(codec: str) -> Iterator[str]:
+    if codec.startswith(("utf-16", "utf-32")):
+        yield from io.TextIOWrapper(sys.stdin.buffer, encoding=codec, newline="\n")
+        return
+    for line in sys.stdin.buffer:
+        yield line.decode(codec)  # each on its own: one that cannot be read takes no other with it
 
 
 def _chunks(source: _Source) -> Iterator[list[Item]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import IO, NoReturn
@@ -13,6 +14,8 @@ from runtime.errors import ConfigError, DataError, GMError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as a shell gives it."""
+TERMINATED = 143
+"""Exit code after SIGTERM, as a shell gives it."""
 BROKEN_PIPE = 141
 """Exit code when the reader of the output has gone, as a shell gives it."""
 _DEBUG = "--debug"
@@ -21,14 +24,16 @@ _DEBUG = "--debug"
 def run_command(command: click.Command, prog_name: str) -> NoReturn:
     """Run a click command on this process's arguments and exit.
 
-    Exit codes: 0, that of the :class:`GMError`, 2 for wrong use of options, 3 when the system refuses
-    to read or write, 130 after Ctrl-C, 141 when the output's reader has gone, and 1 for a fault in this
+    Exit codes: 0, that of the :class:`GMError`, 2 for wrong use of options, 3 when the system refuses to read or
+    write, 130 after Ctrl-C, 143 after SIGTERM, 141 when the output's reader has gone, and 1 for a fault in this
     program. Any error is one line on stderr; ``--debug``, which every command gets here, adds the traceback.
     """
     _add_debug_option(command)
     # No text may crash the output: what the terminal's encoding lacks is shown as an escape.
     _escape_unprintable(sys.stdout)
     _escape_unprintable(sys.stderr)
+    # As after Ctrl-C, what is half written is removed: services and containers are stopped so.
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(_run(command, prog_name, sys.argv[1:]))
 
 
@@ -37,7 +42,7 @@ def _run(command: click.Command, prog_name: str, arguments: list[str]) -> int:
         # Not command.main(): that ends the process itself, with 1, when the output's reader has gone.
         with command.make_context(prog_name, arguments.copy()) as context:
             command.invoke(context)
-        sys.stdout.flush()
+        _flush(sys.stdout)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as error:
@@ -57,6 +62,15 @@ def _run(command: click.Command, prog_name: str, arguments: list[str]) -> int:
         click.echo(f"{prog_name}: {known}", err=True)
         return known.exit_code
     return 0
+
+
+def _flush(stdout: IO[str] | None) -> None:
+    if stdout is not None:  # as under pythonw, or where the caller closed it
+        stdout.flush()
+
+
+def _end(_signal: int, _frame: object) -> NoReturn:
+    sys.exit(TERMINATED)
 
 
 def _add_debug_option(command: click.Command) -> None:
@@ -79,7 +93,7 @@ def _as_known(error: Exception) -> GMError:
     return GMError(f"internal error, {type(error).__name__}: {error}; please report it with the output of --debug")
 
 
-def _escape_unprintable(stream: IO[str]) -> None:
+def _escape_unprintable(stream: IO[str] | None) -> None:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")

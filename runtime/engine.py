@@ -47,6 +47,7 @@ class Engine:
     ) -> None:
         manifest = bundle.manifest
         self.bundle = bundle
+        self.info = bundle.info
         self.labels = manifest.labels
         self.reference = read_reference(bundle)
         thresholds = manifest.thresholds

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime import errors
-from runtime.bundle import Bundle
-from runtime.digest import sha256_of
 from runtime.errors import DataError, GMError
 from runtime.lock import HeldError, held
 from runtime.shards import RECEIPTS, Job, Outcome, try_shard
@@ -49,15 +47,6 @@ class Shards:
 
     names: tuple[str, ...]
     others: int
-
-
-def manifest_sha256(bundle: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a bundle's manifest, which stands for the whole bundle.
-
-    Raises:
-        BundleError: it is no valid bundle.
-    """
-    return sha256_of(Bundle.open(bundle).manifest_bytes)
 
 
 def find_shards(folder: Path) -> Shards:

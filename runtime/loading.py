@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runtime.backends import LOST_IN_FORK, lost_in_fork
-from runtime.bundle import Bundle
+from runtime.bundle import Bundle, BundleInfo
 from runtime.engine import Engine
-from runtime.errors import BackendError, ConfigError
+from runtime.errors import BackendError, BundleError, ConfigError
 from runtime.selftest import SelfTest, run_selftest
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 SELFTESTS = ("off", "load")
 """When golden texts are replayed: only when asked, or at every load as well."""
 _FALLBACK = "fp32"
+LOGGER = "gm_edge"
+"""Name of the logger that is told when another model serves than the one asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +68,25 @@ class Loader:
         if self.selftest not in SELFTESTS:
             raise ConfigError(f"unknown selftest {self.selftest!r}; use {' or '.join(SELFTESTS)}")
 
-    def load(self, path: str | os.PathLike[str]) -> tuple[Engine, Health]:
+    def load(self, path: str | os.PathLike[str], sha256: str = "") -> tuple[Engine, Health]:
         """Open a bundle and load its model, or its fp32 model where the other does not run or fails the self-test.
 
         Where OpenVINO was lost in a fork, the bundle's model for onnxruntime takes its place, if it has one.
 
+        Args:
+            path: bundle folder or ``.gmb`` file.
+            sha256: that of the only bundle to take; empty: any.
+
         Raises:
-            BundleError: it is no valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
+            BundleError: it is no valid bundle, or not that one; IntegrityError, SignatureError and VersionError say
+                so more precisely.
             BackendError: the model cannot be loaded, or no model of the bundle passes the self-test.
             ConfigError: unknown backend, bad number of threads, a package is not installed, or the bundle cannot
                 promise ``max_error``.
         """
         bundle = Bundle.open(path, self.public_key)
+        if sha256:
+            refuse_another(bundle.info, sha256)
         lost = lost_in_fork(self.backend) and "onnx" in bundle.manifest.backends
         backend, reason = ("onnx", LOST_IN_FORK) if lost else (self.backend, "")
         if self.selftest == "off":
@@ -100,7 +113,26 @@ class Loader:
         outcome = run_selftest(engine)
         if not outcome.ok:
             raise BackendError(f"{bundle.path}: {reason}; nor does its fp32 model pass: {outcome.line}; {advice}")
+        _log().warning("%s serves its fp32 model: %s", bundle.path, reason)
         return engine, Health(_FALLBACK, outcome, reason)
+
+
+def refuse_another(info: BundleInfo, sha256: str) -> None:
+    """Check that a bundle is the one that a classifier was made with before it was copied to another process.
+
+    Raises:
+        BundleError: it is not.
+    """
+    if info.sha256 != sha256:
+        cure = "make a new classifier; give a new bundle a path of its own, and reload it"
+        raise BundleError(f"{info.path} is another bundle by now than the one this classifier was made with; {cure}")
+
+
+def _log() -> Logger:
+    # Imported where there is something to say: a program that classifies need not wait for it.
+    from logging import getLogger
+
+    return getLogger(LOGGER)
 
 
 def _joined(*reasons: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
 import os
 import sys
@@ -12,12 +13,14 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path
 from runtime.prediction import Prediction
+from runtime.tables import cell_text
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
@@ -26,6 +29,8 @@ _STDOUT = 1
 _SHOWN_TEXT = 80
 # A file of such a name is expected to be what is not written: a workbook, a packed file, one JSON value.
 _NEVER_WRITTEN = (".gz", ".json", ".parquet", ".xls", ".xlsx")
+TABLE_ENCODING = "utf-8-sig"
+"""With a byte order mark Excel shows a table as what it is; other programs skip the mark."""
 _ANSWER_COLUMNS = ("label", "score", "accepted", "reason")
 
 
@@ -35,12 +40,13 @@ class Item:
 
     Attributes:
         text: the text.
-        values: cells of the table row that it comes from, by column; ``text`` alone where there is no table.
+        values: cells of the table row that it comes from, by column, JSON values where they are some; ``text`` alone
+            where there is no table.
         where: file and line, for messages.
     """
 
     text: str
-    values: Mapping[str, str]
+    values: Mapping[str, object]
     where: str
 
 
@@ -59,8 +65,7 @@ class Format(Enum):
     @property
     def encoding(self) -> str:
         """Encoding of a file of this format."""
-        # With a byte order mark Excel shows a table as what it is; other programs skip the mark.
-        return "utf-8-sig" if self in (Format.CSV, Format.TSV) else "utf-8"
+        return TABLE_ENCODING if self in (Format.CSV, Format.TSV) else "utf-8"
 
 
 def format_of(out: Path | None, jsonl: bool, table: bool) -> Format:
@@ -90,7 +95,7 @@ def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
     the link names which is replaced.
     """
     if path is None:
-        yield sys.stdout
+        yield _stdout(encoding)
         return
     in_place = _opened_in_place(path, encoding)
     if in_place is not None:
@@ -100,6 +105,16 @@ def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     with atomic_path(target) as temporary, new_file(temporary, encoding) as stream:
         yield stream
+
+
+def _stdout(encoding: str) -> TextIO:
+    """Return stdout, where no person reads it in the encoding that files of answers have, without a byte order mark."""
+    if sys.stdout is None:
+        raise DataError("stdout is closed; write to a file with --out")
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty() and encoding == TABLE_ENCODING:
+        # Windows has another one, which lacks the ³ of m³, and would end the lines within a cell in its own way.
+        sys.stdout.reconfigure(encoding="utf-8", newline="")
+    return sys.stdout
 
 
 def _opened_in_place(path: Path, encoding: str) -> TextIO | None:
@@ -143,16 +158,16 @@ def answer_writer(form: Format, stream: TextIO, columns: Sequence[str], labels: 
 
 def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
     """Return a writer of lines for people: label, score, decision, text; then the next best labels."""
-    width = max(map(_columns, labels))
+    width = max(_columns(_shown(label)) for label in labels)
 
     def write(item: Item, prediction: Prediction) -> None:
         """Write the answer as lines."""
         decision = f"{'accepted' if prediction.accepted else 'rejected'} ({prediction.reason})"
         stream.write(
-            f"{_padded(prediction.label, width)}  {prediction.score:6.1%}  {decision:25}  {_shown(item.text)}\n"
+            f"{_padded(prediction.label, width)}  {_percent(prediction.score)}  {decision:25}  {_shown(item.text)}\n"
         )
         for label, score in _behind_best(prediction, top_k):
-            stream.write(f"{_padded(label, width)}  {score:6.1%}\n")
+            stream.write(f"{_padded(label, width)}  {_percent(score)}\n")
 
     return write
 
@@ -164,7 +179,7 @@ def json_writer(stream: TextIO, top_k: int) -> Write:
 
     def write(item: Item, prediction: Prediction) -> None:
         """Write the answer as one JSON object."""
-        answer: dict[str, object] = dict(_answer(prediction))
+        answer: dict[str, object] = dict(prediction.to_dict())
         if top_k > 1:
             answer["top"] = [{"label": label, "score": round(score, 6)} for label, score in prediction.top(top_k)]
         names = _free_names(item.values, answer)
@@ -205,8 +220,8 @@ def _table_writer(write_row: _WriteRow, columns: Sequence[str], top_k: int) -> W
         new = next((name for name in item.values if name not in known), None)
         if new is not None:
             raise DataError(f"{item.where}: column {new!r} is not in the first row; write JSON Lines with --jsonl")
-        answer = (*_answer(prediction).values(), *_next_best(prediction, top_k))
-        write_row([*(item.values.get(name, "") for name in columns), *map(_cell, answer)], item.where)
+        answer = (*prediction.to_dict().values(), *_next_best(prediction, top_k))
+        write_row([*(cell_text(item.values.get(name)) for name in columns), *map(_cell, answer)], item.where)
 
     return write
 
@@ -224,11 +239,6 @@ class _LineFeeds:
     def write(self, row: str) -> None:
         """Write one row, as ``csv`` ends it."""
         self._stream.write(row.removesuffix("\r\n") + "\n")
-
-
-def _answer(prediction: Prediction) -> dict[str, str | float | bool]:
-    values = (prediction.label, round(prediction.score, 6), prediction.accepted, prediction.reason.value)
-    return dict(zip(_ANSWER_COLUMNS, values, strict=True))
 
 
 def _answer_columns(top_k: int) -> list[str]:
@@ -273,5 +283,11 @@ def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _columns(text))
+def _padded(label: str, width: int) -> str:
+    shown = _shown(label)
+    return shown + " " * (width - _columns(shown))
+
+
+def _percent(score: float) -> str:
+    # Rounded down: no model is sure, and 100.0 % would say so.
+    return f"{floor(1000 * score) / 1000:6.1%}"

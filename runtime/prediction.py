@@ -25,6 +25,11 @@ class Reason(str, Enum):
     OK = "ok"
     """Accepted."""
 
+    @property
+    def accepts(self) -> bool:
+        """Whether a prediction of this reason is accepted."""
+        return self in (Reason.OK, Reason.TRUNCATED)
+
     __str__ = str.__str__
     __hash__ = str.__hash__
 
@@ -54,6 +59,15 @@ class Prediction:
     _labels: tuple[str, ...] = field(repr=False, compare=False)
     _temperature: float = field(repr=False, compare=False)
     by_head: bool = field(default=False, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, str | float | bool]:
+        """Return label, score (six digits), accepted and reason as JSON values, as ``gm-classify`` writes them."""
+        return {
+            "label": self.label,
+            "score": round(self.score, 6),
+            "accepted": self.accepted,
+            "reason": self.reason.value,
+        }
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """Return the ``k`` most probable labels with their scores, the best first, or all if there are fewer.

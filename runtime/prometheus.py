@@ -19,7 +19,7 @@ def exposition(stats: Stats) -> str:
     """Return ``stats`` as metrics whose names begin with ``gm_``; times are in seconds."""
     by_label = [("", {"label": label}, texts) for label, texts in stats.labels.items()]
     by_reason = [("", {"reason": reason.value}, stats.reasons.get(reason.value, 0)) for reason in Reason]
-    serving = {"backend": stats.backend, "fallback": stats.fallback}
+    serving = {"bundle": stats.bundle, "sha256": stats.sha256, "backend": stats.backend, "fallback": stats.fallback}
     failures: Samples = [("", {}, stats.audit_failures)]
     by_head: Samples = [("", {}, stats.by_head)]
     blocks = [

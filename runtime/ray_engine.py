@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from runtime import errors
 from runtime.errors import BackendError, BundleError, ConfigError, GMError
 from runtime.extras import needs_extra
-from runtime.folder import manifest_sha256
 from runtime.shards import Job, Outcome, try_shard
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class OnRay:
             tasks = min(len(names), max(_TASKS, _TASKS_A_WORKER * workers))
             rows = ray.data.from_items([{"name": name} for name in names], override_num_blocks=tasks).map(
                 _Worker,
-                fn_constructor_args=(classifier.__getstate__(), job),
+                fn_constructor_args=(classifier.arguments(), job),
                 # One at a time: a shard that waits behind a long one is a shard that no idle worker can take.
                 compute=ray.data.ActorPoolStrategy(size=min(workers, tasks), max_tasks_in_flight_per_actor=1),
                 num_cpus=self.threads,
@@ -118,9 +117,10 @@ class _Worker:
         # Imported here: the process that spreads the shards has it already, and a worker needs it once.
         from runtime.classifier import Classifier
 
-        classifier, bundle = Classifier(**self._arguments), self._arguments["bundle"]
-        if manifest_sha256(bundle) != self._job.bundle:
-            raise BundleError(f"{bundle} is not the bundle that the run began with; give all machines the same")
+        classifier = Classifier(**self._arguments)
+        if classifier.bundle.sha256 != self._job.bundle:
+            where = classifier.bundle.path
+            raise BundleError(f"{where} is not the bundle that the run began with; give all machines the same")
         return classifier
 
 

@@ -156,7 +156,7 @@ def table_items(path: Path, text_column: str, encoding: str) -> tuple[tuple[str,
         ConfigError: the package that reads this format is not installed.
     """
     table = read_table(path, encoding, {text_column: "--column"})
-    items = (Item(row.text(text_column), row.values, f"{path}, line {row.line}") for row in table)
+    items = (Item(row.text(text_column), row.given, f"{path}, line {row.line}") for row in table)
     return table.columns, items
 
 

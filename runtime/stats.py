@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from runtime.bundle import BundleInfo
 from runtime.drift import Drift
 from runtime.loading import Health
 from runtime.prediction import Prediction, Reason
@@ -42,7 +43,9 @@ class Stats:
     """What a classifier did in this process, and what serves.
 
     Attributes:
-        texts: all texts.
+        bundle: name of the bundle that serves.
+        sha256: of its manifest.
+        texts: all texts since the classifier was made, whichever bundle served.
         labels: texts by label; an empty text counts under ``""``.
         reasons: texts by reason.
         latency: of the calls of ``classify``; those with many texts are not among them.
@@ -56,6 +59,8 @@ class Stats:
         by_head: texts that the head of the bundle's cascade answered.
     """
 
+    bundle: str
+    sha256: str
     texts: int
     labels: dict[str, int]
     reasons: dict[str, int]
@@ -121,11 +126,11 @@ class Counts:
             self._count_waiting()
             return tuple(self._recent)
 
-    def summary(self, health: Health, audit_failures: int = 0) -> Stats:
+    def summary(self, bundle: BundleInfo, health: Health, audit_failures: int = 0) -> Stats:
         """Return the sums so far, without drift."""
         with self._lock:
             self._count_waiting()
-            return self._summary(health, audit_failures)
+            return self._summary(bundle, health, audit_failures)
 
     def _count_waiting(self) -> None:
         # Other threads may append meanwhile: what they do is counted now or next time.
@@ -141,7 +146,7 @@ class Counts:
         self._by_head += sum([prediction.by_head for prediction in predictions])
         self._recent.extend([(prediction.label, prediction.score) for prediction in predictions[-RECENT:]])
 
-    def _summary(self, health: Health, audit_failures: int) -> Stats:
+    def _summary(self, bundle: BundleInfo, health: Health, audit_failures: int) -> Stats:
         labels: Counter[str] = Counter()
         reasons: Counter[str] = Counter()
         for (label, reason), texts in self._texts.items():
@@ -149,6 +154,8 @@ class Counts:
             reasons[reason.value] += texts
         texts = labels.total()
         return Stats(
+            bundle=bundle.name,
+            sha256=bundle.sha256,
             texts=texts,
             labels=dict(labels),
             reasons=dict(reasons),

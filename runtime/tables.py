@@ -43,18 +43,23 @@ class Row:
 
     Attributes:
         line: 1-based line of the file on which the row begins (row of the sheet); the header is 1.
-        values: cell by column name; a missing cell, null or NaN is the empty string.
+        values: cell by column name, as text; a missing cell and null are the empty string.
+        given: of JSON Lines, the values as they are in the file; of other formats, ``values``.
     """
 
     line: int
     values: dict[str, str]
+    given: Mapping[str, object]
 
     def text(self, columns: str) -> str:
-        """Return a cell, or several joined by blanks: ``columns`` is one name, or several between commas."""
-        if columns in self.values:
-            return self.values[columns]
-        cells = (self.values.get(name, "").strip() for name in _parted(columns))
-        return " ".join(filter(None, cells))
+        """Return a cell, or several joined by blanks: ``columns`` is one name, or several between commas.
+
+        What spreadsheets and data frames write for "no value here", as ``#N/A``, is no text.
+        """
+        names = [columns] if columns in self.values else _parted(columns)
+        cells = (self.values.get(name, "") for name in names)
+        there = [cell for cell in cells if cell.strip().lower() not in _MISSING]
+        return there[0] if len(there) == 1 else " ".join(cell.strip() for cell in there)
 
 
 class Table(Iterator[Row]):
@@ -134,7 +139,11 @@ def _has_all(there: _Names, wanted: _Names) -> bool:
 
 
 def _header(line: int, names: Iterable[str]) -> Row:
-    return Row(line, dict.fromkeys(names, ""))
+    return _row(line, dict.fromkeys(names, ""))
+
+
+def _row(line: int, values: dict[str, str]) -> Row:
+    return Row(line, values, values)
 
 
 def _read_csv(path: Path, encoding: str, wanted: _Names) -> Iterator[Row]:
@@ -150,11 +159,11 @@ def _read_jsonl(path: Path, encoding: str, _wanted: _Names) -> Iterator[Row]:
     empty = True
     for number, line in enumerate(lines(path, encoding), 1):
         if line.strip():
-            values = {key.strip(): _cell(value) for key, value in _json_object(path, number, line).items()}
+            given = {key.strip(): value for key, value in _json_object(path, number, line).items()}
             if empty:
-                yield _header(number, values)
+                yield _header(number, given)
             empty = False
-            yield Row(number, values)
+            yield Row(number, {key: cell_text(value) for key, value in given.items()}, given)
     if empty:
         raise DataError(f"{path} is empty; write one JSON object a line")
 
@@ -196,12 +205,12 @@ def _rows(path: Path, numbered: _Numbered, wanted: _Names) -> Iterator[Row]:
     names = _column_names(path, header)
     yield _header(first, names)
     for line, cells in chain(head[at + 1 :], rows):
-        if any(_cell(cell) for cell in cells[len(names) :]):
+        if any(cell_text(cell) for cell in cells[len(names) :]):
             raise DataError(
                 f"{path}, line {line}: {len(cells)} cells but {len(names)} columns; quote or remove the extra"
             )
         padded = [*cells, *[""] * (len(names) - len(cells))]
-        yield Row(line, {name: _cell(cell) for name, cell in zip(names, padded, strict=False)})
+        yield _row(line, {name: cell_text(cell) for name, cell in zip(names, padded, strict=False)})
 
 
 def _without_empty_ends(numbered: _Numbered) -> _Numbered:
@@ -219,12 +228,12 @@ def _without_empty_ends(numbered: _Numbered) -> _Numbered:
 
 def _header_at(head: Iterable[tuple[int, Sequence[object]]], wanted: _Names) -> int | None:
     """Return where among the first rows of a table the first stands that names all columns wanted."""
-    names = ({_cell(cell).strip() for cell in cells} for _, cells in head)
+    names = ({cell_text(cell).strip() for cell in cells} for _, cells in head)
     return next((place for place, there in enumerate(names) if _has_all(there, wanted)), None)
 
 
 def _column_names(path: Path, header: Sequence[object]) -> list[str]:
-    given = [_cell(cell).strip() for cell in header]
+    given = [cell_text(cell).strip() for cell in header]
     if not any(given):
         raise DataError(f"{path} is empty; its first line must name the columns")
     names = [name or f"column {place}" for place, name in enumerate(given, 1)]
@@ -234,11 +243,11 @@ def _column_names(path: Path, header: Sequence[object]) -> list[str]:
     return names
 
 
-def _cell(value: object) -> str:
+def cell_text(value: object) -> str:
     """Return a cell as text: 1.0 as a sheet shows it, nothing for a missing value."""
     if isinstance(value, str):
         text = value
-    elif value is None:
+    elif value is None or value != value:  # NaN is not itself
         text = ""
     elif isinstance(value, float) and value.is_integer():
         text = str(int(value))
@@ -248,7 +257,7 @@ def _cell(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False)
     else:
         text = str(value)
-    return "" if text.strip().lower() in _MISSING else _without_lone_surrogates(text)
+    return _without_lone_surrogates(text)
 
 
 def _without_lone_surrogates(text: str) -> str:

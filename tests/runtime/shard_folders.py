@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from runtime.folder import manifest_sha256
+from runtime.bundle import Bundle
 from runtime.shards import Job
 from tests.runtime.bundles import TEXTS
 
@@ -34,7 +34,7 @@ def write_shards(folder: Path, shards: int = 3, rows: int = len(TEXTS)) -> Path:
 def job(bundle: Path, folder: Path, *, column: str = "text", top_k: int = 1, jsonl: bool = False) -> Job:
     """Return the job that writes the answers beside ``folder``."""
     out = folder.with_name("answers")
-    return Job(folder, out, manifest_sha256(bundle), column=column, top_k=top_k, jsonl=jsonl)
+    return Job(folder, out, Bundle.open(bundle).info.sha256, column=column, top_k=top_k, jsonl=jsonl)
 
 
 def answers(path: Path) -> list[dict[str, str]]:

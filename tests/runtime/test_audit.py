@@ -15,12 +15,13 @@ from tests.runtime.processes import run_python
 
 
 def _rows(*files: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for file in files for line in file.read_text(encoding="ascii").splitlines()]
+    return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 
 def test_every_decision_is_one_line(bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     with AuditLog(path) as audit, Classifier(bundle, audit=audit) as classifier:
+        info = classifier.bundle
         one = classifier.classify("乙醇 \ud800\n")
         many = [*classifier.classify_many(TEXTS), *classifier.classify_stream(["", "酸"])]
     rows = _rows(path)
@@ -32,8 +33,14 @@ def test_every_decision_is_one_line(bundle: Path, tmp_path: Path) -> None:
             prediction.reason.value,
         )
         assert row["score"] == round(prediction.score, 6)
-        assert row["bundle"] == "bundle"
+        assert (row["bundle"], row["sha256"]) == ("bundle", info.short)
         assert row["time"].endswith("+00:00")
+
+
+def test_texts_stand_there_as_people_look_for_them(bundle: Path, tmp_path: Path) -> None:
+    with AuditLog(tmp_path / "audit.jsonl") as audit:
+        Classifier(bundle, audit=audit).classify("硫酸")
+    assert "硫酸".encode() in (tmp_path / "audit.jsonl").read_bytes()
 
 
 def test_without_texts_none_is_written(bundle: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The classifier: what it answers, and that it goes on answering."""
 
+import json
 import pickle
 import sys
 import threading
@@ -137,6 +138,32 @@ def test_a_promise_takes_the_place_of_the_thresholds(tmp_path: Path, classifier:
         assert [prediction.accepted for prediction in predictions] == [score >= threshold for score in scores]
         refused = {prediction.reason for prediction in predictions if not prediction.accepted}
         assert refused == {Reason.LOW_CONFIDENCE}
+
+
+def test_a_classifier_says_which_bundle_serves(bundle: Path, tmp_path: Path) -> None:
+    classifier = Classifier(bundle)
+    first = classifier.bundle
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    assert (first.path, first.name, first.created) == (bundle, manifest["name"], manifest["created"])
+    assert (classifier.stats().bundle, classifier.stats().sha256) == (first.name, first.sha256)
+    classifier.reload(write_bundle(tmp_path / "new", seed=1))
+    assert classifier.bundle.path == tmp_path / "new"
+    assert classifier.stats().sha256 == classifier.bundle.sha256 != first.sha256
+
+
+def test_a_bundle_that_took_the_place_of_another_is_refused_by_a_copy(bundle: Path, tmp_path: Path) -> None:
+    classifier = Classifier(bundle)
+    copy = pickle.dumps(classifier)
+    write_bundle(tmp_path / "new", seed=1).rename(tmp_path / "other")
+    bundle.rename(tmp_path / "old")
+    (tmp_path / "other").rename(bundle)
+    with pytest.raises(BundleError, match="is another bundle by now than the one this classifier was made with"):
+        pickle.loads(copy)
+    classifier._after_fork()
+    with pytest.raises(BundleError, match="give a new bundle a path of its own, and reload it"):
+        classifier.classify("乙醇")
+    classifier.reload(bundle)
+    assert classifier.classify("乙醇").accepted
 
 
 def test_a_promise_is_kept_by_reload_pickle_and_fork(bundle: Path, tmp_path: Path) -> None:

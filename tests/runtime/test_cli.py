@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from math import floor
 from pathlib import Path
 
 import openpyxl
@@ -16,31 +17,11 @@ from runtime import Classifier
 from runtime.output import Item, csv_writer, line_writer, open_output, write_answers
 from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS, add_cascade
+from tests.runtime.gm_classify import answers as _answers
+from tests.runtime.gm_classify import run as _run
+from tests.runtime.gm_classify import start as _start
 
-
-def _start(arguments: tuple[str | Path, ...], encoding: str = "utf-8") -> subprocess.Popen[bytes]:
-    code = "from runtime.cli import main; main()"
-    environment = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "100"}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-    )
-
-
-def _run(*arguments: str | Path, stdin: bytes = b"") -> tuple[int, str, str]:
-    """Run gm-classify and return exit code, stdout and stderr."""
-    with _start(arguments) as process:
-        out, err = process.communicate(stdin)
-    return process.returncode, out.decode(), err.decode()
-
-
-def _answers(*arguments: str | Path, stdin: bytes = b"") -> list[dict[str, object]]:
-    code, out, err = _run(*arguments, "--jsonl", stdin=stdin)
-    assert (code, err) == (0, "")
-    return [json.loads(line) for line in out.splitlines()]
+TWO = "{}: rows: 2; accepted: 2\n"
 
 
 @pytest.fixture
@@ -65,7 +46,8 @@ def test_texts_are_answered_in_lines_to_read(shared_bundle: Path, classifier: Cl
     lines = out.splitlines()
     for text, line in zip(TEXTS, lines[:3], strict=False):
         prediction = classifier.classify(text)
-        assert line.split() == [prediction.label, f"{prediction.score:.1%}", "accepted", "(ok)", *text.split()]
+        percent = f"{floor(1000 * prediction.score) / 10:.1f}%"
+        assert line.split() == [prediction.label, percent, "accepted", "(ok)", *text.split()]
     assert lines[3].split() == ["0.0%", "rejected", "(empty)"]
 
 
@@ -188,7 +170,11 @@ def test_an_excel_sheet_becomes_csv_that_excel_opens(packed: Path, tmp_path: Pat
         book.worksheets[0].append(row)
     book.save(tmp_path / "book.xlsx")
     out = tmp_path / "answers.csv"
-    assert _run(packed, tmp_path / "book.xlsx", "--column", "品名", "--out", out) == (0, "", "")
+    assert _run(packed, tmp_path / "book.xlsx", "--column", "品名", "--out", out) == (
+        0,
+        "",
+        TWO.format(out),
+    )
     assert out.read_bytes().startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8-sig"))))
     assert [(row["品名"], row["no"]) for row in rows] == [("乙醇", "1"), ("甲苯", "2.5")]
@@ -202,7 +188,11 @@ def test_the_suffix_of_the_output_is_its_format(packed: Path, tmp_path: Path, su
     lines = "".join(f"{text}\n" for text in texts)
     names.write_text(f"text\n{lines}", encoding="utf-8")
     arguments: dict[str, list[str | Path]] = {"arguments": [*texts], "stdin": ["-"], "table": [names]}
-    assert _run(packed, *arguments[given], "--out", out, stdin=lines.encode()) == (0, "", "")
+    assert _run(packed, *arguments[given], "--out", out, stdin=lines.encode()) == (
+        0,
+        "",
+        TWO.format(out),
+    )
     answers = read_table(out)
     assert answers.columns == ("text", "label", "score", "accepted", "reason")
     assert [row.values["text"] for row in answers] == texts
@@ -210,7 +200,7 @@ def test_the_suffix_of_the_output_is_its_format(packed: Path, tmp_path: Path, su
 
 def test_another_suffix_leaves_the_format_as_it_is_on_stdout(packed: Path, table: Path, tmp_path: Path) -> None:
     for arguments in ((packed, "乙醇"), (packed, "乙醇", "--jsonl"), (packed, table)):
-        assert _run(*arguments, "--out", tmp_path / "answers.txt") == (0, "", "")
+        assert _run(*arguments, "--out", tmp_path / "answers.txt")[:2] == (0, "")
         assert (tmp_path / "answers.txt").read_text(encoding="utf-8-sig") == _run(*arguments)[1]
 
 
@@ -228,6 +218,7 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(packed: Path, tmp_path: Path) -> 
     os.mkfifo(pipe)
     with _start((packed, "乙醇", "--out", pipe)) as process:
         assert pipe.read_text(encoding="utf-8-sig").splitlines()[0] == "text,label,score,accepted,reason"
+        process.communicate()
     assert process.returncode == 0
     assert pipe.is_fifo()
     assert os.listdir(tmp_path) == ["pipe.csv"]
@@ -235,7 +226,7 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(packed: Path, tmp_path: Path) -> 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no such device")
 def test_a_device_is_written_to_and_what_it_refuses_is_one_line(packed: Path, tmp_path: Path) -> None:
-    assert _run(packed, "乙醇", "--out", _link(tmp_path / "nothing", "/dev/null")) == (0, "", "")
+    assert _run(packed, "乙醇", "--out", _link(tmp_path / "nothing", "/dev/null"))[:2] == (0, "")
     code, _, err = _run(packed, "乙醇", "--out", _link(tmp_path / "full", "/dev/full"))
     assert (code, err.count("\n")) == (3, 1)
     assert "No space left on device" in err
@@ -257,7 +248,7 @@ def test_stdout_by_its_name_keeps_what_is_written_before_and_behind(packed: Path
 def test_a_link_stays_a_link_to_the_answers(packed: Path, tmp_path: Path) -> None:
     link = _link(tmp_path / "link.csv", "answers.csv")
     for _ in range(2):
-        assert _run(packed, "乙醇", "--out", link) == (0, "", "")
+        assert _run(packed, "乙醇", "--out", link) == (0, "", f"{link}: rows: 1; accepted: 1\n")
         assert link.is_symlink()
         assert [row.values["text"] for row in read_table(tmp_path / "answers.csv")] == ["乙醇"]
 
@@ -327,6 +318,9 @@ def test_a_device_that_agrees_passes_the_selftest(packed: Path) -> None:
         ((".", "--out", os.devnull), 2, ". is a folder; name a folder for its answers"),
         (("x", "--out", "."), 2, "--out . is a folder; name a file"),
         (("x", "--engine", "ray"), 2, "--engine ray takes one FOLDER of tables"),
+        (("x", __file__), 2, "test_cli.py is a file, but no table"),
+        (("x", "none.csv"), 2, "'none.csv' must stand alone, not beside other texts or files; a folder takes many"),
+        (("--selftest", "--out", "none.csv"), 2, "--out none.csv: there are no texts to answer"),
         ((".", "--out", "none", "--workers", "2"), 2, "--ray-address and --workers belong to --engine ray"),
     ],
 )

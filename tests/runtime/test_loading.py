@@ -42,7 +42,9 @@ def test_a_device_that_agrees_serves_what_was_asked_for(shared_bundle: Path, bac
     assert stats.fallback == ""
 
 
-def test_a_device_that_decides_otherwise_serves_the_fp32_model_and_says_why(tmp_path: Path) -> None:
+def test_a_device_that_decides_otherwise_serves_the_fp32_model_and_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     bundle = write_bundle(tmp_path / "bundle", model=OTHER, fp32=SAME)
     classifier = Classifier(bundle, selftest="load")
     stats = classifier.stats()
@@ -50,6 +52,9 @@ def test_a_device_that_decides_otherwise_serves_the_fp32_model_and_says_why(tmp_
     assert stats.selftest is not None
     assert stats.selftest.label_agreement == 1.0
     assert stats.fallback.startswith("onnx self-test failed: 64 golden texts: ")
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("gm_edge", "WARNING")
+    assert f"{bundle} serves its fp32 model: onnx self-test failed" in record.getMessage()
     assert classifier.classify_many(TEXTS) == Classifier(bundle, backend="fp32").classify_many(TEXTS)
 
 

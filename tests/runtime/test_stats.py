@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from runtime import Classifier, Prediction, Reason
+from runtime.bundle import BundleInfo
 from runtime.loading import Health
 from runtime.selftest import SelfTest
 from runtime.stats import RECENT, Counts, Stats
 from tests.runtime.bundles import TEXTS, write_bundle
 
-SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\S+)')
+INFO = BundleInfo(Path("/bundles/products"), "products", "2026-11-23T08:00:00Z", "ab" * 32, {})
+SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z0-9]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\S+)')
 
 
 def _prediction(label: str, unknown: float = 0.0) -> Prediction:
@@ -26,7 +28,7 @@ def _stats(nanoseconds: list[int], label: str = "acid", health: Health = Health(
     counts = Counts()
     for value in nanoseconds:
         counts.add(_prediction(label), value)
-    return counts.summary(health)
+    return counts.summary(INFO, health)
 
 
 def test_latency_goes_to_the_first_bucket_that_holds_it() -> None:
@@ -42,7 +44,7 @@ def test_every_call_is_counted_from_however_many_threads_it_comes() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: counts.add(_prediction(str(number % 3)), 1), range(3000)))
         list(pool.map(lambda number: counts.add_many([_prediction("many")] * number), range(50)))
-    stats = counts.summary(Health("onnx"))
+    stats = counts.summary(INFO, Health("onnx"))
     assert stats.labels == {"0": 1000, "1": 1000, "2": 1000, "many": sum(range(50))}
     assert sum(stats.latency.counts) == 3000
 
@@ -135,6 +137,7 @@ def test_prometheus_text_says_the_same_as_the_stats(bundle: Path) -> None:
     label = classifier.classify(TEXTS[0]).label
     classifier.classify("")
     samples = _samples(classifier.stats().to_prometheus())
+    name, sha256 = classifier.bundle.name, classifier.bundle.sha256
     assert samples[f'gm_texts_by_label_total{{label="{label}"}}'] == "1"
     assert samples['gm_texts_by_label_total{label=""}'] == "1"
     assert samples['gm_texts_by_reason_total{reason="empty"}'] == "1"
@@ -143,7 +146,7 @@ def test_prometheus_text_says_the_same_as_the_stats(bundle: Path) -> None:
     assert samples["gm_drift_texts{}"] == "1"
     assert samples["gm_selftest_ok{}"] == "1.0"
     assert samples["gm_audit_failures_total{}"] == "0"
-    assert samples['gm_serving_info{backend="onnx",fallback=""}'] == "1"
+    assert samples[f'gm_serving_info{{bundle="{name}",sha256="{sha256}",backend="onnx",fallback=""}}'] == "1"
 
 
 def test_buckets_of_the_histogram_add_up() -> None:
@@ -160,4 +163,5 @@ def test_labels_and_reasons_of_any_characters_are_escaped() -> None:
     health = Health("fp32", SelfTest(64, 0.5, 1.0, None, False), 'onnx: "bad"')
     exposition = _stats([1], 'a "quoted"\\path\nline', health).to_prometheus()
     assert 'label="a \\"quoted\\"\\\\path\\nline"' in exposition
-    assert _samples(exposition)['gm_serving_info{backend="fp32",fallback="onnx: \\"bad\\""}'] == "1"
+    [serving] = [key for key in _samples(exposition) if key.startswith("gm_serving_info")]
+    assert serving.endswith('backend="fp32",fallback="onnx: \\"bad\\""}')

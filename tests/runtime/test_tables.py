@@ -25,6 +25,10 @@ def write(path: Path, content: str, encoding: str = "utf-8") -> Path:
     return path
 
 
+def row(line: int, values: dict[str, str]) -> Row:
+    return Row(line, values, values)
+
+
 def values(path: Path, encoding: str = "") -> list[dict[str, str]]:
     return [row.values for row in read_table(path, encoding)]
 
@@ -67,7 +71,7 @@ def test_excel_and_parquet_files_give_the_same_rows(tmp_path: Path) -> None:
     cells: list[list[object]] = [list(row.values()) for row in ROWS]
     assert values(write_sheet(tmp_path / "data.xlsx", [["text", "label"], *cells])) == ROWS
     parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "data.parquet")
-    assert list(read_table(tmp_path / "data.parquet")) == [Row(2, ROWS[0]), Row(3, ROWS[1])]
+    assert list(read_table(tmp_path / "data.parquet")) == [row(2, ROWS[0]), row(3, ROWS[1])]
 
 
 def test_a_row_knows_the_line_on_which_it_begins(tmp_path: Path) -> None:
@@ -106,9 +110,9 @@ TITLED: list[list[object]] = [["某化工厂 物料台账", None], [None, None],
 
 def test_the_header_is_the_first_row_that_names_the_columns_wanted(tmp_path: Path) -> None:
     sheet = write_sheet(tmp_path / "data.xlsx", TITLED)
-    assert list(read_table(sheet, wanted={"品名": "--column"})) == [Row(4, {"品名": "硫酸", "规格": "98%"})]
+    assert list(read_table(sheet, wanted={"品名": "--column"})) == [row(4, {"品名": "硫酸", "规格": "98%"})]
     table = write(tmp_path / "data.csv", "物料台账,\n\n品名,规格\n硫酸,98%\n")
-    assert list(read_table(table, wanted={"规格": "--column"})) == [Row(4, {"品名": "硫酸", "规格": "98%"})]
+    assert list(read_table(table, wanted={"规格": "--column"})) == [row(4, {"品名": "硫酸", "规格": "98%"})]
 
 
 def test_of_a_workbook_the_first_sheet_with_the_columns_wanted_is_read(tmp_path: Path) -> None:
@@ -148,15 +152,25 @@ def test_another_separator_of_columns_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", ["", "NaN", "nan", " nan ", "#N/A"])
-def test_what_stands_for_no_value_is_empty(tmp_path: Path, cell: str) -> None:
-    assert values(write(tmp_path / "data.csv", f"text,label\n{cell},a\n")) == [{"text": "", "label": "a"}]
-    assert values(write_sheet(tmp_path / "data.xlsx", [["text", "label"], [cell, "a"]])) == [{"text": "", "label": "a"}]
+def test_what_stands_for_no_value_is_no_text_and_stays_as_it_is(tmp_path: Path, cell: str) -> None:
+    table = write(tmp_path / "data.csv", f"text,label\n{cell},a\n")
+    sheet = write_sheet(tmp_path / "data.xlsx", [["text", "label"], [cell, "a"]])
+    for path in (table, sheet):
+        [row] = read_table(path)
+        assert (row.text("text"), row.text("text,label"), row.values["text"]) == ("", "a", cell)
 
 
 @pytest.mark.parametrize("value", ["null", "NaN"])
 def test_null_and_nan_in_json_are_empty(tmp_path: Path, value: str) -> None:
     path = write(tmp_path / "data.jsonl", f'{{"text": {value}, "label": "a"}}\n')
     assert values(path) == [{"text": "", "label": "a"}]
+
+
+def test_json_values_are_given_as_they_are(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.jsonl", '{" id ": 7, "flag": true, "none": null, "tags": ["a"]}\n')
+    [row] = read_table(path)
+    assert row.values == {"id": "7", "flag": "True", "none": "", "tags": '["a"]'}
+    assert row.given == {"id": 7, "flag": True, "none": None, "tags": ["a"]}
 
 
 def test_null_and_nan_in_parquet_are_empty(tmp_path: Path) -> None:
@@ -204,7 +218,7 @@ def test_columns_are_known_before_the_first_row_and_without_any(tmp_path: Path) 
     table = read_table(write(tmp_path / "data.csv", "\n text ,label\na,b\n"))
     assert (table.columns, next(table), next(table, None)) == (
         ("text", "label"),
-        Row(3, {"text": "a", "label": "b"}),
+        row(3, {"text": "a", "label": "b"}),
         None,
     )
     assert read_table(write(tmp_path / "data.jsonl", JSONL)).columns == ("text", "label")

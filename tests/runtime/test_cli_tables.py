@@ -1,0 +1,112 @@
+"""gm-classify and a user's table: what comes back stands beside what was sent, and nothing of it is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.gm_classify import answers, run, start
+
+
+def test_every_row_and_column_comes_back_in_its_place(packed: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("no,品名,\n1,乙醇,remark\n,,\n3,NaN,#N/A\n,,\n", encoding="utf-8")
+    code, out, _ = run(packed, table, "--column", "品名")
+    rows = [line.split(",") for line in out.splitlines()]
+    assert code == 0
+    assert rows[0] == ["no", "品名", "column 3", "label", "score", "accepted", "reason"]
+    assert [row[:3] for row in rows[1:]] == [["1", "乙醇", "remark"], ["", "", ""], ["3", "NaN", "#N/A"]]
+    assert [row[-1] for row in rows[1:]] == ["ok", "empty", "empty"]
+
+
+def test_json_values_come_back_as_they_are(packed: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.jsonl"
+    row = {"id": 7, "flag": True, "none": None, "tags": ["a"], "text": "乙醇"}
+    table.write_text(json.dumps(row), encoding="utf-8")
+    [answer] = answers(packed, table)
+    assert {key: answer[key] for key in row} == row
+    assert run(packed, table)[1].splitlines()[1].startswith('7,True,,"[""a""]",乙醇,')
+
+
+def test_several_columns_are_one_text(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("名称,规格\n硫酸,98%\n", encoding="utf-8")
+    [answer] = answers(packed, tmp_path / "table.csv", "--text-column", "名称,规格")
+    [alone] = answers(packed, "硫酸 98%")
+    assert (answer["label"], answer["score"]) == (alone["label"], alone["score"])
+
+
+def test_the_table_itself_is_not_written_over(packed: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("text\n乙醇\n", encoding="utf-8")
+    (tmp_path / "link.csv").symlink_to(table)
+    for out in (table, tmp_path / "link.csv"):
+        code, _, err = run(packed, table, "--out", out)
+        assert (code, table.read_text(encoding="utf-8")) == (2, "text\n乙醇\n")
+        assert f"--out {out} is the table itself; name another file" in err
+
+
+def test_nothing_is_written_into_the_bundle(bundle: Path) -> None:
+    before = sorted(os.listdir(bundle))
+    for out in (bundle / "answers.csv", bundle / "new" / "answers.csv"):
+        code, _, err = run(bundle, "乙醇", "--out", out)
+        assert code == 2
+        assert "lies in the bundle, which would no longer be whole; name another place" in err
+    assert sorted(os.listdir(bundle)) == before
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "cp1252"])
+def test_a_table_on_stdout_holds_every_character_whatever_the_terminal_can_show(
+    packed: Path, tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "table.csv").write_text('text\n"6m³/瓶 ™\nb"\n', encoding="utf-8")
+    with start((packed, tmp_path / "table.csv"), encoding) as process:
+        out, _ = process.communicate()
+    assert out.decode("utf-8").startswith('text,label,score,accepted,reason\n"6m³/瓶 ™\nb",')
+
+
+def test_a_bad_line_on_stdin_takes_no_other_with_it(packed: Path) -> None:
+    code, out, err = run(packed, "-", stdin=b"acid\n" * 50 + b"\xff\n" + b"acid\n")
+    assert (code, out.count("\n")) == (3, 50)
+    assert "stdin, after line 50: not UTF-8 text" in err
+
+
+def test_there_are_no_more_best_labels_than_labels(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("text\n乙醇\n", encoding="utf-8")
+    header = run(packed, tmp_path / "table.csv", "--top-k", "100000000")[1].splitlines()[0].split(",")
+    assert header[-1] == "score_4"
+
+
+def test_a_summary_says_what_was_not_accepted(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("no,text\n1,乙醇\n2,\n3,\n", encoding="utf-8")
+    out = tmp_path / "answers.csv"
+    assert run(packed, tmp_path / "table.csv", "--out", out) == (0, "", f"{out}: rows: 3; accepted: 1; empty: 2\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes stdout as a POSIX shell does")
+def test_without_stdout_a_file_is_written_and_a_table_is_told_where_to_go(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("text\n乙醇\n", encoding="utf-8")
+    command = [sys.executable, "-c", "from runtime.cli import main; main()", packed, tmp_path / "table.csv"]
+    closed = ["sh", "-c", '"$@" >&-', "sh", *map(str, command)]
+    done = subprocess.run([*closed, "--out", tmp_path / "out.csv"], capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "out.csv").exists()) == (0, True)
+    done = subprocess.run(closed, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "gm-classify: stdout is closed; write to a file with --out\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
+def test_sigterm_leaves_nothing_half_written(packed: Path, tmp_path: Path) -> None:
+    with start((packed, "-", "--out", tmp_path / "out.csv")) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"acid\n")
+        process.stdin.flush()
+        while not any(tmp_path.iterdir()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+    assert (process.returncode, os.listdir(tmp_path)) == (143, [])
