@@ -148,8 +148,8 @@ def _files(path: Path) -> dict[str, Path]:
 
 def _read(path: Path, config: DataConfig, dropped: Counter[str]) -> list[Example]:
     rows = read_table(path, config.encoding)
-    rows = column(rows, config.text_column, path, "--set data.text_column=NAME")
-    rows = column(rows, config.label_column, path, "--set data.label_column=NAME")
+    rows = column(rows, config.text_column, path, "--text-column NAME")
+    rows = column(rows, config.label_column, path, "--label-column NAME")
     examples = [
         Example(row.values[config.text_column].strip(), " ".join(row.values[config.label_column].split()))
         for row in rows
