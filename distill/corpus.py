@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from distill.layout import first_few
 from distill.recipe import DataConfig
 from distill.split import split
 from runtime.errors import DataError
@@ -18,16 +18,7 @@ from runtime.text import normalise
 
 EXAMPLE_SET = Path(__file__).with_name("example") / "chemicals.tsv"
 """The small set of chemical products that ships with the package."""
-_LOG = logging.getLogger(__name__)
-_LEFT_OUT = {
-    "empty label": "without a label",
-    "empty text": "without a text",
-    "also in dev or test": "of train that stand in dev or test too",
-    "conflicting labels": "with conflicting labels",
-    "duplicate": "repeated",
-    "label not in train": "of classes that train lacks",
-}
-_CLASSES_NAMED = 3
+_SINGLE_CLASSES_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +60,7 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
 
     Left out, and counted: rows without text or label, repeated rows of train, texts of train that
     have several labels, texts of train that stand in dev or test too, and rows of dev and test whose
-    label train does not have. Dev and test that come as files stay as given otherwise. The
-    :func:`summary` is logged, for people to see what the run learns from before it does.
+    label train does not have. Dev and test that come as files stay as given otherwise.
 
     Args:
         config: a folder with ``train.*``, and ``dev.*`` and ``test.*`` if there are; or one file.
@@ -95,35 +85,9 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
         if not examples:
             untied = _splits(rows, given, config.model_copy(update={"near_duplicate": 1.0}), seed)
             raise _no_rows(path, name, name in files, bool(untied[name]))
-    corpus = Corpus(
+    return Corpus(
         tuple(train), tuple(dev), tuple(test), tuple(sorted(labels)), dict(dropped), _fingerprint(train, dev, test)
     )
-    _LOG.info("%s", summary(corpus))
-    return corpus
-
-
-def summary(corpus: Corpus) -> str:
-    """Return, for people, how many texts there are, what was left out, and the classes that no score can see."""
-    sizes = f"{len(corpus.train)} train, {len(corpus.dev)} dev, {len(corpus.test)} test texts"
-    left_out = ", ".join(f"{number} {_LEFT_OUT[reason]}" for reason, number in corpus.dropped.items())
-    first = f"{sizes} of {len(corpus.labels)} classes" + (f"; left out: {left_out}" if left_out else "")
-    unseen = {"dev": _labels_without(corpus.dev, corpus), "test": _labels_without(corpus.test, corpus)}
-    parts = [
-        f"in {name} for {len(labels)} of {len(corpus.labels)} classes ({_few_of(labels)})"
-        for name, labels in unseen.items()
-        if labels
-    ]
-    return f"{first}\nno text {', '.join(parts)}: the scores there say nothing of these" if parts else first
-
-
-def _labels_without(examples: Sequence[Example], corpus: Corpus) -> list[str]:
-    there = {example.label for example in examples}
-    return [label for label in corpus.labels if label not in there]
-
-
-def _few_of(labels: Sequence[str]) -> str:
-    more = len(labels) - _CLASSES_NAMED
-    return ", ".join(map(repr, labels[:_CLASSES_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -208,12 +172,18 @@ def _check_classes(path: Path, train: Sequence[Example], alone: bool) -> None:
     if len(sizes) < 2:
         there = ", ".join(map(repr, sizes)) or "none"
         raise DataError(f"{path}: training needs two classes or more, and after cleaning there is {there}; add others")
-    single = next((label for label, size in sizes.items() if size == 1), None)
-    if alone and single is not None:
+    single = [repr(label) for label, size in sizes.items() if size == 1]
+    if alone and single:
         raise DataError(
-            f"{path}: class {single!r} has one row after cleaning, which cannot be split; "
-            "add rows, merge the class into another, or give a folder with train, dev and test"
+            f"{path}: {_are_single(single)} after cleaning, which cannot be split; correct mistyped labels, "
+            "add rows, merge classes, or give a folder with train, dev and test"
         )
+
+
+def _are_single(labels: Sequence[str]) -> str:
+    if len(labels) == 1:
+        return f"class {labels[0]} has one row"
+    return f"{len(labels)} classes ({first_few(labels, _SINGLE_CLASSES_NAMED)}) have one row each"
 
 
 def _no_rows(path: Path, name: str, given: bool, tied: bool) -> DataError:

@@ -1,7 +1,8 @@
-"""What training does the same way whatever the method: folder, device, means, scores, environment."""
+"""What training does the same way whatever the method: folder, data, device, means, scores, environment."""
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -12,15 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distill.corpus import Corpus
+from distill.corpus import Corpus, read_corpus
 from distill.metrics import accuracy, macro_f1
-from distill.recipe import BaseRecipe, read_recipe_of
+from distill.recipe import BaseRecipe, DataConfig, read_recipe_of
 from distill.run_folder import RunFolder
+from distill.summary import summary
 from runtime.errors import ConfigError
 
 Event = dict[str, Any]
 Report = Callable[[Event], None]
 
+_LOG = logging.getLogger(__name__)
 _PACKAGES = ("gm-edge", "torch", "torch-geometric", "transformers", "numpy", "safetensors")
 
 
@@ -102,6 +105,22 @@ def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
         raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
     elif read_recipe_of(type(recipe), run.path / "recipe.toml") != recipe:
         raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
+
+
+def read_data(config: DataConfig, seed: int) -> Corpus:
+    """Read what a run learns from, and log its :func:`summary`, for people to see that before the run does.
+
+    Args:
+        config: see :func:`distill.corpus.read_corpus`.
+        seed: of the split.
+
+    Raises:
+        DataError: no such data, a file is not as it should be, or there is nothing to learn from it.
+        ConfigError: an encoding or a share that does not work, or a missing package.
+    """
+    corpus = read_corpus(config, seed)
+    _LOG.info("%s", summary(corpus))
+    return corpus
 
 
 def refuse_other_data(teacher: Path, learned: str, data: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.corpus import Corpus, Example, read_corpus, summary
+from distill.corpus import Corpus, Example, read_corpus
 from distill.recipe import DataConfig
 from runtime.errors import ConfigError, DataError
 
@@ -151,33 +151,6 @@ def test_the_fingerprint_follows_the_content_and_the_seed(tmp_path: Path) -> Non
     assert read_corpus(config, seed=0).fingerprint != first
 
 
-def test_the_summary_counts_what_is_there_and_what_was_left_out(tmp_path: Path) -> None:
-    write(tmp_path / "train.tsv", [*ROWS[1:-1], ("白油", ""), ("锭子油", ""), ("", "酸"), ROWS[2], ROWS[0]])
-    write(tmp_path / "dev.tsv", [ROWS[0], ROWS[-1]])
-    write(tmp_path / "test.tsv", [ROWS[0], ROWS[-1], ("机油", "油品")])
-    assert summary(read(tmp_path)) == (
-        "14 train, 2 dev, 2 test texts of 2 classes; left out: 2 without a label, 1 without a text, "
-        "1 of train that stand in dev or test too, 1 repeated, 1 of classes that train lacks"
-    )
-
-
-def test_the_summary_of_clean_data_is_short_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO", "distill"):
-        read(write(tmp_path / "data.tsv", ROWS))
-    assert caplog.messages == ["8 train, 4 dev, 4 test texts of 2 classes"]
-
-
-def test_the_summary_names_classes_that_no_score_can_see(tmp_path: Path) -> None:
-    small = [(f"{metal}{kind}", kind) for kind in ("矿", "粉", "丝", "箔") for metal in ("铜", "锌")]
-    write(tmp_path / "train.tsv", [*ROWS, *small])
-    write(tmp_path / "dev.tsv", [("白酸", "酸"), ("白苯", "溶剂"), ("铁矿", "矿"), ("铁粉", "粉"), ("铁丝", "丝")])
-    write(tmp_path / "test.tsv", [("黑酸", "酸"), ("黑苯", "溶剂")])
-    assert summary(read(tmp_path)).split("\n")[1] == (
-        "no text in dev for 1 of 6 classes ('箔'), in test for 4 of 6 classes ('丝', '矿', '箔' and 1 more): "
-        "the scores there say nothing of these"
-    )
-
-
 def test_a_lone_surrogate_in_json_does_no_harm(tmp_path: Path) -> None:
     lines = [rf'{{"text": "\ud800{text}", "label": "{label}"}}' for text, label in ROWS]
     (tmp_path / "data.jsonl").write_text("\n".join(lines), encoding="utf-8")
@@ -218,7 +191,14 @@ def test_fewer_than_two_classes_are_refused(tmp_path: Path) -> None:
 
 def test_a_class_of_one_file_with_one_row_is_named(tmp_path: Path) -> None:
     message = refusal(write(tmp_path / "data.tsv", [*ROWS, ("白油", "油品"), ("白油 ", "油品")]))
-    assert "class '油品' has one row" in message
+    assert "class '油品' has one row after cleaning, which cannot be split; correct mistyped labels" in message
+
+
+def test_all_classes_with_one_row_are_named_at_once(tmp_path: Path) -> None:
+    few = [*ROWS, *((f"杂项 {name}", f"其它{name}") for name in "ABC")]
+    assert "3 classes ('其它A', '其它B', '其它C') have one row each" in refusal(write(tmp_path / "few.tsv", few))
+    many = [*ROWS, *((f"杂项 {name}", name) for name in "GFEDCBA")]
+    assert "7 classes ('G', 'F', 'E', 'D', 'C' and 2 more) have" in refusal(write(tmp_path / "many.tsv", many))
 
 
 def test_too_few_rows_for_three_splits_are_refused(tmp_path: Path) -> None:

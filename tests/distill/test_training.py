@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill.recipe import Recipe
+from distill.recipe import DataConfig, Recipe
 from distill.run_folder import RunFolder
-from distill.training import Means, claim
+from distill.training import Means, claim, read_data
 from runtime.errors import ConfigError
 
 
@@ -39,3 +39,10 @@ def test_a_loss_that_is_no_number_says_what_to_do(loss: float) -> None:
     means.add(2, {"student": torch.tensor(loss)})
     with pytest.raises(ConfigError, match=r"^training diverged: the loss 'student' is (nan|inf); lower"):
         means.values()
+
+
+def test_people_see_what_a_run_learns_from(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "distill"):
+        corpus = read_data(DataConfig(path=str(data)), seed=0)
+    assert len(corpus.train) == 54
+    assert caplog.messages == ["54 train, 18 dev, 18 test texts of 3 classes"]
