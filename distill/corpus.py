@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from distill.layout import first_few
@@ -23,10 +23,25 @@ _SINGLE_CLASSES_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text, as read but without blanks at its ends, and its label, white space folded."""
+    """A text, as read but without blanks at its ends, and its label, white space folded.
+
+    Attributes:
+        text: the text.
+        label: its class.
+        file: name of the file that it comes from.
+        line: line of that file, as :class:`runtime.tables.Row` counts.
+    """
 
     text: str
     label: str
+    # Where it stands is for people to find it: the same text and label from elsewhere are the same example.
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+
+
+LeftOut = dict[str, tuple[Example, ...]]
+"""Rows that are not learned from, by reason, each in the order of its file; those of a conflict stand together."""
+_Dropped = defaultdict[str, list[Example]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +53,7 @@ class Corpus:
         dev: rows to choose by; as given when they came in a file of their own.
         test: rows to report on; as given when they came in a file of their own.
         labels: the classes of train, sorted; their order is that of the logits.
-        dropped: number of rows left out, by reason.
+        left_out: rows left out, by reason.
         fingerprint: SHA-256 over all examples in order.
     """
 
@@ -46,8 +61,13 @@ class Corpus:
     dev: tuple[Example, ...]
     test: tuple[Example, ...]
     labels: tuple[str, ...]
-    dropped: dict[str, int]
+    left_out: LeftOut
     fingerprint: str
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Number of rows left out, by reason."""
+        return {reason: len(rows) for reason, rows in self.left_out.items()}
 
     @property
     def texts(self) -> list[str]:
@@ -58,7 +78,7 @@ class Corpus:
 def read_corpus(config: DataConfig, seed: int) -> Corpus:
     """Read, clean and split the data that ``config`` names.
 
-    Left out, and counted: rows without text or label, repeated rows of train, texts of train that
+    Left out, and told by reason: rows without text or label, repeated rows of train, texts of train that
     have several labels, texts of train that stand in dev or test too, and rows of dev and test whose
     label train does not have. Dev and test that come as files stay as given otherwise.
 
@@ -72,7 +92,7 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
         ConfigError: an encoding or a share that does not work, or a missing package.
     """
     path = Path(config.path) if config.path else EXAMPLE_SET
-    dropped: Counter[str] = Counter()
+    dropped: _Dropped = defaultdict(list)
     files = _files(path)
     given = {name: _read(file, config, dropped) for name, file in files.items()}
     elsewhere = {normalise(example.text) for name in given.keys() - {"train"} for example in given[name]}
@@ -85,8 +105,9 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
         if not examples:
             untied = _splits(rows, given, config.model_copy(update={"near_duplicate": 1.0}), seed)
             raise _no_rows(path, name, name in files, bool(untied[name]))
+    left_out = {reason: tuple(examples) for reason, examples in dropped.items()}
     return Corpus(
-        tuple(train), tuple(dev), tuple(test), tuple(sorted(labels)), dict(dropped), _fingerprint(train, dev, test)
+        tuple(train), tuple(dev), tuple(test), tuple(sorted(labels)), left_out, _fingerprint(train, dev, test)
     )
 
 
@@ -110,12 +131,17 @@ def _files(path: Path) -> dict[str, Path]:
     return found
 
 
-def _read(path: Path, config: DataConfig, dropped: Counter[str]) -> list[Example]:
+def _read(path: Path, config: DataConfig, dropped: _Dropped) -> list[Example]:
     rows = read_table(path, config.encoding)
     rows = column(rows, config.text_column, path, "--text-column NAME")
     rows = column(rows, config.label_column, path, "--label-column NAME")
     examples = [
-        Example(row.values[config.text_column].strip(), " ".join(row.values[config.label_column].split()))
+        Example(
+            row.values[config.text_column].strip(),
+            " ".join(row.values[config.label_column].split()),
+            path.name,
+            row.line,
+        )
         for row in rows
     ]
     if not examples:
@@ -124,7 +150,7 @@ def _read(path: Path, config: DataConfig, dropped: Counter[str]) -> list[Example
     return _keep(labelled, lambda example: bool(normalise(example.text)), "empty text", dropped)
 
 
-def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: Counter[str]) -> list[Example]:
+def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: _Dropped) -> list[Example]:
     labels: defaultdict[str, set[str]] = defaultdict(set)
     for example in examples:
         labels[normalise(example.text)].add(example.label)
@@ -138,6 +164,8 @@ def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: Counter[st
 
     kept = _keep(examples, lambda example: normalise(example.text) not in elsewhere, "also in dev or test", dropped)
     kept = _keep(kept, lambda example: len(labels[normalise(example.text)]) == 1, "conflicting labels", dropped)
+    # Rows of one text side by side, for whoever has to decide which of them is right.
+    dropped.get("conflicting labels", []).sort(key=lambda example: normalise(example.text))
     return _keep(kept, first, "duplicate", dropped)
 
 
@@ -151,19 +179,19 @@ def _splits(
     return {"dev": dev, "test": test, **given, "train": train}
 
 
-def _known(examples: Sequence[Example], labels: set[str], dropped: Counter[str]) -> list[Example]:
+def _known(examples: Sequence[Example], labels: set[str], dropped: _Dropped) -> list[Example]:
     return _keep(examples, lambda example: example.label in labels, "label not in train", dropped)
 
 
 def _keep(
-    examples: Iterable[Example], good: Callable[[Example], bool], reason: str, dropped: Counter[str]
+    examples: Iterable[Example], good: Callable[[Example], bool], reason: str, dropped: _Dropped
 ) -> list[Example]:
     kept = []
     for example in examples:
         if good(example):
             kept.append(example)
         else:
-            dropped[reason] += 1
+            dropped[reason].append(example)
     return kept
 
 

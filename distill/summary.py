@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from distill.corpus import Corpus, Example
 from distill.layout import first_few
@@ -20,15 +21,20 @@ _LEFT_OUT = {
 _SMALL_CLASS = 10
 
 
-def summary(corpus: Corpus) -> str:
-    """Return how many texts there are, what was left out, the smallest classes, and those that no score can see."""
-    return "\n".join(filter(None, [_sizes(corpus), _smallest_classes(corpus), _unseen_classes(corpus)]))
+def summary(corpus: Corpus, left_out: Path) -> str:
+    """Return how many texts there are, what was left out, the smallest classes, and those that no score can see.
+
+    Args:
+        corpus: what a run learns from.
+        left_out: the file that holds the rows left out, if there are any.
+    """
+    return "\n".join(filter(None, [_sizes(corpus, left_out), _smallest_classes(corpus), _unseen_classes(corpus)]))
 
 
-def _sizes(corpus: Corpus) -> str:
+def _sizes(corpus: Corpus, file: Path) -> str:
     sizes = f"{len(corpus.train)} train, {len(corpus.dev)} dev, {len(corpus.test)} test texts"
     left_out = ", ".join(f"{number} {_LEFT_OUT[reason]}" for reason, number in corpus.dropped.items())
-    return f"{sizes} of {len(corpus.labels)} classes" + (f"; left out: {left_out}" if left_out else "")
+    return f"{sizes} of {len(corpus.labels)} classes" + (f"; left out: {left_out} ({file})" if left_out else "")
 
 
 def _smallest_classes(corpus: Corpus) -> str:

@@ -107,19 +107,24 @@ def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
         raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
 
 
-def read_data(config: DataConfig, seed: int) -> Corpus:
-    """Read what a run learns from, and log its :func:`summary`, for people to see that before the run does.
+def read_data(run: RunFolder, config: DataConfig, seed: int) -> Corpus:
+    """Read what a run learns from, and show people what that is before the run does.
+
+    The rows that are left out are written into the run folder; a :func:`summary` is logged.
 
     Args:
+        run: its folder, claimed.
         config: see :func:`distill.corpus.read_corpus`.
         seed: of the split.
 
     Raises:
-        DataError: no such data, a file is not as it should be, or there is nothing to learn from it.
+        DataError: no such data, a file is not as it should be, there is nothing to learn from it, or the run folder
+            cannot be written.
         ConfigError: an encoding or a share that does not work, or a missing package.
     """
     corpus = read_corpus(config, seed)
-    _LOG.info("%s", summary(corpus))
+    run.save_left_out(corpus.left_out)
+    _LOG.info("%s", summary(corpus, run.left_out))
     return corpus
 
 
@@ -142,9 +147,12 @@ def refuse_other_data(teacher: Path, learned: str, data: str) -> None:
 
 
 def _left_before_it_began(run: RunFolder, kind: type[BaseRecipe]) -> bool:
-    """Return whether all that lies there is the recipe of a run that found its data, or its teacher, missing."""
+    """Return whether all that lies there is of a run that found its data, or its teacher, missing: its recipe.
+
+    Beside that there may be the rows that it left out.
+    """
     path = run.path / "recipe.toml"
-    if not run.path.is_dir() or list(run.path.iterdir()) != [path]:
+    if not run.path.is_dir() or {*run.path.iterdir()} - {run.left_out} != {path}:
         return False
     try:
         # A recipe that a person wrote has other comments, or none: it is not ours to replace.

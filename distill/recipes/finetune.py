@@ -117,7 +117,7 @@ class Finetuning:
     def __init__(self, recipe: FinetuneRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
         settings = recipe.training
         self.recipe, self.run, self.device = recipe, run, device
-        self.corpus = read_data(recipe.data, settings.seed)
+        self.corpus = read_data(run, recipe.data, settings.seed)
         # Before teachers are asked, which takes long: a folder that is none is told at once. Seeded, because what a
         # folder lacks is drawn.
         torch.manual_seed(settings.seed)

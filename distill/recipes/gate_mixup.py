@@ -93,7 +93,7 @@ class GateMixup:
     def __init__(self, recipe: Recipe, run: RunFolder, device: torch.device, report: Report) -> None:
         self.recipe, self.run, self.device = recipe, run, device
 
-        self.corpus = read_data(recipe.data, recipe.training.seed)
+        self.corpus = read_data(run, recipe.data, recipe.training.seed)
         lm = self._language_model()
         self.lm_sha256 = lm.sha256 if lm else None
         self.journal = Journal(run, _fingerprint(self.corpus.fingerprint, lm), report)

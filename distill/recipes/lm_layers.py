@@ -97,7 +97,7 @@ class LayerDistillation:
 
     def __init__(self, recipe: LayersRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
         self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
-        self.corpus = read_data(recipe.data, settings.seed)
+        self.corpus = read_data(run, recipe.data, settings.seed)
         self.finetuned = read_finetuned(Path(recipe.lm_layers.teacher), recipe.student.max_len)
         refuse_other_data(Path(recipe.lm_layers.teacher), self.finetuned.data_fingerprint, self.corpus.fingerprint)
         labelled = [example.text for example in self.corpus.train]

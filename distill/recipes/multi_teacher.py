@@ -82,7 +82,7 @@ class MultiTeacher:
 
     def __init__(self, recipe: MultiTeacherRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
         self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
-        self.corpus = corpus = read_data(recipe.data, settings.seed)
+        self.corpus = corpus = read_data(run, recipe.data, settings.seed)
         lessons = Lessons(recipe.teachers, recipe.data, corpus, settings.seed, device)
         self.teachers = lessons.teachers
         self.tokenizer = CharTokenizer.from_texts(lessons.texts, recipe.student.max_len)

@@ -15,7 +15,7 @@ import pytest
 from distill.recipe import read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import PredictionRow, RunFolder
-from tests.distill.tiny import TINY, tiny_recipe
+from tests.distill.tiny import TINY, tiny_recipe, write_tiny_data
 
 Command = Callable[..., int]
 Output = pytest.CaptureFixture[str]
@@ -76,6 +76,23 @@ def test_options_name_columns_and_encoding(gm_distill: Command, tmp_path: Path, 
     once = ["--set", "training.initial_epochs=1", "--set", "training.rounds=1"]
     assert gm_distill("run", *options, *FAST, *once, "--out", tmp_path / "run", "--device", "cpu") == 0
     assert RunFolder(tmp_path / "run").labels() == ("树脂", "碱", "酸")
+
+
+def test_run_leaves_the_rows_that_it_left_out(gm_distill: Command, tmp_path: Path, capsys: Output) -> None:
+    data, out = write_tiny_data(tmp_path / "data"), tmp_path / "run"
+    with (data / "train.tsv").open("a", encoding="utf-8") as rows:
+        rows.write("盐酸 试剂\t碱\n白油\t\n")
+    once = ["--set", "training.initial_epochs=1", "--set", "training.rounds=1"]
+    assert gm_distill("run", "--data", data, *FAST, *once, "--out", out, "--device", "cpu") == 0
+    left_out = f"left out: 1 without a label, 2 with conflicting labels ({out / 'left_out.csv'})"
+    assert capsys.readouterr().err.startswith(f"53 train, 18 dev, 18 test texts of 3 classes; {left_out}\n")
+    assert (out / "left_out.csv").read_text(encoding="utf-8-sig").splitlines() == [
+        "file,line,reason,text,label",
+        "train.tsv,57,empty label,白油,",
+        "train.tsv,2,conflicting labels,盐酸 试剂,酸",
+        "train.tsv,56,conflicting labels,盐酸 试剂,碱",
+    ]
+    assert RunFolder(out).environment()["dropped"] == {"empty label": 1, "conflicting labels": 2}
 
 
 def test_data_path_of_a_recipe_counts_from_its_folder(

@@ -141,6 +141,35 @@ def test_a_folder_may_have_a_class_with_one_row(tmp_path: Path) -> None:
     assert "油品" in read(tmp_path).labels
 
 
+def test_rows_left_out_are_known_by_file_and_line(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", [*ROWS[1:-1], ("白油", ""), ("", "酸"), ROWS[2], ROWS[0]])
+    write(tmp_path / "dev.tsv", [ROWS[0], ROWS[-1]])
+    write(tmp_path / "test.tsv", [ROWS[0], ROWS[-1], ("机油", "油品")])
+    left_out = read(tmp_path).left_out
+    assert {reason: [(row.file, row.line, row.text) for row in rows] for reason, rows in left_out.items()} == {
+        "empty label": [("train.tsv", 16, "白油")],
+        "empty text": [("train.tsv", 17, "")],
+        "duplicate": [("train.tsv", 18, "硝酸")],
+        "also in dev or test": [("train.tsv", 19, "盐酸")],
+        "label not in train": [("test.tsv", 4, "机油")],
+    }
+
+
+def test_the_rows_of_a_conflict_stand_together(tmp_path: Path) -> None:
+    odd = [("ＮａＯＨ", "溶剂"), ("HCl", "碱"), ("naoh", "碱"), ("hcl", "酸")]
+    rows = read(write(tmp_path / "data.tsv", [*ROWS, *odd])).left_out["conflicting labels"]
+    assert [(row.line, row.text, row.label) for row in rows] == [
+        (19, "HCl", "碱"),
+        (21, "hcl", "酸"),
+        (18, "ＮａＯＨ", "溶剂"),
+        (20, "naoh", "碱"),
+    ]
+
+
+def test_examples_are_the_same_wherever_they_stand() -> None:
+    assert {Example("盐酸", "酸", "train.tsv", 2)} == {Example("盐酸", "酸")}
+
+
 def test_the_fingerprint_follows_the_content_and_the_seed(tmp_path: Path) -> None:
     path = write(tmp_path / "data.tsv", ROWS)
     config = DataConfig(path=str(path), dev_share=0.2, test_share=0.2)
