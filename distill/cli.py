@@ -25,6 +25,7 @@ from distill.training_command import (
     training_options,
 )
 from runtime.command import run_command
+from runtime.errors import ConfigError
 from runtime.extras import needs_extra
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -238,21 +239,41 @@ def finetune(
 @click.option("--text-column", metavar="NAME", help="Column that holds the text.  [default: that of the run]")
 @click.option("--label-column", metavar="NAME", help="Column that holds the class.  [default: that of the run]")
 @click.option("--encoding", metavar="NAME", help="Encoding of the file.  [default: UTF-8, else GB18030]")
-def evaluate(run_folder: Path, data: Path | None, **columns: str | None) -> None:
+@click.option("--errors", metavar="FILE.csv", type=FILE, help="CSV to write, of the texts that are classified wrongly.")
+def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns: str | None) -> None:
     """Print accuracy, macro-F1, the scores of each class and the most frequent confusions.
+
+    --errors writes the texts that are classified wrongly, the surest mistake first: among the first ones, it is
+    often the label that is wrong.
 
     \b
     Examples:
       gm-distill evaluate run
-      gm-distill evaluate run --data last-month.csv
+      gm-distill evaluate run --errors errors.csv
+      gm-distill evaluate run --data last-month.csv --errors errors.csv
     """
     with needs_extra("training", "train"):
-        from distill.evaluation import evaluate_file, evaluate_test_set, report
+        from distill.evaluation import evaluate_file, evaluate_test_set, write_mistakes
+        from distill.evaluation_report import report
         from distill.run_folder import RunFolder
+    if errors is not None:
+        _check_errors(errors, data)
     trained = RunFolder(run_folder)
-    config = trained.recipe().data
-    if data is None:
-        click.echo(report(evaluate_test_set(trained)))
-        return
     given = {"encoding": "", **{name: value for name, value in columns.items() if value is not None}}
-    click.echo(report(evaluate_file(trained, data, config.model_copy(update=given))))
+    config = trained.recipe().data.model_copy(update=given)
+    evaluation = evaluate_file(trained, data, config) if data else evaluate_test_set(trained)
+    click.echo(report(evaluation))
+    mistakes = len(evaluation.mistakes)
+    if errors is not None:
+        write_mistakes(evaluation, errors)
+        click.echo(f"\nwrongly classified texts: {mistakes}, in {errors}")
+    elif mistakes:
+        click.echo(f"\nwrongly classified texts: {mistakes}; to get them, add --errors errors.csv")
+
+
+def _check_errors(errors: Path, data: Path | None) -> None:
+    """Refuse, before anything takes long, a file of errors that is not to be written."""
+    if errors.suffix.lower() != ".csv":
+        raise ConfigError(f"--errors {errors}: the file is CSV; end its name in .csv")
+    if data is not None and data.exists() and errors.exists() and errors.samefile(data):
+        raise ConfigError(f"--errors {errors} would replace the file of --data; name another")

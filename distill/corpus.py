@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from distill.layout import first_few
 from distill.recipe import DataConfig
 from distill.split import split
 from runtime.errors import DataError
@@ -18,24 +18,30 @@ from runtime.text import normalise
 
 EXAMPLE_SET = Path(__file__).with_name("example") / "chemicals.tsv"
 """The small set of chemical products that ships with the package."""
-_LOG = logging.getLogger(__name__)
-_LEFT_OUT = {
-    "empty label": "without a label",
-    "empty text": "without a text",
-    "also in dev or test": "of train that stand in dev or test too",
-    "conflicting labels": "with conflicting labels",
-    "duplicate": "repeated",
-    "label not in train": "of classes that train lacks",
-}
-_CLASSES_NAMED = 3
+_SINGLE_CLASSES_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text, as read but without blanks at its ends, and its label, white space folded."""
+    """A text, as read but without blanks at its ends, and its label, white space folded.
+
+    Attributes:
+        text: the text.
+        label: its class.
+        file: name of the file that it comes from.
+        line: line of that file, as :class:`runtime.tables.Row` counts.
+    """
 
     text: str
     label: str
+    # Where it stands is for people to find it: the same text and label from elsewhere are the same example.
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+
+
+LeftOut = dict[str, tuple[Example, ...]]
+"""Rows that are not learned from, by reason, each in the order of its file; those of a conflict stand together."""
+_Dropped = defaultdict[str, list[Example]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Corpus:
         dev: rows to choose by; as given when they came in a file of their own.
         test: rows to report on; as given when they came in a file of their own.
         labels: the classes of train, sorted; their order is that of the logits.
-        dropped: number of rows left out, by reason.
+        left_out: rows left out, by reason.
         fingerprint: SHA-256 over all examples in order.
     """
 
@@ -55,8 +61,13 @@ class Corpus:
     dev: tuple[Example, ...]
     test: tuple[Example, ...]
     labels: tuple[str, ...]
-    dropped: dict[str, int]
+    left_out: LeftOut
     fingerprint: str
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Number of rows left out, by reason."""
+        return {reason: len(rows) for reason, rows in self.left_out.items()}
 
     @property
     def texts(self) -> list[str]:
@@ -67,10 +78,9 @@ class Corpus:
 def read_corpus(config: DataConfig, seed: int) -> Corpus:
     """Read, clean and split the data that ``config`` names.
 
-    Left out, and counted: rows without text or label, repeated rows of train, texts of train that
+    Left out, and told by reason: rows without text or label, repeated rows of train, texts of train that
     have several labels, texts of train that stand in dev or test too, and rows of dev and test whose
-    label train does not have. Dev and test that come as files stay as given otherwise. The
-    :func:`summary` is logged, for people to see what the run learns from before it does.
+    label train does not have. Dev and test that come as files stay as given otherwise.
 
     Args:
         config: a folder with ``train.*``, and ``dev.*`` and ``test.*`` if there are; or one file.
@@ -82,7 +92,7 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
         ConfigError: an encoding or a share that does not work, or a missing package.
     """
     path = Path(config.path) if config.path else EXAMPLE_SET
-    dropped: Counter[str] = Counter()
+    dropped: _Dropped = defaultdict(list)
     files = _files(path)
     given = {name: _read(file, config, dropped) for name, file in files.items()}
     elsewhere = {normalise(example.text) for name in given.keys() - {"train"} for example in given[name]}
@@ -95,35 +105,10 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
         if not examples:
             untied = _splits(rows, given, config.model_copy(update={"near_duplicate": 1.0}), seed)
             raise _no_rows(path, name, name in files, bool(untied[name]))
-    corpus = Corpus(
-        tuple(train), tuple(dev), tuple(test), tuple(sorted(labels)), dict(dropped), _fingerprint(train, dev, test)
+    left_out = {reason: tuple(examples) for reason, examples in dropped.items()}
+    return Corpus(
+        tuple(train), tuple(dev), tuple(test), tuple(sorted(labels)), left_out, _fingerprint(train, dev, test)
     )
-    _LOG.info("%s", summary(corpus))
-    return corpus
-
-
-def summary(corpus: Corpus) -> str:
-    """Return, for people, how many texts there are, what was left out, and the classes that no score can see."""
-    sizes = f"{len(corpus.train)} train, {len(corpus.dev)} dev, {len(corpus.test)} test texts"
-    left_out = ", ".join(f"{number} {_LEFT_OUT[reason]}" for reason, number in corpus.dropped.items())
-    first = f"{sizes} of {len(corpus.labels)} classes" + (f"; left out: {left_out}" if left_out else "")
-    unseen = {"dev": _labels_without(corpus.dev, corpus), "test": _labels_without(corpus.test, corpus)}
-    parts = [
-        f"in {name} for {len(labels)} of {len(corpus.labels)} classes ({_few_of(labels)})"
-        for name, labels in unseen.items()
-        if labels
-    ]
-    return f"{first}\nno text {', '.join(parts)}: the scores there say nothing of these" if parts else first
-
-
-def _labels_without(examples: Sequence[Example], corpus: Corpus) -> list[str]:
-    there = {example.label for example in examples}
-    return [label for label in corpus.labels if label not in there]
-
-
-def _few_of(labels: Sequence[str]) -> str:
-    more = len(labels) - _CLASSES_NAMED
-    return ", ".join(map(repr, labels[:_CLASSES_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -146,10 +131,12 @@ def _files(path: Path) -> dict[str, Path]:
     return found
 
 
-def _read(path: Path, config: DataConfig, dropped: Counter[str]) -> list[Example]:
+def _read(path: Path, config: DataConfig, dropped: _Dropped) -> list[Example]:
     wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
     examples = [
-        Example(row.text(config.text_column).strip(), " ".join(row.text(config.label_column).split()))
+        Example(
+            row.text(config.text_column).strip(), " ".join(row.text(config.label_column).split()), path.name, row.line
+        )
         for row in read_table(path, config.encoding, wanted)
     ]
     if not examples:
@@ -158,7 +145,7 @@ def _read(path: Path, config: DataConfig, dropped: Counter[str]) -> list[Example
     return _keep(labelled, lambda example: bool(normalise(example.text)), "empty text", dropped)
 
 
-def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: Counter[str]) -> list[Example]:
+def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: _Dropped) -> list[Example]:
     labels: defaultdict[str, set[str]] = defaultdict(set)
     for example in examples:
         labels[normalise(example.text)].add(example.label)
@@ -172,6 +159,8 @@ def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: Counter[st
 
     kept = _keep(examples, lambda example: normalise(example.text) not in elsewhere, "also in dev or test", dropped)
     kept = _keep(kept, lambda example: len(labels[normalise(example.text)]) == 1, "conflicting labels", dropped)
+    # Rows of one text side by side, for whoever has to decide which of them is right.
+    dropped.get("conflicting labels", []).sort(key=lambda example: normalise(example.text))
     return _keep(kept, first, "duplicate", dropped)
 
 
@@ -185,19 +174,19 @@ def _splits(
     return {"dev": dev, "test": test, **given, "train": train}
 
 
-def _known(examples: Sequence[Example], labels: set[str], dropped: Counter[str]) -> list[Example]:
+def _known(examples: Sequence[Example], labels: set[str], dropped: _Dropped) -> list[Example]:
     return _keep(examples, lambda example: example.label in labels, "label not in train", dropped)
 
 
 def _keep(
-    examples: Iterable[Example], good: Callable[[Example], bool], reason: str, dropped: Counter[str]
+    examples: Iterable[Example], good: Callable[[Example], bool], reason: str, dropped: _Dropped
 ) -> list[Example]:
     kept = []
     for example in examples:
         if good(example):
             kept.append(example)
         else:
-            dropped[reason] += 1
+            dropped[reason].append(example)
     return kept
 
 
@@ -206,12 +195,18 @@ def _check_classes(path: Path, train: Sequence[Example], alone: bool) -> None:
     if len(sizes) < 2:
         there = ", ".join(map(repr, sizes)) or "none"
         raise DataError(f"{path}: training needs two classes or more, and after cleaning there is {there}; add others")
-    single = next((label for label, size in sizes.items() if size == 1), None)
-    if alone and single is not None:
+    single = [repr(label) for label, size in sizes.items() if size == 1]
+    if alone and single:
         raise DataError(
-            f"{path}: class {single!r} has one row after cleaning, which cannot be split; "
-            "add rows, merge the class into another, or give a folder with train, dev and test"
+            f"{path}: {_are_single(single)} after cleaning, which cannot be split; correct mistyped labels, "
+            "add rows, merge classes, or give a folder with train, dev and test"
         )
+
+
+def _are_single(labels: Sequence[str]) -> str:
+    if len(labels) == 1:
+        return f"class {labels[0]} has one row"
+    return f"{len(labels)} classes ({first_few(labels, _SINGLE_CLASSES_NAMED)}) have one row each"
 
 
 def _no_rows(path: Path, name: str, given: bool, tied: bool) -> DataError:

@@ -8,45 +8,85 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.layout import table
-from distill.metrics import ClassIds, accuracy, class_scores, confusion, macro_f1
+from distill.corpus import read_corpus
+from distill.csv_file import write_csv
+from distill.metrics import ClassIds
 from distill.predict import student_logits
 from distill.recipe import DataConfig
 from distill.run_folder import RunFolder
-from runtime.errors import DataError
+from runtime.confidence import softmax
+from runtime.errors import DataError, GMError
 from runtime.tables import read_table
 from runtime.text import normalise
 
-_CONFUSIONS_SHOWN = 10
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the student said about a text.
+
+    Attributes:
+        text: the text as it stood in the data.
+        label: its class in the data.
+        predicted: the class with the largest logit.
+        score: softmax probability of that class.
+    """
+
+    text: str
+    label: str
+    predicted: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Labels and predictions side by side.
+    """The answers of a student beside the labels.
 
     Attributes:
         names: class names in the order of the ids.
-        labels: class ids ``[n]`` of the data.
-        predicted: class ids ``[n]`` of the student.
-        left_out: rows without a text or a label, or with a label that the student does not know.
+        answers: about texts of these classes.
+        unknown: about texts of classes that the student does not know, which are all wrong.
+        left_out: rows without a text or a label.
+        learned: texts, normalised, that the student was trained on or chosen by; none where that is not known.
     """
 
     names: tuple[str, ...]
-    labels: ClassIds
-    predicted: ClassIds
+    answers: tuple[Answer, ...]
+    unknown: tuple[Answer, ...] = ()
     left_out: int = 0
+    learned: frozenset[str] = frozenset()
+
+    @property
+    def new(self) -> tuple[Answer, ...]:
+        """The answers about texts that were not learned."""
+        return tuple(answer for answer in self.answers if normalise(answer.text) not in self.learned)
+
+    @property
+    def mistakes(self) -> list[Answer]:
+        """The wrong answers, the surest first: where the student is sure, it is often the label that is wrong."""
+        wrong = [answer for answer in (*self.answers, *self.unknown) if answer.predicted != answer.label]
+        return sorted(wrong, key=lambda answer: -answer.score)
+
+    def class_ids(self, answers: Sequence[Answer]) -> tuple[ClassIds, ClassIds]:
+        """Return the ids of labels and of predictions, each ``[n]``, of answers about known classes."""
+        ids = {name: class_id for class_id, name in enumerate(self.names)}
+        labels, predicted = [ids[answer.label] for answer in answers], [ids[answer.predicted] for answer in answers]
+        return np.array(labels, dtype=np.int64), np.array(predicted, dtype=np.int64)
 
 
 def evaluate_test_set(run: RunFolder) -> Evaluation:
-    """Return the stored predictions for the test set of the run."""
+    """Return the stored predictions for the test set of the run.
+
+    Raises:
+        DataError: a part of the run folder is missing or damaged, or one does not fit the other.
+    """
     names = run.labels()
-    ids = {name: class_id for class_id, name in enumerate(names)}
     rows = run.predictions("test")
-    try:
-        labels, predicted = [ids[row.label] for row in rows], [ids[row.predicted] for row in rows]
-    except KeyError as error:
-        raise DataError(f"{run.path / 'predictions'}: class {error} is not in labels.json; train again") from error
-    return Evaluation(names, np.array(labels, dtype=np.int64), np.array(predicted, dtype=np.int64))
+    strange = {name for row in rows for name in (row.label, row.predicted)} - {*names}
+    if strange:
+        raise DataError(
+            f"{run.path / 'predictions'}: class {min(strange, key=str)!r} is not in labels.json; train again"
+        )
+    return Evaluation(names, tuple(Answer(row.text, row.label, row.predicted, row.score) for row in rows))
 
 
 def evaluate_file(run: RunFolder, path: Path, config: DataConfig) -> Evaluation:
@@ -60,47 +100,55 @@ def evaluate_file(run: RunFolder, path: Path, config: DataConfig) -> Evaluation:
     Raises:
         DataError: the file cannot be read, or no row of it has a text and one of the run's labels.
     """
-    names = run.labels()
-    ids = {name: class_id for class_id, name in enumerate(names)}
-    wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
-    rows = read_table(path, config.encoding, wanted)
-    pairs = [(row.text(config.text_column), " ".join(row.text(config.label_column).split())) for row in rows]
+    names, pairs = run.labels(), _read(path, config)
     # Rows without a text are none of the training data either, and no test of the student.
-    known = [(text, ids[label]) for text, label in pairs if label in ids and normalise(text)]
-    if not known:
+    whole = [(text, label) for text, label in pairs if label and normalise(text)]
+    classes = {*names}
+    if not any(label in classes for _, label in whole):
         columns = "are --text-column and --label-column right?"
         raise DataError(f"{path}: no row has a text and a label that {run.path} knows; {columns}")
-    logits = student_logits(run.student(), run.tokenizer(), [text for text, _ in known])
-    return Evaluation(names, np.array([label for _, label in known]), logits.argmax(1), len(pairs) - len(known))
+    answers = _answers(run, names, whole)
+    known = tuple(answer for answer in answers if answer.label in classes)
+    unknown = tuple(answer for answer in answers if answer.label not in classes)
+    return Evaluation(names, known, unknown, len(pairs) - len(whole), _learned(run))
 
 
-def report(evaluation: Evaluation) -> str:
-    """Return accuracy, macro-F1, the scores of each class and the most frequent confusions, as text."""
-    labels, predicted, names = evaluation.labels, evaluation.predicted, evaluation.names
-    left_out = f" ({evaluation.left_out} more without a text or a known label)" if evaluation.left_out else ""
-    parts = [
-        f"{len(labels)} texts{left_out}: accuracy {accuracy(labels, predicted):.4f}, "
-        f"macro-F1 {macro_f1(labels, predicted, len(names)):.4f}",
-        _class_table(evaluation),
-        _confusion_table(confusion(labels, predicted, len(names)), names),
+def write_mistakes(evaluation: Evaluation, path: Path) -> None:
+    """Write the texts that were classified wrongly as CSV, the surest mistake first.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    cells = ((answer.text, answer.label, answer.predicted, round(answer.score, 6)) for answer in evaluation.mistakes)
+    write_csv(path, ("text", "label", "predicted", "score"), cells)
+
+
+def _read(path: Path, config: DataConfig) -> list[tuple[str, str]]:
+    wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
+    rows = read_table(path, config.encoding, wanted)
+    return [(row.text(config.text_column), " ".join(row.text(config.label_column).split())) for row in rows]
+
+
+def _answers(run: RunFolder, names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[Answer]:
+    logits = student_logits(run.student(), run.tokenizer(), [text for text, _ in pairs])
+    scores, winners = softmax(logits).max(1), logits.argmax(1)
+    return [
+        Answer(text, label, names[winner], float(score))
+        for (text, label), winner, score in zip(pairs, winners, scores, strict=True)
     ]
-    return "\n\n".join(part for part in parts if part)
 
 
-def _class_table(evaluation: Evaluation) -> str:
-    scores = class_scores(evaluation.labels, evaluation.predicted, len(evaluation.names))
-    rows = [
-        [name, f"{precision:.3f}", f"{recall:.3f}", f"{f1:.3f}", str(support)]
-        for name, precision, recall, f1, support in zip(
-            evaluation.names, scores.precision, scores.recall, scores.f1, scores.support, strict=True
-        )
-    ]
-    return table(["class", "precision", "recall", "F1", "support"], rows)
+def _learned(run: RunFolder) -> frozenset[str]:
+    """Return the texts, normalised, that a run was trained on or chosen by; none where its data are gone or changed.
 
-
-def _confusion_table(counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]], names: Sequence[str]) -> str:
-    wrong = counts - np.diag(counts.diagonal())
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS_SHOWN]
-    pairs = [divmod(int(place), len(names)) for place in order]
-    rows = [[names[label], names[guess], str(wrong[label, guess])] for label, guess in pairs if wrong[label, guess]]
-    return table(["class", "taken for", "texts"], rows) if rows else ""
+    Finding out takes as long as the run took to read them.
+    """
+    recipe = run.recipe()
+    try:
+        corpus = read_corpus(recipe.data, recipe.training.seed)
+        known = run.environment().get("data_fingerprint")
+    except GMError:
+        return frozenset()
+    if corpus.fingerprint != known:
+        return frozenset()
+    return frozenset(normalise(example.text) for example in corpus.train + corpus.dev)

@@ -1,4 +1,4 @@
-"""Tables and numbers for the terminal, aligned also where characters are two columns wide."""
+"""Tables, lists and numbers for the terminal, aligned also where characters are two columns wide."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, *rows]
     widths = [max(display_width(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(_line(line, widths) for line in lines)
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """Return the first ``most`` names, and how many more there are: ``acid, base and 3 more``."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def duration(seconds: float) -> str:

@@ -6,6 +6,7 @@
     student/{model.safetensors,config.json}
     teacher/{model.safetensors,config.json,nodes.json}
     predictions/{dev,test}.jsonl
+    left_out.csv     only if rows of the data were left out
     checkpoint/      only while the run is unfinished
 
 Weights are safetensors, the rest is JSON or TOML: reading a run folder never runs code from it.
@@ -23,6 +24,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from distill.corpus import LeftOut
+from distill.csv_file import write_csv
 from distill.methods import AnyRecipe, read_any_recipe
 from distill.models.student import Student
 from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig, read_toml
@@ -74,6 +77,11 @@ class RunFolder:
     def nodes(self) -> Path:
         """Node vocabulary of the teacher's graphs."""
         return self.path / "teacher" / "nodes.json"
+
+    @property
+    def left_out(self) -> Path:
+        """The rows of the data that the run does not learn from, where there are any."""
+        return self.path / "left_out.csv"
 
     def recipe(self) -> AnyRecipe:
         """Return the resolved recipe of the run."""
@@ -160,6 +168,15 @@ class RunFolder:
         if strange is not None:
             raise ConfigError(f"a recipe cannot hold names that are no UTF-8: {strange!r}; rename the file or folder")
         write_text(self.path / "recipe.toml", text)
+
+    def save_left_out(self, rows: LeftOut) -> None:
+        """Write which rows of the data are left out and why; where there are none, there is no file."""
+        if not rows:
+            # A stop may have come before the data were mended.
+            self.left_out.unlink(missing_ok=True)
+            return
+        cells = ((row.file, row.line, reason, row.text, row.label) for reason, some in rows.items() for row in some)
+        write_csv(self.left_out, ("file", "line", "reason", "text", "label"), cells)
 
     def save_labels(self, labels: Sequence[str]) -> None:
         """Write the class names in the order of the logits."""

@@ -1,7 +1,8 @@
-"""What training does the same way whatever the method: folder, device, means, scores, environment."""
+"""What training does the same way whatever the method: folder, data, device, means, scores, environment."""
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -12,15 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distill.corpus import Corpus
+from distill.corpus import Corpus, read_corpus
 from distill.metrics import accuracy, macro_f1
-from distill.recipe import BaseRecipe, read_recipe_of
+from distill.recipe import BaseRecipe, DataConfig, read_recipe_of
 from distill.run_folder import RunFolder
+from distill.summary import summary
 from runtime.errors import ConfigError
 
 Event = dict[str, Any]
 Report = Callable[[Event], None]
 
+_LOG = logging.getLogger(__name__)
 _PACKAGES = ("gm-edge", "torch", "torch-geometric", "transformers", "numpy", "safetensors")
 
 
@@ -104,6 +107,27 @@ def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
         raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
 
 
+def read_data(run: RunFolder, config: DataConfig, seed: int) -> Corpus:
+    """Read what a run learns from, and show people what that is before the run does.
+
+    The rows that are left out are written into the run folder; a :func:`summary` is logged.
+
+    Args:
+        run: its folder, claimed.
+        config: see :func:`distill.corpus.read_corpus`.
+        seed: of the split.
+
+    Raises:
+        DataError: no such data, a file is not as it should be, there is nothing to learn from it, or the run folder
+            cannot be written.
+        ConfigError: an encoding or a share that does not work, or a missing package.
+    """
+    corpus = read_corpus(config, seed)
+    run.save_left_out(corpus.left_out)
+    _LOG.info("%s", summary(corpus, run.left_out))
+    return corpus
+
+
 def refuse_other_data(teacher: Path, learned: str, data: str) -> None:
     """Refuse a teacher that may have learned labels of dev or test.
 
@@ -123,9 +147,12 @@ def refuse_other_data(teacher: Path, learned: str, data: str) -> None:
 
 
 def _left_before_it_began(run: RunFolder, kind: type[BaseRecipe]) -> bool:
-    """Return whether all that lies there is the recipe of a run that found its data, or its teacher, missing."""
+    """Return whether all that lies there is of a run that found its data, or its teacher, missing: its recipe.
+
+    Beside that there may be the rows that it left out.
+    """
     path = run.path / "recipe.toml"
-    if not run.path.is_dir() or list(run.path.iterdir()) != [path]:
+    if not run.path.is_dir() or {*run.path.iterdir()} - {run.left_out} != {path}:
         return False
     try:
         # A recipe that a person wrote has other comments, or none: it is not ours to replace.

@@ -3,6 +3,7 @@
 ::
 
     recipe.toml  labels.json  environment.json  metrics.jsonl  predictions/{dev,test}.jsonl
+    left_out.csv        only if rows of the data were left out
     encoder/            an ordinary Hugging Face folder
     head.safetensors    the linear head
 """

@@ -23,7 +23,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from distill.batches import class_ids, epoch_steps, shuffled_rows
-from distill.corpus import Corpus, Example, read_corpus
+from distill.corpus import Corpus, Example
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
@@ -45,6 +45,7 @@ from distill.training import (
     choose_device,
     claim,
     environment,
+    read_data,
     refuse_other_data,
     score,
 )
@@ -116,7 +117,7 @@ class Finetuning:
     def __init__(self, recipe: FinetuneRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
         settings = recipe.training
         self.recipe, self.run, self.device = recipe, run, device
-        self.corpus = read_corpus(recipe.data, settings.seed)
+        self.corpus = read_data(run, recipe.data, settings.seed)
         # Before teachers are asked, which takes long: a folder that is none is told at once. Seeded, because what a
         # folder lacks is drawn.
         torch.manual_seed(settings.seed)

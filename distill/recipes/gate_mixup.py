@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from distill.batches import Batch, EncodedExamples, encode_examples, epoch_steps, hide_characters
 from distill.checkpoint import Tensors, random_state, restore_random_state, under_prefix, with_prefix
-from distill.corpus import Example, read_corpus
+from distill.corpus import Example
 from distill.gate_mixup import lesson
 from distill.graph import GraphBuilder
 from distill.imbalance import label_loss_for
@@ -33,7 +33,7 @@ from distill.models.student import Student
 from distill.predict import prediction_rows
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
+from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, read_data, score
 from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer
 
@@ -93,7 +93,7 @@ class GateMixup:
     def __init__(self, recipe: Recipe, run: RunFolder, device: torch.device, report: Report) -> None:
         self.recipe, self.run, self.device = recipe, run, device
 
-        self.corpus = read_corpus(recipe.data, recipe.training.seed)
+        self.corpus = read_data(run, recipe.data, recipe.training.seed)
         lm = self._language_model()
         self.lm_sha256 = lm.sha256 if lm else None
         self.journal = Journal(run, _fingerprint(self.corpus.fingerprint, lm), report)

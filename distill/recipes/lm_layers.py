@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from distill.batches import character_ids, class_ids, epoch_steps, hide_characters, shuffled_rows
-from distill.corpus import read_corpus
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
 from distill.journal import Journal, clear_checkpoint
@@ -32,7 +31,17 @@ from distill.models.student import Student
 from distill.models.student_layers import StudentLayers, watch
 from distill.run_folder import RunFolder
 from distill.taught_student import complete, judge
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, refuse_other_data
+from distill.training import (
+    Event,
+    Means,
+    Report,
+    choose_device,
+    claim,
+    environment,
+    mixed_precision,
+    read_data,
+    refuse_other_data,
+)
 from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
 from runtime.errors import ConfigError
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer
@@ -88,7 +97,7 @@ class LayerDistillation:
 
     def __init__(self, recipe: LayersRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
         self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
-        self.corpus = read_corpus(recipe.data, settings.seed)
+        self.corpus = read_data(run, recipe.data, settings.seed)
         self.finetuned = read_finetuned(Path(recipe.lm_layers.teacher), recipe.student.max_len)
         refuse_other_data(Path(recipe.lm_layers.teacher), self.finetuned.data_fingerprint, self.corpus.fingerprint)
         labelled = [example.text for example in self.corpus.train]

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from distill.batches import character_ids, class_ids, epoch_rows, epoch_steps, hide_characters, shuffled_rows
-from distill.corpus import read_corpus
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
@@ -29,7 +28,7 @@ from distill.run_folder import RunFolder
 from distill.taught_student import complete, judge
 from distill.teachers.lessons import Lessons
 from distill.teachers.recipe import MultiTeacherRecipe
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision
+from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, read_data
 from runtime.errors import ConfigError
 from runtime.tokenizer import PAD_ID, CharTokenizer
 
@@ -83,7 +82,7 @@ class MultiTeacher:
 
     def __init__(self, recipe: MultiTeacherRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
         self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
-        self.corpus = corpus = read_corpus(recipe.data, settings.seed)
+        self.corpus = corpus = read_data(run, recipe.data, settings.seed)
         lessons = Lessons(recipe.teachers, recipe.data, corpus, settings.seed, device)
         self.teachers = lessons.teachers
         self.tokenizer = CharTokenizer.from_texts(lessons.texts, recipe.student.max_len)

@@ -15,7 +15,7 @@ import pytest
 from distill.recipe import read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import PredictionRow, RunFolder
-from tests.distill.tiny import TINY, tiny_recipe
+from tests.distill.tiny import TINY, tiny_recipe, write_tiny_data
 
 Command = Callable[..., int]
 Output = pytest.CaptureFixture[str]
@@ -76,6 +76,23 @@ def test_options_name_columns_and_encoding(gm_distill: Command, tmp_path: Path, 
     once = ["--set", "training.initial_epochs=1", "--set", "training.rounds=1"]
     assert gm_distill("run", *options, *FAST, *once, "--out", tmp_path / "run", "--device", "cpu") == 0
     assert RunFolder(tmp_path / "run").labels() == ("树脂", "碱", "酸")
+
+
+def test_run_leaves_the_rows_that_it_left_out(gm_distill: Command, tmp_path: Path, capsys: Output) -> None:
+    data, out = write_tiny_data(tmp_path / "data"), tmp_path / "run"
+    with (data / "train.tsv").open("a", encoding="utf-8") as rows:
+        rows.write("盐酸 试剂\t碱\n白油\t\n")
+    once = ["--set", "training.initial_epochs=1", "--set", "training.rounds=1"]
+    assert gm_distill("run", "--data", data, *FAST, *once, "--out", out, "--device", "cpu") == 0
+    left_out = f"left out: 1 without a label, 2 with conflicting labels ({out / 'left_out.csv'})"
+    assert capsys.readouterr().err.startswith(f"53 train, 18 dev, 18 test texts of 3 classes; {left_out}\n")
+    assert (out / "left_out.csv").read_text(encoding="utf-8-sig").splitlines() == [
+        "file,line,reason,text,label",
+        "train.tsv,57,empty label,白油,",
+        "train.tsv,2,conflicting labels,盐酸 试剂,酸",
+        "train.tsv,56,conflicting labels,盐酸 试剂,碱",
+    ]
+    assert RunFolder(out).environment()["dropped"] == {"empty label": 1, "conflicting labels": 2}
 
 
 def test_data_path_of_a_recipe_counts_from_its_folder(
@@ -218,6 +235,8 @@ def test_evaluate_reports_the_test_set_of_the_run(gm_distill: Command, tmp_path:
         "",
         "class  taken for  texts",
         "酸            碱      1",
+        "",
+        "wrongly classified texts: 1; to get them, add --errors errors.csv",
     ]
 
 
@@ -231,7 +250,48 @@ def test_evaluate_other_data(gm_distill: Command, finished: Path, data: Path, tm
     other = tmp_path / "other.jsonl"
     other.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     assert gm_distill("evaluate", finished, "--data", other, "--text-column", "名", "--label-column", "类") == 0
-    assert capsys.readouterr().out.startswith("1 texts (3 more without a text or a known label): ")
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "1 texts (2 more without a text or a label): accuracy 1.0000, macro-F1 1.0000",
+        "1 more texts of classes that the run does not know ('矿' 1): counted as wrong, they make the accuracy 0.5000",
+    ]
+
+
+def test_evaluate_on_texts_that_the_run_learned_says_so(
+    gm_distill: Command, finished: Path, data: Path, capsys: Output
+) -> None:
+    assert gm_distill("evaluate", finished, "--data", data / "train.tsv") == 0
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "the run was trained on all these texts, or chosen by them: the scores say nothing of others"
+    )
+
+
+def test_evaluate_writes_the_mistakes_with_the_surest_first(
+    gm_distill: Command, tmp_path: Path, capsys: Output
+) -> None:
+    run, errors = RunFolder(tmp_path / "run"), tmp_path / "errors.csv"
+    run.save_recipe(read_recipe(None))
+    run.save_labels(["酸", "碱"])
+    said = [("盐酸", "酸", "酸", 0.9), ("片碱", "碱", "酸", 0.6), ("纯碱, 袋装", "酸", "碱", 0.99)]
+    run.save_predictions("test", [PredictionRow(*answer, (0.0, 1.0)) for answer in said])
+    assert gm_distill("evaluate", run.path, "--errors", errors) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"wrongly classified texts: 2, in {errors}"
+    assert errors.read_text(encoding="utf-8-sig").splitlines() == [
+        "text,label,predicted,score",
+        '"纯碱, 袋装",酸,碱,0.99',
+        "片碱,碱,酸,0.6",
+    ]
+
+
+def test_evaluate_writes_errors_neither_over_the_data_nor_in_another_format(
+    gm_distill: Command, finished: Path, tmp_path: Path, capsys: Output
+) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\n盐酸,碱\n", encoding="utf-8")
+    assert gm_distill("evaluate", finished, "--data", data, "--errors", tmp_path / "errors.xlsx") == 2
+    assert capsys.readouterr().err.endswith("errors.xlsx: the file is CSV; end its name in .csv\n")
+    assert gm_distill("evaluate", finished, "--data", data, "--errors", data) == 2
+    assert capsys.readouterr().err.endswith("would replace the file of --data; name another\n")
+    assert data.read_text(encoding="utf-8") == "text,label\n盐酸,碱\n"
 
 
 def test_evaluate_of_no_run_or_unknown_labels_exits_3(

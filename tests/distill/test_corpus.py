@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.corpus import Corpus, Example, read_corpus, summary
+from distill.corpus import Corpus, Example, read_corpus
 from distill.recipe import DataConfig
 from runtime.errors import ConfigError, DataError
 
@@ -141,6 +141,35 @@ def test_a_folder_may_have_a_class_with_one_row(tmp_path: Path) -> None:
     assert "油品" in read(tmp_path).labels
 
 
+def test_rows_left_out_are_known_by_file_and_line(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", [*ROWS[1:-1], ("白油", ""), ("", "酸"), ROWS[2], ROWS[0]])
+    write(tmp_path / "dev.tsv", [ROWS[0], ROWS[-1]])
+    write(tmp_path / "test.tsv", [ROWS[0], ROWS[-1], ("机油", "油品")])
+    left_out = read(tmp_path).left_out
+    assert {reason: [(row.file, row.line, row.text) for row in rows] for reason, rows in left_out.items()} == {
+        "empty label": [("train.tsv", 16, "白油")],
+        "empty text": [("train.tsv", 17, "")],
+        "duplicate": [("train.tsv", 18, "硝酸")],
+        "also in dev or test": [("train.tsv", 19, "盐酸")],
+        "label not in train": [("test.tsv", 4, "机油")],
+    }
+
+
+def test_the_rows_of_a_conflict_stand_together(tmp_path: Path) -> None:
+    odd = [("ＮａＯＨ", "溶剂"), ("HCl", "碱"), ("naoh", "碱"), ("hcl", "酸")]
+    rows = read(write(tmp_path / "data.tsv", [*ROWS, *odd])).left_out["conflicting labels"]
+    assert [(row.line, row.text, row.label) for row in rows] == [
+        (19, "HCl", "碱"),
+        (21, "hcl", "酸"),
+        (18, "ＮａＯＨ", "溶剂"),
+        (20, "naoh", "碱"),
+    ]
+
+
+def test_examples_are_the_same_wherever_they_stand() -> None:
+    assert {Example("盐酸", "酸", "train.tsv", 2)} == {Example("盐酸", "酸")}
+
+
 def test_the_fingerprint_follows_the_content_and_the_seed(tmp_path: Path) -> None:
     path = write(tmp_path / "data.tsv", ROWS)
     config = DataConfig(path=str(path), dev_share=0.2, test_share=0.2)
@@ -149,33 +178,6 @@ def test_the_fingerprint_follows_the_content_and_the_seed(tmp_path: Path) -> Non
     assert read_corpus(config, seed=1).fingerprint != first
     write(path, [*ROWS[:-1], ("醋酸仲丁脂", "溶剂")])
     assert read_corpus(config, seed=0).fingerprint != first
-
-
-def test_the_summary_counts_what_is_there_and_what_was_left_out(tmp_path: Path) -> None:
-    write(tmp_path / "train.tsv", [*ROWS[1:-1], ("白油", ""), ("锭子油", ""), ("", "酸"), ROWS[2], ROWS[0]])
-    write(tmp_path / "dev.tsv", [ROWS[0], ROWS[-1]])
-    write(tmp_path / "test.tsv", [ROWS[0], ROWS[-1], ("机油", "油品")])
-    assert summary(read(tmp_path)) == (
-        "14 train, 2 dev, 2 test texts of 2 classes; left out: 2 without a label, 1 without a text, "
-        "1 of train that stand in dev or test too, 1 repeated, 1 of classes that train lacks"
-    )
-
-
-def test_the_summary_of_clean_data_is_short_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO", "distill"):
-        read(write(tmp_path / "data.tsv", ROWS))
-    assert caplog.messages == ["8 train, 4 dev, 4 test texts of 2 classes"]
-
-
-def test_the_summary_names_classes_that_no_score_can_see(tmp_path: Path) -> None:
-    small = [(f"{metal}{kind}", kind) for kind in ("矿", "粉", "丝", "箔") for metal in ("铜", "锌")]
-    write(tmp_path / "train.tsv", [*ROWS, *small])
-    write(tmp_path / "dev.tsv", [("白酸", "酸"), ("白苯", "溶剂"), ("铁矿", "矿"), ("铁粉", "粉"), ("铁丝", "丝")])
-    write(tmp_path / "test.tsv", [("黑酸", "酸"), ("黑苯", "溶剂")])
-    assert summary(read(tmp_path)).split("\n")[1] == (
-        "no text in dev for 1 of 6 classes ('箔'), in test for 4 of 6 classes ('丝', '矿', '箔' and 1 more): "
-        "the scores there say nothing of these"
-    )
 
 
 def test_a_lone_surrogate_in_json_does_no_harm(tmp_path: Path) -> None:
@@ -201,11 +203,10 @@ def test_two_files_for_one_split_are_refused(tmp_path: Path) -> None:
     assert "both train.csv and train.tsv" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("key", ["text_column", "label_column"])
-def test_a_missing_column_names_the_key_that_sets_another(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize(("key", "option"), [("text_column", "--text-column"), ("label_column", "--label-column")])
+def test_a_missing_column_names_the_option_that_names_another(tmp_path: Path, key: str, option: str) -> None:
     message = refusal(write(tmp_path / "data.tsv", ROWS), **{key: "品名"})
-    assert "no column '品名', only: text, label" in message
-    assert f"data.{key}" in message
+    assert message.endswith(f"has no column '品名', only: text, label; name another with {option} NAME")
 
 
 def test_a_header_alone_is_refused(tmp_path: Path) -> None:
@@ -219,7 +220,14 @@ def test_fewer_than_two_classes_are_refused(tmp_path: Path) -> None:
 
 def test_a_class_of_one_file_with_one_row_is_named(tmp_path: Path) -> None:
     message = refusal(write(tmp_path / "data.tsv", [*ROWS, ("白油", "油品"), ("白油 ", "油品")]))
-    assert "class '油品' has one row" in message
+    assert "class '油品' has one row after cleaning, which cannot be split; correct mistyped labels" in message
+
+
+def test_all_classes_with_one_row_are_named_at_once(tmp_path: Path) -> None:
+    few = [*ROWS, *((f"杂项 {name}", f"其它{name}") for name in "ABC")]
+    assert "3 classes ('其它A', '其它B', '其它C') have one row each" in refusal(write(tmp_path / "few.tsv", few))
+    many = [*ROWS, *((f"杂项 {name}", name) for name in "GFEDCBA")]
+    assert "7 classes ('G', 'F', 'E', 'D', 'C' and 2 more) have" in refusal(write(tmp_path / "many.tsv", many))
 
 
 def test_too_few_rows_for_three_splits_are_refused(tmp_path: Path) -> None:

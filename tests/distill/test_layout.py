@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from distill.layout import display_width, duration, table
+from distill.layout import display_width, duration, first_few, table
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,9 @@ def test_table_aligns_the_first_column_left_and_the_others_right() -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_first_few_counts_those_that_it_does_not_name() -> None:
+    assert first_few(["acid"]) == "acid"
+    assert first_few(["acid", "base", "salt"]) == "acid, base, salt"
+    assert first_few(["acid", "base", "salt", "oil"], most=2) == "acid, base and 2 more"

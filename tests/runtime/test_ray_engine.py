@@ -165,7 +165,7 @@ def test_without_ray_a_line_names_the_extra(shared_bundle: Path, tmp_path: Path)
 def test_a_worker_refuses_another_bundle_than_the_run_began_with(bundle: Path, tmp_path: Path) -> None:
     work = job(bundle, write_shards(tmp_path / "shards"))
     with Classifier(bundle) as opened:
-        worker = _Worker(opened.__getstate__(), work)
+        worker = _Worker(opened.arguments(), work)
     edit_manifest(bundle, name="another")
     with pytest.raises(BundleError, match=r"^worker on .*: .*bundle is not the bundle that the run began with"):
         _outcome(worker({"name": "part-0.csv"}))
