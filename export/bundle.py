@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from itertools import count, cycle, islice, product
@@ -27,17 +28,35 @@ _LEFT_BEHIND = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _GOLDEN_TEXTS = 96
 
 
-def check_target(target: Path) -> None:
+def check_target(target: Path) -> Path:
     """Refuse to replace what is not a bundle, or a bundle into which somebody has put files of their own.
 
+    Returns:
+        Where ``target`` leads to, links followed: what is replaced is the bundle, not the link to it.
+
     Raises:
-        ConfigError: ``target`` is such a folder or file.
+        ConfigError: ``target`` is such a folder or file, or the system cannot replace it as a whole.
     """
-    if not target.exists() or _is_empty_folder(target):
-        return
+    place = Path(os.path.realpath(target))
+    _check_replaceable(target, place)
+    if place.exists() and not _is_empty_folder(place):
+        _check_own(target, place)
+    return place
+
+
+def _check_replaceable(target: Path, place: Path) -> None:
+    advice = "which cannot be replaced as a whole; name a folder in it with --out"
+    if place.is_dir() and Path.cwd().is_relative_to(place):
+        # It could be done, but the terminal would be left in a folder that is no more.
+        raise ConfigError(f"{target} is the folder that you are in, or holds it, {advice}")
+    if os.path.ismount(place):
+        raise ConfigError(f"{target} is a file system of its own, {advice}")
+
+
+def _check_own(target: Path, place: Path) -> None:
     advice = "name another place with --out, or"
     try:
-        foreign = _unlisted(target)
+        foreign = _unlisted(place)
     except BundleError as error:
         raise ConfigError(f"{target} exists and is not a bundle that this release reads; {advice} remove it") from error
     if foreign:
@@ -53,9 +72,9 @@ def write_bundle(target: Path, files: Mapping[str, bytes]) -> None:
         ConfigError: something else is there.
         DataError: the file system refuses.
     """
-    check_target(target)
-    single = target.is_file() or (not target.exists() and target.suffix.lower() == SUFFIX)
-    with atomic_path(target) as temporary:
+    place = check_target(target)
+    single = place.is_file() or (not place.exists() and place.suffix.lower() == SUFFIX)
+    with atomic_path(place) as temporary:
         (_write_archive if single else _write_folder)(temporary, files)
 
 

@@ -62,7 +62,7 @@ def export_run(
         ParityError: a model decides otherwise than the student; nothing is written.
         BackendError: an engine cannot load the model.
     """
-    check_target(target)
+    place = check_target(target)
     key = read_private_key(options.sign) if options.sign else None
     source = read_source(run)
     if options.cascade and not source.student.config.ngram_buckets:
@@ -84,7 +84,7 @@ def export_run(
     if cascade:
         manifest = replace(manifest, metrics={**manifest.metrics, "cascade": cascade.metrics})
     contents = with_manifest(files, manifest)
-    write_bundle(target, signed(contents, key) if key else contents)
+    write_bundle(place, signed(contents, key) if key else contents)
     return Exported(target, tuple(variants), tuple(comparisons), manifest, confidence.reference, cascade)
 
 

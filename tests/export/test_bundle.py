@@ -162,6 +162,44 @@ def test_a_file_that_is_no_bundle_is_never_replaced(tmp_path: Path, name: str) -
         check_target(tmp_path / name)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+@pytest.mark.parametrize("name", ["v1", "v1.gmb"])
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path: Path, name: str, there: bool) -> None:
+    if there:
+        write_bundle(tmp_path / name, _bundle(old=b"of last year"))
+    (tmp_path / "current").symlink_to(name)
+    write_bundle(tmp_path / "current", FILES)
+    assert os.readlink(tmp_path / "current") == name
+    assert zipfile.is_zipfile(tmp_path / name) == (name == "v1.gmb")
+    with open_storage(tmp_path / name) as storage:
+        assert set(storage.sizes()) == set(FILES)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+def test_a_link_to_a_folder_of_other_things_is_refused_by_its_own_name(tmp_path: Path) -> None:
+    write_text(tmp_path / "letters" / "dear.txt", "keep me")
+    (tmp_path / "current").symlink_to("letters")
+    with pytest.raises(ConfigError, match="current exists and is not a bundle"):
+        check_target(tmp_path / "current")
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_the_folder_that_one_is_in_is_not_taken_away(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "within").mkdir()
+    monkeypatch.chdir(tmp_path / "within")
+    with pytest.raises(ConfigError, match=r"is the folder that you are in, .*name a folder in it with --out"):
+        check_target(Path(name))
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="this system has no such file system")
+def test_a_file_system_of_its_own_is_not_replaced() -> None:
+    with pytest.raises(ConfigError, match="/proc is a file system of its own, which cannot be replaced as a whole"):
+        check_target(Path("/proc"))
+
+
 def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
     write_bundle(tmp_path, FILES)
     assert (tmp_path / "manifest.json").is_file()
