@@ -100,17 +100,27 @@ class Comparison:
         return asdict(self)
 
 
+def check_student(logits: Logits) -> None:
+    """Refuse a student that gives something that is not a number: nothing can be calibrated on it or held against it.
+
+    Raises:
+        DataError: it does.
+    """
+    if not np.isfinite(logits).all():
+        raise DataError("the trained student gives NaN or infinite logits; train again with a smaller learning rate")
+
+
 def compare(variant: str, data: LabelledTexts, reference: Logits, logits: Logits) -> Comparison:
     """Hold ``logits`` of a variant against ``reference``, the student's; both ``[n, C]``.
 
+    :func:`check_student` is to pass those of the student before.
+
     Raises:
-        DataError: there is no text, or the student itself gives something that is not a number.
+        DataError: there is no text.
         ParityError: the variant gives something that is not a number.
     """
     if not data.texts:
         raise DataError("the run folder has no test predictions to measure on; train with a test set")
-    if not np.isfinite(reference).all():
-        raise DataError("the trained student gives NaN or infinite logits; train again with a smaller learning rate")
     if not np.isfinite(logits).all():
         raise ParityError(f"{variant} gives NaN or infinite logits; nothing was written; train the student again")
     before, after = reference.argmax(1), logits.argmax(1)
