@@ -359,7 +359,11 @@ def _row(found: Comparison, size: int) -> Sequence[str]:
 
 
 def _print_flips(found: Comparison) -> None:
+    from export.parity import KEPT_FLIPS
+
     for flip in found.flips[:_SHOWN_FLIPS]:
         click.echo(f"  {found.variant}: {flip.text:.40} is {flip.label}; was {flip.before}, now {flip.after}")
-    if len(found.flips) > _SHOWN_FLIPS:
-        click.echo(f"  {found.variant}: and {len(found.flips) - _SHOWN_FLIPS} more, in manifest.json")
+    more = len(found.flips) - _SHOWN_FLIPS
+    if more > 0:
+        where = f"the first {KEPT_FLIPS} of all " if len(found.flips) > KEPT_FLIPS else ""
+        click.echo(f"  {found.variant}: and {more} more, {where}in manifest.json")
