@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from export.parity import LabelledTexts
-from runtime.errors import BundleError, ConfigError
+from runtime.bundle import Bundle
+from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import atomic_path
 from runtime.manifest import MANIFEST, UNLISTED, FileEntry, Manifest
 from runtime.storage import open_storage
@@ -70,12 +71,13 @@ def write_bundle(target: Path, files: Mapping[str, bytes]) -> None:
 
     Raises:
         ConfigError: something else is there.
-        DataError: the file system refuses.
+        DataError: the file system refuses, or the bundle would be refused where it is loaded.
     """
     place = check_target(target)
     single = place.is_file() or (not place.exists() and place.suffix.lower() == SUFFIX)
     with atomic_path(place) as temporary:
         (_write_archive if single else _write_folder)(temporary, files)
+        _check_written(temporary, target)
 
 
 def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
@@ -139,6 +141,15 @@ def _unlisted(path: Path) -> set[str]:
 
 def _is_empty_folder(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
+
+
+def _check_written(written: Path, target: Path) -> None:
+    # As a device opens it: what that refuses must not take the place of a bundle in service.
+    try:
+        Bundle.open(written)
+    except BundleError as error:
+        what = str(error).replace(str(written), str(target)).rpartition(";")[0]
+        raise DataError(f"{what}; no device would load that, nothing was written; train again within limits") from error
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

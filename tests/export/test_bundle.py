@@ -16,15 +16,15 @@ from runtime.storage import open_storage
 from runtime.text import normalise
 
 
-def _bundle(**files: bytes) -> dict[str, bytes]:
+def _bundle(max_len: int = 16, name: str = "test", **files: bytes) -> dict[str, bytes]:
     """Return the files of a bundle, ``files`` among them, with a manifest that lists them."""
     contents = {"openvino/model.xml": b"<net/>", "openvino/model.bin": b"\0\1", "tokenizer.json": b"{}", **files}
     manifest = Manifest(
-        name="test",
+        name=name,
         created="2026-01-01T00:00:00Z",
         labels=("a", "b"),
         tokenizer=TokenizerEntry("chars", "tokenizer.json"),
-        max_len=16,
+        max_len=max_len,
         backends={"openvino": "openvino/model.xml"},
         files=file_entries(contents),
     )
@@ -91,6 +91,26 @@ def test_an_older_bundle_is_replaced_as_a_whole(tmp_path: Path, name: str) -> No
     assert [path.name for path in tmp_path.iterdir()] == [name]
     with open_storage(tmp_path / name) as storage:
         assert set(storage.sizes()) == set(FILES)
+
+
+@pytest.mark.parametrize("name", ["bundle", "bundle.gmb"])
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (_bundle(max_len=100_000), r"bundle.*, manifest\.json: key max_len: must be .* to 65536, not 100000"),
+        (_bundle(name="n" * (4 << 20)), r"bundle.*: manifest\.json has 4\d+ bytes, more than the 4194304 allowed"),
+        (FILES | {"notes.txt": b""}, r"bundle.*: 'notes\.txt' is not listed in the manifest"),
+    ],
+)
+def test_what_no_device_would_load_is_not_written(
+    tmp_path: Path, name: str, files: dict[str, bytes], says: str
+) -> None:
+    write_bundle(tmp_path / name, FILES)
+    with pytest.raises(DataError, match=rf"{says}; no device would load that, nothing was written; train"):
+        write_bundle(tmp_path / name, files)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with open_storage(tmp_path / name) as storage, storage.open("manifest.json") as stream:
+        assert stream.read() == FILES["manifest.json"]
 
 
 def test_a_damaged_bundle_is_replaced_by_a_sound_one(tmp_path: Path) -> None:
