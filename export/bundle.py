@@ -80,6 +80,20 @@ def write_bundle(target: Path, files: Mapping[str, bytes]) -> None:
         _check_written(temporary, target)
 
 
+def read_outline(path: Path) -> tuple[set[str], Manifest]:
+    """Return the names of all files of a bundle, and its manifest; whether its files are sound does not matter here.
+
+    Raises:
+        BundleError: it is none.
+    """
+    with open_storage(path) as storage:
+        names = set(storage.sizes())
+        if MANIFEST not in names:
+            raise BundleError(f"{path} has no {MANIFEST}; name what gm-export wrote")
+        with storage.open(MANIFEST) as stream:
+            return names, Manifest.from_json(stream.read(), f"{path}, {MANIFEST}")
+
+
 def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
     """Return SHA-256 and size of each file, in the order of their names."""
     return {name: FileEntry(hashlib.sha256(files[name]).hexdigest(), len(files[name])) for name in sorted(files)}
@@ -129,13 +143,7 @@ def _too_long(texts: Sequence[str], max_len: int) -> str:
 
 
 def _unlisted(path: Path) -> set[str]:
-    """Return the files of a bundle that are not its own; whether its own are sound does not matter here."""
-    with open_storage(path) as storage:
-        names = set(storage.sizes())
-        if MANIFEST not in names:
-            raise BundleError(f"{path} has no {MANIFEST}")
-        with storage.open(MANIFEST) as stream:
-            manifest = Manifest.from_json(stream.read(), f"{path}, {MANIFEST}")
+    names, manifest = read_outline(path)
     return {name for name in names - UNLISTED - set(manifest.files) if PurePosixPath(name).name not in _LEFT_BEHIND}
 
 

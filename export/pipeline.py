@@ -16,6 +16,7 @@ from export.cascade import FittedCascade, fit_cascade
 from export.confidence import Confidence, fit_confidence
 from export.options import Options, check_utf_8
 from export.parity import Comparison, check
+from export.replacement import lost_parts
 from export.signing import read_private_key, signed
 from export.source import Source, read_source
 from export.variants import Variant, build_variants
@@ -86,8 +87,16 @@ def export_run(
     if cascade:
         manifest = replace(manifest, metrics={**manifest.metrics, "cascade": cascade.metrics})
     contents = with_manifest(files, manifest)
-    write_bundle(place, signed(contents, key) if key else contents)
+    _publish(target, place, signed(contents, key) if key else contents, report)
     return Exported(target, tuple(variants), tuple(comparisons), manifest, confidence.reference, cascade)
+
+
+def _publish(target: Path, place: Path, contents: dict[str, bytes], report: Callable[[str], None]) -> None:
+    lost = lost_parts(place, contents)
+    write_bundle(place, contents)
+    if lost is not None:
+        lacking = f", which had {' and '.join(lost)}; the new one has not" if lost else ""
+        report(f"replaced: {target}{lacking}")
 
 
 def _golden(

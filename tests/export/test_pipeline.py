@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from export.options import Options
 from export.parity import Limits
 from export.pipeline import Exported, export_run
+from export.signing import write_keys
 from export.source import Source, read_source
 from runtime import Classifier
 from runtime.bundle import Bundle
@@ -99,6 +100,18 @@ def test_without_int8_the_bundle_holds_the_fp32_graph(run_folder: Path, tmp_path
     assert exported.comparisons[0].largest_difference < 1e-4
     assert dict(Bundle.open(exported.path).manifest.backends) == {"onnx": "model.onnx"}
     assert exported.manifest.name == "plain"
+
+
+def test_an_export_says_what_it_replaced_and_what_is_lost_by_it(run_folder: Path, tmp_path: Path) -> None:
+    write_keys(tmp_path / "key")
+    told: list[str] = []
+    full = Options(keep_fp32=True, sign=tmp_path / "key")
+    for options in (full, full, Options(int8=False)):
+        export_run(run_folder, tmp_path / "bundle", options, told.append)
+    assert [line for line in told if not line.startswith("building")] == [
+        f"replaced: {tmp_path}/bundle",
+        f"replaced: {tmp_path}/bundle, which had a signature and an fp32 model to fall back on; the new one has not",
+    ]
 
 
 def test_a_run_folder_whose_name_is_no_utf_8_is_refused_by_it_and_exported_from_within(
