@@ -18,6 +18,7 @@ from distill.layout import table
 from runtime.command import run_command
 from runtime.errors import ParityError
 from runtime.extras import needs_extra
+from runtime.version import VERSION, version_option
 
 if TYPE_CHECKING:
     from export.cascade import FittedCascade
@@ -49,7 +50,7 @@ class _DefaultGroup(click.Group):
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         first = args[0] if args else ""
-        if first == _RUN or first not in {*self.commands, *self.get_help_option_names(context)}:
+        if first == _RUN or first not in {VERSION, *self.commands, *self.get_help_option_names(context)}:
             self._refuse_misspelt(first, context)
             args = [_RUN, *args]
         return super().parse_args(context, args)
@@ -77,6 +78,7 @@ def _one_folder(context: click.Context, parameter: click.Parameter, words: tuple
 
 
 @click.group(cls=_DefaultGroup, options_metavar="", subcommand_metavar="[COMMAND] ...", context_settings=_HELP)
+@version_option
 def cli() -> None:
     """Export trained students as bundles, sign bundles and check them.
 
