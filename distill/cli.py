@@ -27,6 +27,7 @@ from distill.training_command import (
 from runtime.command import run_command
 from runtime.errors import ConfigError
 from runtime.extras import needs_extra
+from runtime.version import version_option
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -37,6 +38,7 @@ def main() -> None:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@version_option
 def cli() -> None:
     """Train small text classifiers that run on plant-floor PCs.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from itertools import count, cycle, islice, product
@@ -13,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from export.parity import LabelledTexts
-from runtime.errors import BundleError, ConfigError
+from runtime.bundle import Bundle
+from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import atomic_path
 from runtime.manifest import MANIFEST, UNLISTED, FileEntry, Manifest
 from runtime.storage import open_storage
@@ -27,17 +29,35 @@ _LEFT_BEHIND = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _GOLDEN_TEXTS = 96
 
 
-def check_target(target: Path) -> None:
+def check_target(target: Path) -> Path:
     """Refuse to replace what is not a bundle, or a bundle into which somebody has put files of their own.
 
+    Returns:
+        Where ``target`` leads to, links followed: what is replaced is the bundle, not the link to it.
+
     Raises:
-        ConfigError: ``target`` is such a folder or file.
+        ConfigError: ``target`` is such a folder or file, or the system cannot replace it as a whole.
     """
-    if not target.exists() or _is_empty_folder(target):
-        return
+    place = Path(os.path.realpath(target))
+    _check_replaceable(target, place)
+    if place.exists() and not _is_empty_folder(place):
+        _check_own(target, place)
+    return place
+
+
+def _check_replaceable(target: Path, place: Path) -> None:
+    advice = "which cannot be replaced as a whole; name a folder in it with --out"
+    if place.is_dir() and Path.cwd().is_relative_to(place):
+        # It could be done, but the terminal would be left in a folder that is no more.
+        raise ConfigError(f"{target} is the folder that you are in, or holds it, {advice}")
+    if os.path.ismount(place):
+        raise ConfigError(f"{target} is a file system of its own, {advice}")
+
+
+def _check_own(target: Path, place: Path) -> None:
     advice = "name another place with --out, or"
     try:
-        foreign = _unlisted(target)
+        foreign = _unlisted(place)
     except BundleError as error:
         raise ConfigError(f"{target} exists and is not a bundle that this release reads; {advice} remove it") from error
     if foreign:
@@ -51,12 +71,27 @@ def write_bundle(target: Path, files: Mapping[str, bytes]) -> None:
 
     Raises:
         ConfigError: something else is there.
-        DataError: the file system refuses.
+        DataError: the file system refuses, or the bundle would be refused where it is loaded.
     """
-    check_target(target)
-    single = target.is_file() or (not target.exists() and target.suffix.lower() == SUFFIX)
-    with atomic_path(target) as temporary:
+    place = check_target(target)
+    single = place.is_file() or (not place.exists() and place.suffix.lower() == SUFFIX)
+    with atomic_path(place) as temporary:
         (_write_archive if single else _write_folder)(temporary, files)
+        _check_written(temporary, target)
+
+
+def read_outline(path: Path) -> tuple[set[str], Manifest]:
+    """Return the names of all files of a bundle, and its manifest; whether its files are sound does not matter here.
+
+    Raises:
+        BundleError: it is none.
+    """
+    with open_storage(path) as storage:
+        names = set(storage.sizes())
+        if MANIFEST not in names:
+            raise BundleError(f"{path} has no {MANIFEST}; name what gm-export wrote")
+        with storage.open(MANIFEST) as stream:
+            return names, Manifest.from_json(stream.read(), f"{path}, {MANIFEST}")
 
 
 def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
@@ -108,18 +143,21 @@ def _too_long(texts: Sequence[str], max_len: int) -> str:
 
 
 def _unlisted(path: Path) -> set[str]:
-    """Return the files of a bundle that are not its own; whether its own are sound does not matter here."""
-    with open_storage(path) as storage:
-        names = set(storage.sizes())
-        if MANIFEST not in names:
-            raise BundleError(f"{path} has no {MANIFEST}")
-        with storage.open(MANIFEST) as stream:
-            manifest = Manifest.from_json(stream.read(), f"{path}, {MANIFEST}")
+    names, manifest = read_outline(path)
     return {name for name in names - UNLISTED - set(manifest.files) if PurePosixPath(name).name not in _LEFT_BEHIND}
 
 
 def _is_empty_folder(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
+
+
+def _check_written(written: Path, target: Path) -> None:
+    # As a device opens it: what that refuses must not take the place of a bundle in service.
+    try:
+        Bundle.open(written)
+    except BundleError as error:
+        what = str(error).replace(str(written), str(target)).rpartition(";")[0]
+        raise DataError(f"{what}; no device would load that, nothing was written; train again within limits") from error
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

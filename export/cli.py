@@ -18,6 +18,7 @@ from distill.layout import table
 from runtime.command import run_command
 from runtime.errors import ParityError
 from runtime.extras import needs_extra
+from runtime.version import VERSION, version_option
 
 if TYPE_CHECKING:
     from export.cascade import FittedCascade
@@ -49,7 +50,7 @@ class _DefaultGroup(click.Group):
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         first = args[0] if args else ""
-        if first == _RUN or first not in {*self.commands, *self.get_help_option_names(context)}:
+        if first == _RUN or first not in {VERSION, *self.commands, *self.get_help_option_names(context)}:
             self._refuse_misspelt(first, context)
             args = [_RUN, *args]
         return super().parse_args(context, args)
@@ -77,6 +78,7 @@ def _one_folder(context: click.Context, parameter: click.Parameter, words: tuple
 
 
 @click.group(cls=_DefaultGroup, options_metavar="", subcommand_metavar="[COMMAND] ...", context_settings=_HELP)
+@version_option
 def cli() -> None:
     """Export trained students as bundles, sign bundles and check them.
 
@@ -341,7 +343,8 @@ def _accepted(threshold: float) -> str:
 def _promised(reference: Reference) -> str:
     kept = [promise for promise in reference.promises if promise.threshold is not None]
     if not kept:
-        return f"--max-error: {reference.texts} development texts prove no error rate; more would"
+        more = "more would (gm-distill run --set data.dev_share=0.2)"
+        return f"--max-error: {reference.texts} development texts prove no error rate; {more}"
     rates = ", ".join(f"{promise.max_error:g} accepts {promise.coverage:.0%}" for promise in kept)
     return f"--max-error, kept with 95 % confidence, of {reference.texts} development texts: {rates}"
 
@@ -359,7 +362,11 @@ def _row(found: Comparison, size: int) -> Sequence[str]:
 
 
 def _print_flips(found: Comparison) -> None:
+    from export.parity import KEPT_FLIPS
+
     for flip in found.flips[:_SHOWN_FLIPS]:
         click.echo(f"  {found.variant}: {flip.text:.40} is {flip.label}; was {flip.before}, now {flip.after}")
-    if len(found.flips) > _SHOWN_FLIPS:
-        click.echo(f"  {found.variant}: and {len(found.flips) - _SHOWN_FLIPS} more, in manifest.json")
+    more = len(found.flips) - _SHOWN_FLIPS
+    if more > 0:
+        where = f"the first {KEPT_FLIPS} of all " if len(found.flips) > KEPT_FLIPS else ""
+        click.echo(f"  {found.variant}: and {more} more, {where}in manifest.json")

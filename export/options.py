@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.parity import Limits
+from runtime.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class Options:
         limits: of parity.
         sign: private key to sign the bundle with.
         cascade: let the n-grams answer alone where they are sure, if that costs no accuracy.
+
+    Raises:
+        ConfigError: ``name`` cannot be written as UTF-8, as the manifest is.
     """
 
     int8: bool = True
@@ -35,3 +39,22 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     sign: Path | None = None
     cascade: bool = False
+
+    def __post_init__(self) -> None:
+        check_utf_8("--name", self.name)
+
+
+def check_utf_8(what: str, text: str) -> None:
+    """Refuse a name that cannot be written as UTF-8.
+
+    Args:
+        what: whose name it is, as the message calls it.
+        text: the name; what the system gave that is no UTF-8 has surrogates.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{what} {text!r:.80} is not UTF-8; give it a name that is") from error

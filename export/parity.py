@@ -1,13 +1,13 @@
 """Does an exported model decide as the trained one does? Measured in decisions, not in tolerances.
 
 Accuracy alone hides flips: with equal accuracy four titles in a thousand may change label. So every
-variant is held against the trained student text by text, and each text that flips is kept.
+variant is held against the trained student text by text, and the texts that flip are named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,10 @@ import numpy.typing as npt
 
 from distill.metrics import accuracy, class_scores, macro_f1
 from runtime.errors import DataError, ParityError
+
+KEPT_FLIPS = 100
+"""The manifest of a bundle names no more flips of a variant: its size is limited, and who reads it wants examples."""
+_KEPT_CHARACTERS = 500
 
 Logits = npt.NDArray[np.float32]
 ClassIds = npt.NDArray[np.int64]
@@ -96,21 +100,32 @@ class Comparison:
     flips: tuple[Flip, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return asdict(self)
+        """Return it as plain values, for a manifest: of the flips the first hundred, cut short, and how many more."""
+        kept = [replace(flip, text=flip.text[:_KEPT_CHARACTERS]) for flip in self.flips[:KEPT_FLIPS]]
+        return asdict(replace(self, flips=tuple(kept))) | {"more_flips": len(self.flips) - len(kept)}
+
+
+def check_student(logits: Logits) -> None:
+    """Refuse a student that gives something that is not a number: nothing can be calibrated on it or held against it.
+
+    Raises:
+        DataError: it does.
+    """
+    if not np.isfinite(logits).all():
+        raise DataError("the trained student gives NaN or infinite logits; train again with a smaller learning rate")
 
 
 def compare(variant: str, data: LabelledTexts, reference: Logits, logits: Logits) -> Comparison:
     """Hold ``logits`` of a variant against ``reference``, the student's; both ``[n, C]``.
 
+    :func:`check_student` is to pass those of the student before.
+
     Raises:
-        DataError: there is no text, or the student itself gives something that is not a number.
+        DataError: there is no text.
         ParityError: the variant gives something that is not a number.
     """
     if not data.texts:
         raise DataError("the run folder has no test predictions to measure on; train with a test set")
-    if not np.isfinite(reference).all():
-        raise DataError("the trained student gives NaN or infinite logits; train again with a smaller learning rate")
     if not np.isfinite(logits).all():
         raise ParityError(f"{variant} gives NaN or infinite logits; nothing was written; train the student again")
     before, after = reference.argmax(1), logits.argmax(1)
@@ -143,15 +158,15 @@ def check(comparisons: Sequence[Comparison], limits: Limits) -> None:
         if found.agreement < limits.min_agreement:
             raise _refusal(
                 found,
-                f"{found.agreement:.2%} of {found.texts} test texts keep their label ({_flips(found)}), "
-                f"less than {limits.min_agreement:.2%}",
+                f"{found.texts - len(found.flips)} of {found.texts} test texts keep their label ({_flips(found)}), "
+                f"at least {100 * limits.min_agreement:g} % wanted",
                 f"--min-agreement {_below(found.agreement)}",
             )
         if found.f1_drop > limits.max_f1_drop:
             raise _refusal(
                 found,
-                f"macro-F1 on {found.texts} test texts falls by {found.f1_drop:.4f} ({_flips(found)}), "
-                f"more than {limits.max_f1_drop:.4f}",
+                f"macro-F1 on {found.texts} test texts falls by {found.f1_drop:.4g} ({_flips(found)}), "
+                f"more than {limits.max_f1_drop:g}",
                 f"--max-f1-drop {found.f1_drop + 5e-5:.4f}",
             )
 

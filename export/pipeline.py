@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
@@ -13,8 +14,9 @@ import numpy as np
 from export.bundle import check_target, file_entries, golden_lines, golden_texts, with_manifest, write_bundle
 from export.cascade import FittedCascade, fit_cascade
 from export.confidence import Confidence, fit_confidence
-from export.options import Options
+from export.options import Options, check_utf_8
 from export.parity import Comparison, check
+from export.replacement import lost_parts
 from export.signing import read_private_key, signed
 from export.source import Source, read_source
 from export.variants import Variant, build_variants
@@ -57,12 +59,13 @@ def export_run(
 
     Raises:
         DataError: the run folder is not complete, or the bundle cannot be written.
-        ConfigError: a package is missing, ``target`` is something else than a bundle, the key is none, or a cascade
-            is asked of a student without n-grams.
+        ConfigError: a package is missing, ``run`` is not UTF-8, ``target`` is something else than a bundle, the key
+            is none, or a cascade is asked of a student without n-grams.
         ParityError: a model decides otherwise than the student; nothing is written.
         BackendError: an engine cannot load the model.
     """
-    check_target(target)
+    check_utf_8("run folder", str(run))  # safetensors opens no others
+    place = check_target(target)
     key = read_private_key(options.sign) if options.sign else None
     source = read_source(run)
     if options.cascade and not source.student.config.ngram_buckets:
@@ -84,8 +87,16 @@ def export_run(
     if cascade:
         manifest = replace(manifest, metrics={**manifest.metrics, "cascade": cascade.metrics})
     contents = with_manifest(files, manifest)
-    write_bundle(target, signed(contents, key) if key else contents)
+    _publish(target, place, signed(contents, key) if key else contents, report)
     return Exported(target, tuple(variants), tuple(comparisons), manifest, confidence.reference, cascade)
+
+
+def _publish(target: Path, place: Path, contents: dict[str, bytes], report: Callable[[str], None]) -> None:
+    lost = lost_parts(place, contents)
+    write_bundle(place, contents)
+    if lost is not None:
+        lacking = f", which had {' and '.join(lost)}; the new one has not" if lost else ""
+        report(f"replaced: {target}{lacking}")
 
 
 def _golden(
@@ -119,7 +130,7 @@ def _manifest(
 ) -> Manifest:
     served = next(found for found in comparisons if found.variant == published[0].name)
     return Manifest(
-        name=options.name or source.run.path.resolve().name,
+        name=options.name or _name_of(source.run.path),
         created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         labels=source.names,
         tokenizer=TokenizerEntry(source.tokenizer.kind, _TOKENIZER),
@@ -140,6 +151,11 @@ def _manifest(
         toolchain=_toolchain(),
         target=options.target,
     )
+
+
+def _name_of(run: Path) -> str:
+    # Known by another name, as `.`, the folder can be read though its own is no UTF-8.
+    return os.fsencode(run.resolve().name).decode("utf-8", "replace")
 
 
 def _confidence(source: Source, variant: Variant, precision: float) -> Confidence:

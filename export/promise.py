@@ -20,12 +20,12 @@ candidate of more than N texts must be rejected, which then happens with a proba
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, log
+from math import log
 
 import numpy as np
 import numpy.typing as npt
 
-from runtime.reference import CONFIDENCE, Promise
+from runtime.reference import CONFIDENCE, Promise, fewest_texts
 
 PROMISES = (0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
 """The errors for which an export looks for a threshold."""
@@ -65,8 +65,7 @@ def _fit(ranked: Scores, mistakes: npt.NDArray[np.int64], rate: float) -> Promis
 
 def _candidates(ranked: Scores, rate: float) -> list[int]:
     """Return how many of the best texts each candidate accepts, rising: no threshold can part equal scores."""
-    # Fewer texts prove nothing, even without a mistake among them.
-    least = ceil(log(1 - CONFIDENCE) / log(1 - rate))
+    least = fewest_texts(rate)
     if len(ranked) < least:
         return []
     first = max(least, int(len(ranked) * _FIRST_SHARE))

@@ -80,16 +80,19 @@ def signed(files: Mapping[str, bytes], key: Ed25519PrivateKey) -> dict[str, byte
 def sign_bundle(path: Path, key: Ed25519PrivateKey) -> None:
     """Sign a bundle that is whole; a signature that it has is replaced. The bundle can be opened meanwhile.
 
+    Of a link, the bundle that it leads to is signed, and the link stays.
+
     Raises:
         BundleError: it is no bundle, or is damaged.
         DataError: the file system refuses.
     """
     bundle = Bundle.open(path)
     files = signed({MANIFEST: bundle.manifest_bytes}, key)
-    if path.is_dir():
-        _write_signature(bundle.path.resolve(), files[SIGNATURE])
+    place = bundle.path.resolve()
+    if place.is_dir():
+        _write_signature(place, files[SIGNATURE])
     else:
-        write_bundle(path, {name: bundle.read(name) for name in bundle.manifest.files} | files)
+        write_bundle(place, {name: bundle.read(name) for name in bundle.manifest.files} | files)
 
 
 def _write_signature(folder: Path, content: bytes) -> None:

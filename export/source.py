@@ -11,7 +11,7 @@ import numpy as np
 from distill.models.student import Student
 from distill.predict import student_logits
 from distill.run_folder import RunFolder
-from export.parity import Comparison, LabelledTexts, Logits, compare
+from export.parity import Comparison, LabelledTexts, Logits, check_student, compare
 from runtime.backends import Backend
 from runtime.errors import DataError
 from runtime.text import normalise
@@ -65,7 +65,8 @@ def read_source(path: Path) -> Source:
     """Read what export needs of a run folder.
 
     Raises:
-        DataError: a part is missing, broken or empty, or the parts do not fit each other.
+        DataError: a part is missing, broken or empty, the parts do not fit each other, or the student's logits are
+            no numbers.
     """
     run = RunFolder(path)
     run.recipe()
@@ -74,7 +75,9 @@ def read_source(path: Path) -> Source:
     sizes = student.head.out_features, student.characters.num_embeddings, student.config.max_len
     if sizes != (len(names), tokenizer.size, tokenizer.max_len):
         raise DataError(f"{path}: student, labels.json and tokenizer.json are not of one run; train again")
-    reference = student_logits(student, tokenizer, test.texts)
+    on_dev, reference = (student_logits(student, tokenizer, data.texts) for data in (dev, test))
+    for logits in (on_dev, reference):
+        check_student(logits)
     return Source(run, student, tokenizer, names, dev, test, reference)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -21,7 +22,7 @@ class AsyncClassifier:
     """Runs a classifier's calls in a few threads; what comes meanwhile waits in the event loop.
 
     A task that is cancelled while it waits leaves nothing behind. A call that runs already is finished, unheard,
-    and keeps its thread until then. Use it in one event loop.
+    and keeps its thread until then. Use it in one event loop; a forked child may use it in a loop of its own.
 
     Example:
         >>> async def label(text: str) -> str:
@@ -40,9 +41,9 @@ class AsyncClassifier:
         if workers < 1:
             raise ConfigError(f"workers must be at least 1, not {workers}")
         self._classifier = classifier
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="gm-classify")
-        # As many as threads: a call given to the pool starts, so that none piles up there when tasks are cancelled.
-        self._places = asyncio.Semaphore(workers)
+        self._workers = workers
+        self._closed = False
+        self._start()
 
     async def classify(self, text: str) -> Prediction:
         """Classify one text; see :meth:`Classifier.classify`."""
@@ -54,6 +55,8 @@ class AsyncClassifier:
 
     async def close(self) -> None:
         """Let the running calls end, and the threads. A call that waits, or comes later, raises ``BackendError``."""
+        self._closed = True
+        self._start_after_fork()
         await asyncio.to_thread(self._pool.shutdown, wait=True)
 
     async def __aenter__(self) -> AsyncClassifier:
@@ -64,7 +67,21 @@ class AsyncClassifier:
     ) -> None:
         await self.close()
 
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="gm-classify")
+        # As many as threads: a call given to the pool starts, so that none piles up there when tasks are cancelled.
+        self._places = asyncio.Semaphore(self._workers)
+
+    def _start_after_fork(self) -> None:
+        # A forked child has none of the threads, and calls of the parent hold places that nobody gives back there.
+        if self._pid != os.getpid():
+            self._start()
+            if self._closed:
+                self._pool.shutdown()
+
     async def _run(self, call: Callable[[_Argument], _Result], argument: _Argument) -> _Result:
+        self._start_after_fork()
         await self._places.acquire()
         loop = asyncio.get_running_loop()
         try:

@@ -22,6 +22,7 @@ from runtime.output import Format, Item, answer_writer, format_of, open_output, 
 from runtime.shards import CHUNK, Job, table_items
 from runtime.tables import SUFFIXES
 from runtime.text_files import known_codec
+from runtime.version import version_option
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
@@ -107,6 +108,7 @@ def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: 
     help="Let the cascade of a BUNDLE that has one answer the texts it is sure of, or the model all.",
 )
 @click.option("--selftest", is_flag=True, help="Replay the bundle's golden texts on this device, instead of TEXT.")
+@version_option
 def classify(
     bundle: Path,
     texts: tuple[str, ...],

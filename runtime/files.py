@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from runtime.errors import DataError
 
 # Windows flushes only what is open for writing; elsewhere a copy of a read-only file is flushed as it is.
 _FLUSHED_AS = "r+b" if os.name == "nt" else "rb"
+# What more space would help against.
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
@@ -96,4 +99,5 @@ def _cannot_write(target: Path, error: OSError, aside: Path | None = None) -> Da
     reason = error.strerror or str(error)
     if aside and aside.exists() and not target.exists():
         return DataError(f"cannot write {target}: {reason}; what was there is now {aside}, rename it back")
-    return DataError(f"cannot write {target}: {reason}; free some space or choose another place with --out")
+    remedy = "free some space" if error.errno in _FULL else "check the path and its permissions"
+    return DataError(f"cannot write {target}: {reason}; {remedy}, or choose another place with --out")

@@ -65,7 +65,8 @@ class OnRay:
         """Yield the outcome of each shard as it is done.
 
         Raises:
-            ConfigError: Ray is not installed, or the cluster cannot be joined.
+            ConfigError: Ray is not installed, the cluster cannot be joined, or none of its machines has ``threads``
+                processors.
             BackendError: Ray gave up; what is done stays done.
             GMError: a worker cannot load the bundle.
         """
@@ -78,8 +79,9 @@ class OnRay:
             import ray
             import ray.data
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        # A worker that asks for more processors than there are would be waited for without end.
+        # A cluster of this run's own gets as many processors as its workers ask for, be there so many or not.
         with _cluster(ray, self.address, max(self.workers, 1) * self.threads):
+            _check_room(ray, self.threads)
             workers = max(self.workers or int(ray.cluster_resources().get("CPU", 1)) // self.threads, 1)
             tasks = min(len(names), max(_TASKS, _TASKS_A_WORKER * workers))
             rows = ray.data.from_items([{"name": name} for name in names], override_num_blocks=tasks).map(
@@ -153,6 +155,16 @@ def _join(ray: ModuleType, address: str, processors: int, folder: str) -> None:
         raise ConfigError(
             f"no Ray cluster at {address or 'this machine'} ({_line(error)}); see --ray-address"
         ) from error
+
+
+def _check_room(ray: ModuleType, threads: int) -> None:
+    # A worker that asks for more processors than any machine has would be waited for without end.
+    largest = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
+    if threads > largest:
+        raise ConfigError(
+            f"no machine of the Ray cluster has the {threads} processors that --threads asks for, "
+            f"the largest has {largest:g}; lower --threads, which are those of each worker"
+        )
 
 
 def _knock(address: str) -> None:

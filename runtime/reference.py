@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from math import ceil, log
 
 from runtime.bundle import Bundle
 from runtime.errors import BundleError, ConfigError
@@ -79,14 +80,15 @@ class Reference:
         found = [promise for promise in self.promises if promise.max_error <= max_error]
         if found and found[-1].threshold is not None:
             return found[-1].threshold
-        possible = [f"{promise.max_error:g}" for promise in self.promises if promise.threshold is not None]
-        hint = f"the smallest possible is {possible[0]}" if possible else "none is possible"
-        if len(possible) > 1:
-            hint += f", then {', '.join(possible[1:])}"
         raise ConfigError(
-            f"{where}: an error of {max_error:g} cannot be promised from {self.texts} development texts, {hint}; "
-            "ask for another, or train with more development texts"
+            f"{where}: an error of {max_error:g} cannot be promised from {self.texts} development texts, "
+            f"{self._possible()}; ask for another{_more_texts(found[-1].max_error) if found else ''}"
         )
+
+    def _possible(self) -> str:
+        possible = [f"{promise.max_error:g}" for promise in self.promises if promise.threshold is not None]
+        others = f", then {', '.join(possible[1:])}" if len(possible) > 1 else ""
+        return f"the smallest possible is {possible[0]}{others}" if possible else "none is possible"
 
     def to_bytes(self) -> bytes:
         """Return the content of the file."""
@@ -112,6 +114,11 @@ class Reference:
             raise BundleError(f"{where}: not what gm-export writes ({error!r:.80}); export the bundle again") from error
 
 
+def fewest_texts(max_error: float) -> int:
+    """Return how many accepted texts without a mistake prove an error rate: fewer prove nothing."""
+    return ceil(log(1 - CONFIDENCE) / log(1 - max_error))
+
+
 def read_reference(bundle: Bundle) -> Reference | None:
     """Return the reference of a bundle; ``None`` where an older release wrote the bundle.
 
@@ -128,6 +135,12 @@ def read_reference(bundle: Bundle) -> Reference | None:
             f"{where}: has {len(reference.labels)} labels, the manifest {labels}; export the bundle again"
         )
     return reference
+
+
+def _more_texts(rate: float) -> str:
+    # Not advised below the smallest rate that exports look at, where no number of texts would help.
+    needed = f"it takes at least {fewest_texts(rate)} that are accepted, without a mistake among them"
+    return f", or train with more development texts (--set data.dev_share=0.2): {needed}"
 
 
 def _numbers(values: list[float]) -> tuple[float, ...]:

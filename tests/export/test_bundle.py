@@ -16,15 +16,15 @@ from runtime.storage import open_storage
 from runtime.text import normalise
 
 
-def _bundle(**files: bytes) -> dict[str, bytes]:
+def _bundle(max_len: int = 16, name: str = "test", **files: bytes) -> dict[str, bytes]:
     """Return the files of a bundle, ``files`` among them, with a manifest that lists them."""
     contents = {"openvino/model.xml": b"<net/>", "openvino/model.bin": b"\0\1", "tokenizer.json": b"{}", **files}
     manifest = Manifest(
-        name="test",
+        name=name,
         created="2026-01-01T00:00:00Z",
         labels=("a", "b"),
         tokenizer=TokenizerEntry("chars", "tokenizer.json"),
-        max_len=16,
+        max_len=max_len,
         backends={"openvino": "openvino/model.xml"},
         files=file_entries(contents),
     )
@@ -91,6 +91,26 @@ def test_an_older_bundle_is_replaced_as_a_whole(tmp_path: Path, name: str) -> No
     assert [path.name for path in tmp_path.iterdir()] == [name]
     with open_storage(tmp_path / name) as storage:
         assert set(storage.sizes()) == set(FILES)
+
+
+@pytest.mark.parametrize("name", ["bundle", "bundle.gmb"])
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (_bundle(max_len=100_000), r"bundle.*, manifest\.json: key max_len: must be .* to 65536, not 100000"),
+        (_bundle(name="n" * (4 << 20)), r"bundle.*: manifest\.json has 4\d+ bytes, more than the 4194304 allowed"),
+        (FILES | {"notes.txt": b""}, r"bundle.*: 'notes\.txt' is not listed in the manifest"),
+    ],
+)
+def test_what_no_device_would_load_is_not_written(
+    tmp_path: Path, name: str, files: dict[str, bytes], says: str
+) -> None:
+    write_bundle(tmp_path / name, FILES)
+    with pytest.raises(DataError, match=rf"{says}; no device would load that, nothing was written; train"):
+        write_bundle(tmp_path / name, files)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with open_storage(tmp_path / name) as storage, storage.open("manifest.json") as stream:
+        assert stream.read() == FILES["manifest.json"]
 
 
 def test_a_damaged_bundle_is_replaced_by_a_sound_one(tmp_path: Path) -> None:
@@ -160,6 +180,44 @@ def test_a_file_that_is_no_bundle_is_never_replaced(tmp_path: Path, name: str) -
     write_text(tmp_path / name, "keep me")
     with pytest.raises(ConfigError, match="is not a bundle"):
         check_target(tmp_path / name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+@pytest.mark.parametrize("name", ["v1", "v1.gmb"])
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path: Path, name: str, there: bool) -> None:
+    if there:
+        write_bundle(tmp_path / name, _bundle(old=b"of last year"))
+    (tmp_path / "current").symlink_to(name)
+    write_bundle(tmp_path / "current", FILES)
+    assert os.readlink(tmp_path / "current") == name
+    assert zipfile.is_zipfile(tmp_path / name) == (name == "v1.gmb")
+    with open_storage(tmp_path / name) as storage:
+        assert set(storage.sizes()) == set(FILES)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+def test_a_link_to_a_folder_of_other_things_is_refused_by_its_own_name(tmp_path: Path) -> None:
+    write_text(tmp_path / "letters" / "dear.txt", "keep me")
+    (tmp_path / "current").symlink_to("letters")
+    with pytest.raises(ConfigError, match="current exists and is not a bundle"):
+        check_target(tmp_path / "current")
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_the_folder_that_one_is_in_is_not_taken_away(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "within").mkdir()
+    monkeypatch.chdir(tmp_path / "within")
+    with pytest.raises(ConfigError, match=r"is the folder that you are in, .*name a folder in it with --out"):
+        check_target(Path(name))
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="this system has no such file system")
+def test_a_file_system_of_its_own_is_not_replaced() -> None:
+    with pytest.raises(ConfigError, match="/proc is a file system of its own, which cannot be replaced as a whole"):
+        check_target(Path("/proc"))
 
 
 def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from export.bundle import file_entries, with_manifest, write_bundle
-from export.cli import main
+from export.cli import _print_flips, main
+from export.parity import LabelledTexts, compare
 from runtime import Classifier
 from runtime.bundle import Bundle
 from runtime.cli import classify
@@ -110,6 +112,18 @@ def test_a_refusal_exits_5_with_one_line_and_writes_nothing(
     assert error.startswith("gm-export: ONNX INT8: ")
     assert "nothing was written" in error
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("flips", "says"), [(5, ""), (100, "and 95 more, in"), (101, "and 96 more, the first 100 of all in")]
+)
+def test_flips_that_are_not_shown_are_counted(flips: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = np.tile(np.array([1, 0], dtype=np.float32), (flips, 1))
+    data = LabelledTexts(tuple(map(str, range(flips))), np.zeros(flips, np.int64), ("acid", "base"))
+    _print_flips(compare("INT8", data, before, before[:, ::-1]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "  INT8: 0 is acid; was acid, now base"
+    assert lines[5:] == ([f"  INT8: {says} manifest.json"] if says else [])
 
 
 def test_an_export_that_accepts_nothing_says_so(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.parity import Comparison, LabelledTexts, Limits, Logits, check, compare, passes
+from export.parity import Comparison, LabelledTexts, Limits, Logits, check, check_student, compare, passes
 from runtime.errors import DataError, ParityError
 
 DATA = LabelledTexts(("one", "two", "three", "four"), np.array([0, 0, 1, 1]), ("acid", "base"))
@@ -51,10 +51,22 @@ def test_a_flip_towards_the_truth_counts_against_agreement_all_the_same() -> Non
 
 
 def test_too_little_agreement_is_refused_in_one_line_with_a_way_out() -> None:
-    with pytest.raises(ParityError, match=r"INT8: 75.00% of 4 test texts .*'three' from base to acid.*0\.75") as caught:
+    with pytest.raises(ParityError, match=r"INT8: 3 of 4 test texts .*'three' from base to acid.*0\.75") as caught:
         check([_compare(BEFORE), _compare(_changed(2))], Limits())
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 5
+
+
+def test_a_refusal_counts_texts_where_shares_would_round_to_the_limit() -> None:
+    labels = np.zeros(199, dtype=np.int64)
+    before = np.tile(np.array([1, 0], dtype=np.float32), (199, 1))
+    after = before.copy()
+    after[7] = [0, 1]
+    data = LabelledTexts(tuple(map(str, range(199))), labels, DATA.names)
+    with pytest.raises(
+        ParityError, match=r"198 of 199 test texts keep their label \(1 changed, .*\), at least 99\.5 %"
+    ):
+        check([compare("INT8", data, before, after)], Limits())
 
 
 def test_the_way_out_that_the_message_names_is_one() -> None:
@@ -81,7 +93,7 @@ def test_limits_are_inclusive() -> None:
 
 def test_a_student_that_gives_nan_is_a_data_error() -> None:
     with pytest.raises(DataError, match="NaN"):
-        compare("INT8", DATA, BEFORE * np.float32("nan"), BEFORE)
+        check_student(BEFORE * np.float32("nan"))
 
 
 def test_a_variant_that_gives_nan_is_no_parity_although_argmax_would_agree() -> None:
@@ -98,4 +110,15 @@ def test_without_texts_there_is_nothing_to_say() -> None:
 def test_the_report_is_plain_json() -> None:
     report = _compare(_changed(2)).to_json()
     assert report["flips"][0]["text"] == "three"
+    assert report["more_flips"] == 0
     assert set(report) >= {"variant", "texts", "accuracy", "macro_f1", "agreement", "largest_difference"}
+
+
+def test_the_report_has_a_hundred_flips_and_the_number_of_the_others() -> None:
+    before = np.tile(np.array([1, 0], dtype=np.float32), (250, 1))
+    data = LabelledTexts(tuple(str(row) + "长" * 9999 for row in range(250)), np.zeros(250, np.int64), DATA.names)
+    found = compare("INT8", data, before, before[:, ::-1])
+    assert len(found.flips) == 250
+    report = found.to_json()
+    assert (len(report["flips"]), report["more_flips"]) == (100, 150)
+    assert report["flips"][99]["text"] == "99" + "长" * 498

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from safetensors.torch import load_file, save_file
 from export.options import Options
 from export.parity import Limits
 from export.pipeline import Exported, export_run
+from export.signing import write_keys
 from export.source import Source, read_source
 from runtime import Classifier
 from runtime.bundle import Bundle
-from runtime.errors import DataError, ParityError
+from runtime.errors import ConfigError, DataError, ParityError
 from runtime.selftest import read_golden
 from tests.export.conftest import LAYERS, NAMES, SPLITS, write_brittle_run
 from tests.runtime.processes import run_python
@@ -98,6 +100,38 @@ def test_without_int8_the_bundle_holds_the_fp32_graph(run_folder: Path, tmp_path
     assert exported.comparisons[0].largest_difference < 1e-4
     assert dict(Bundle.open(exported.path).manifest.backends) == {"onnx": "model.onnx"}
     assert exported.manifest.name == "plain"
+
+
+def test_an_export_says_what_it_replaced_and_what_is_lost_by_it(run_folder: Path, tmp_path: Path) -> None:
+    write_keys(tmp_path / "key")
+    told: list[str] = []
+    full = Options(keep_fp32=True, sign=tmp_path / "key")
+    for options in (full, full, Options(int8=False)):
+        export_run(run_folder, tmp_path / "bundle", options, told.append)
+    assert [line for line in told if not line.startswith("building")] == [
+        f"replaced: {tmp_path}/bundle",
+        f"replaced: {tmp_path}/bundle, which had a signature and an fp32 model to fall back on; the new one has not",
+    ]
+
+
+def test_a_run_folder_whose_name_is_no_utf_8_is_refused_by_it_and_exported_from_within(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / os.fsdecode(b"acids-\xff")
+    try:
+        shutil.copytree(run_folder, run)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    with pytest.raises(ConfigError, match=r"^run folder '.*acids-\\udcff' is not UTF-8; give it a name that is$"):
+        export_run(run, tmp_path / "bundle", Options(int8=False))
+    monkeypatch.chdir(run)
+    exported = export_run(Path("."), tmp_path / "bundle", Options(int8=False))
+    assert Bundle.open(exported.path).manifest.name == "acids-\ufffd"
+
+
+def test_a_name_that_is_no_utf_8_is_refused_before_any_work() -> None:
+    with pytest.raises(ConfigError, match=r"--name 'acids-\\udcff' is not UTF-8; give it a name that is"):
+        Options(name=os.fsdecode(b"acids-\xff"))
 
 
 def test_a_refused_model_is_not_published(run_folder: Path, tmp_path: Path) -> None:
@@ -186,13 +220,24 @@ def test_blank_texts_are_passed_over(broken: Path) -> None:
     assert len(read_source(broken).test.texts) == len(SPLITS["test"])
 
 
-def test_a_student_with_nan_weights_is_not_exported(broken: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("int8", [False, True])
+def test_a_student_with_nan_weights_is_not_exported(broken: Path, tmp_path: Path, int8: bool) -> None:
     path = broken / "student" / "model.safetensors"
     state = load_file(path)
     state["head.bias"] = torch.full_like(state["head.bias"], torch.nan)
     save_file(state, path)
-    with pytest.raises(DataError, match="NaN"):
-        export_run(broken, tmp_path / "bundle", Options(int8=False))
+    with pytest.raises(DataError, match=r"student gives NaN .* train again with a smaller learning rate"):
+        export_run(broken, tmp_path / "bundle", Options(int8=int8))
+
+
+def test_a_student_that_gives_nan_for_development_texts_alone_is_not_exported(broken: Path, tmp_path: Path) -> None:
+    tests, weights = broken / "predictions" / "test.jsonl", broken / "student" / "model.safetensors"
+    tests.write_text("".join(line for line in tests.read_text().splitlines(keepends=True) if "氢" not in line))
+    state = load_file(weights)
+    state["characters.weight"][read_source(broken).tokenizer.encode("氢").ids] = torch.nan
+    save_file(state, weights)
+    with pytest.raises(DataError, match="student gives NaN"):
+        export_run(broken, tmp_path / "bundle", Options())
 
 
 def test_neither_export_nor_evaluation_loads_what_trains() -> None:

@@ -75,6 +75,16 @@ def test_a_signed_bundle_is_served_to_who_has_the_key(tmp_path: Path, bundle: Pa
     assert Classifier(path, public_key=f"{key}.pub").classify(TEXTS[0]).label
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets few users make links")
+@pytest.mark.parametrize("form", ["folder", "v1.gmb"])
+def test_what_a_link_leads_to_is_signed_and_the_link_stays(tmp_path: Path, bundle: Path, key: Path, form: str) -> None:
+    path, link = bundle if form == "folder" else pack(bundle, tmp_path / form), tmp_path / "current"
+    link.symlink_to(path.name)
+    sign_bundle(link, read_private_key(key))
+    assert os.readlink(link) == path.name
+    assert Bundle.open(path, read_public_key(f"{key}.pub")).manifest.name == "test"
+
+
 def test_signing_again_with_another_key_replaces_the_signature(tmp_path: Path, bundle: Path, key: Path) -> None:
     other = write_keys(tmp_path / "other.key")
     sign_bundle(bundle, read_private_key(key))

@@ -1,6 +1,7 @@
 """Classifying from asyncio: answers, bounds, cancellation. The classifier is real; only its pace is held back."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 from runtime import BackendError, Classifier, ConfigError, Prediction
 from runtime.aio import AsyncClassifier
 from tests.runtime.bundles import TEXTS
+from tests.runtime.processes import run_python
 
 
 class Held(Classifier):
@@ -163,6 +165,77 @@ def test_a_loop_that_ends_before_the_thread_is_no_error(bundle: Path) -> None:
     held.gate.set()
     served._pool.shutdown()
     assert held.stats().texts == 1
+
+
+# The child has an alarm, so that a call which never returned would end it.
+_FORK = """
+import asyncio, os, signal
+from runtime import AsyncClassifier, BackendError, Classifier
+served = AsyncClassifier(Classifier({bundle!r}), workers=1)
+async def label():
+    return (await served.classify("乙醇")).label
+def child_says(answer):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os.write(writing, answer().encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    return os.read(reading, 1000).decode()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_answers_even_if_a_call_of_the_parent_had_the_only_place(
+    classifier: Classifier, shared_bundle: Path
+) -> None:
+    code = """
+async def fork_while_a_call_runs():
+    task = asyncio.create_task(label())
+    await asyncio.sleep(0)
+    answer = child_says(lambda: asyncio.run(label()))
+    assert answer == await task == await label(), answer
+    print(answer)
+asyncio.run(fork_while_a_call_runs())
+"""
+    assert run_python(_FORK.format(bundle=str(shared_bundle)) + code).stdout == f"{classifier.classify('乙醇').label}\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("closed_by", ["parent", "child"])
+def test_what_was_closed_is_closed_in_a_forked_child_too(shared_bundle: Path, closed_by: str) -> None:
+    code = f"""
+asyncio.run(label())
+def refusal():
+    try:
+        if {closed_by == "child"}:
+            asyncio.run(served.close())
+        return asyncio.run(label())
+    except BackendError as error:
+        return str(error)
+if {closed_by == "parent"}:
+    asyncio.run(served.close())
+print(child_says(refusal))
+"""
+    closed = "the classifier is closed; make a new one\n"
+    assert run_python(_FORK.format(bundle=str(shared_bundle)) + code).stdout == closed
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_that_used_it_ends_by_itself(shared_bundle: Path) -> None:
+    code = """
+import sys
+asyncio.run(label())
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    asyncio.run(label())
+    sys.exit(7)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert run_python(_FORK.format(bundle=str(shared_bundle)) + code).returncode == 7
 
 
 def test_no_worker_is_refused(classifier: Classifier) -> None:

@@ -1,5 +1,6 @@
 """A reader sees the old content or the new."""
 
+import errno
 import os
 from pathlib import Path
 from typing import IO, Any
@@ -137,8 +138,19 @@ def test_nan_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_an_impossible_place_is_a_data_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot write .*x\.txt: .*--out"):
+    advice = "check the path and its permissions, or choose another place with --out"
+    with pytest.raises(DataError, match=rf"cannot write .*x\.txt: .*; {advice}"):
         write_text(tmp_path / "file" / "x.txt", "")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_more_space_is_asked_for_where_it_lacks(tmp_path: Path, number: int) -> None:
+    advice = "free some space, or choose another place with --out"
+    with (
+        pytest.raises(DataError, match=rf"cannot write .*: {os.strerror(number)}; {advice}"),
+        atomic_path(tmp_path / "x"),
+    ):
+        raise OSError(number, os.strerror(number))
 
 
 def test_a_block_that_leaves_nothing_is_a_data_error(tmp_path: Path) -> None:

@@ -146,6 +146,20 @@ def test_a_running_cluster_is_joined_and_goes_on_where_another_run_ended(
     assert [row["label"] for row in answers(out / "new.csv")] == [classifier.classify(text).label for text in TEXTS * 2]
 
 
+def test_more_threads_than_any_machine_has_processors_are_refused_and_not_waited_for(
+    shared_bundle: Path, tmp_path: Path, cluster: tuple[str, dict[str, str]]
+) -> None:
+    address, secret = cluster
+    folder = write_shards(tmp_path / "shards")
+    on_ray = (shared_bundle, folder, "--out", tmp_path / "out", "--engine", "ray", "--ray-address", address)
+    code, out, err = _run(*on_ray, "--threads", "3", environment=secret)
+    assert (code, out) == (2, "")
+    assert err == (
+        "gm-classify: no machine of the Ray cluster has the 3 processors that --threads asks for, the largest has 2; "
+        "lower --threads, which are those of each worker\n"
+    )
+
+
 def test_a_cluster_that_is_not_there_is_told_at_once(shared_bundle: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the ray extra is not installed")
     folder = write_shards(tmp_path / "shards")

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.bundle import Bundle
 from runtime.errors import BundleError, ConfigError
-from runtime.reference import Promise, Reference, read_reference
+from runtime.reference import Promise, Reference, fewest_texts, read_reference
 from tests.runtime.bundles import LABELS, edit_manifest, write_bundle
 
 REFERENCE = Reference(
@@ -36,14 +36,30 @@ def test_the_largest_promise_that_is_not_above_decides(max_error: float, thresho
     assert REFERENCE.threshold(max_error, "bundle") == threshold
 
 
-@pytest.mark.parametrize("max_error", [0.01, 0.019, 0.001])
-def test_what_cannot_be_promised_is_one_line_that_says_what_can(max_error: float) -> None:
+@pytest.mark.parametrize(("max_error", "needed"), [(0.02, 149), (0.05, 59), (0.06, 59), (0.1, 29)])
+def test_what_cannot_be_promised_is_one_line_that_says_what_can(max_error: float, needed: int) -> None:
+    promises = tuple(Promise(rate, None, 0.0) for rate in (0.02, 0.05, 0.1))
+    few = replace(REFERENCE, promises=(*promises, Promise(0.15, 0.4, 0.5), Promise(0.2, 0.2, 1.0)))
     with pytest.raises(ConfigError) as caught:
-        REFERENCE.threshold(max_error, "plant.gmb")
+        few.threshold(max_error, "plant.gmb")
     assert str(caught.value) == (
         f"plant.gmb: an error of {max_error:g} cannot be promised from 400 development texts, the smallest possible "
-        "is 0.02, then 0.05, 0.1; ask for another, or train with more development texts"
+        "is 0.15, then 0.2; ask for another, or train with more development texts (--set data.dev_share=0.2): "
+        f"it takes at least {needed} that are accepted, without a mistake among them"
     )
+
+
+def test_more_texts_are_not_advised_for_what_no_export_promises() -> None:
+    with pytest.raises(
+        ConfigError, match=r"0\.001 cannot be promised from .*is 0\.02, then 0\.05, 0\.1; ask for another$"
+    ):
+        REFERENCE.threshold(0.001, "plant.gmb")
+
+
+@pytest.mark.parametrize(("max_error", "texts"), [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2995)])
+def test_the_fewest_texts_are_those_that_chance_gets_right_once_in_twenty_times(max_error: float, texts: int) -> None:
+    assert fewest_texts(max_error) == texts
+    assert (1 - max_error) ** texts <= 0.05 < (1 - max_error) ** (texts - 1)
 
 
 def test_a_development_set_too_small_for_anything_says_so() -> None:
