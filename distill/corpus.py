@@ -19,6 +19,8 @@ from runtime.text import normalise
 EXAMPLE_SET = Path(__file__).with_name("example") / "chemicals.tsv"
 """The small set of chemical products that ships with the package."""
 _SINGLE_CLASSES_NAMED = 5
+# What the files of splits are called, here and elsewhere.
+_SPLITS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,12 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
     """Read, clean and split the data that ``config`` names.
 
     Left out, and told by reason: rows without text or label, repeated rows of train, texts of train that
-    have several labels, texts of train that stand in dev or test too, and rows of dev and test whose
-    label train does not have. Dev and test that come as files stay as given otherwise.
+    have several labels, texts of train that stand in dev or test too, texts of dev that stand in test too,
+    and rows of dev and test whose label train does not have. Dev and test that come as files stay as given otherwise.
 
     Args:
-        config: a folder with ``train.*``, and ``dev.*`` and ``test.*`` if there are; or one file.
-            What is missing is split off.
+        config: a folder with ``train.*``, and ``dev.*`` (or ``val.*``, ``valid.*``, ``validation.*``) and ``test.*``
+            if there are; or one file. What is missing is split off.
         seed: of the split.
 
     Raises:
@@ -95,6 +97,7 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
     dropped: _Dropped = defaultdict(list)
     files = _files(path)
     given = {name: _read(file, config, dropped) for name, file in files.items()}
+    given = _without_texts_of_test(given, dropped)
     elsewhere = {normalise(example.text) for name in given.keys() - {"train"} for example in given[name]}
     rows = _clean(given["train"], elsewhere, dropped)
     _check_classes(path, rows, alone=len(files) == 1 and path.is_file())
@@ -121,9 +124,9 @@ def _files(path: Path) -> dict[str, Path]:
         return {"train": path}
     found: dict[str, Path] = {}
     for file in names:
-        split_name, _, suffix = file.name.partition(".")
-        if split_name in ("train", "dev", "test") and f".{suffix.lower()}" in SUFFIXES:
-            first = found.setdefault(split_name, file)
+        name, _, suffix = file.name.partition(".")
+        if name.lower() in _SPLITS and f".{suffix.lower()}" in SUFFIXES:
+            first = found.setdefault(_SPLITS[name.lower()], file)
             if first is not file:
                 raise DataError(f"{path} holds both {first.name} and {file.name}; keep one of them")
     if "train" not in found:
@@ -143,6 +146,15 @@ def _read(path: Path, config: DataConfig, dropped: _Dropped) -> list[Example]:
         raise DataError(f"{path} has a header but no rows; add some")
     labelled = _keep(examples, lambda example: bool(example.label), "empty label", dropped)
     return _keep(labelled, lambda example: bool(normalise(example.text)), "empty text", dropped)
+
+
+def _without_texts_of_test(given: dict[str, list[Example]], dropped: _Dropped) -> dict[str, list[Example]]:
+    """Leave out texts of dev that stand in test: to choose by them would be to choose by test."""
+    if not given.keys() >= {"dev", "test"}:
+        return given
+    tested = {normalise(example.text) for example in given["test"]}
+    dev = _keep(given["dev"], lambda example: normalise(example.text) not in tested, "also in test", dropped)
+    return {**given, "dev": dev}
 
 
 def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: _Dropped) -> list[Example]:

@@ -12,6 +12,7 @@ from distill.layout import first_few
 _LEFT_OUT = {
     "empty label": "without a label",
     "empty text": "without a text",
+    "also in test": "of dev that stand in test too",
     "also in dev or test": "of train that stand in dev or test too",
     "conflicting labels": "with conflicting labels",
     "duplicate": "repeated",

@@ -125,6 +125,23 @@ def test_what_stands_in_dev_or_test_leaves_train(tmp_path: Path) -> None:
     assert texts(corpus.dev) == ["盐酸", "盐酸", "醋酸仲丁酯"]
 
 
+def test_what_stands_in_test_leaves_dev(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", ROWS[3:])
+    write(tmp_path / "dev.tsv", ROWS[:2])
+    write(tmp_path / "test.tsv", [(" " + ROWS[1][0].upper(), ROWS[1][1]), ROWS[2]])
+    corpus = read(tmp_path)
+    assert corpus.dropped == {"also in test": 1}
+    assert texts(corpus.dev) == [ROWS[0][0]]
+
+
+@pytest.mark.parametrize("name", ["val.tsv", "valid.tsv", "Validation.tsv"])
+def test_the_development_set_may_have_its_other_names(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "train.tsv", ROWS[4:])
+    write(tmp_path / name, ROWS[:2])
+    write(tmp_path / "test.tsv", ROWS[2:4])
+    assert texts(read(tmp_path).dev) == [text for text, _ in ROWS[:2]]
+
+
 def test_a_label_that_train_does_not_have_leaves_dev_and_test(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", ROWS[2:-2])
     write(tmp_path / "dev.tsv", [*ROWS[:2], ("白油", "油品")])
@@ -144,14 +161,15 @@ def test_a_folder_may_have_a_class_with_one_row(tmp_path: Path) -> None:
 def test_rows_left_out_are_known_by_file_and_line(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", [*ROWS[1:-1], ("白油", ""), ("", "酸"), ROWS[2], ROWS[0]])
     write(tmp_path / "dev.tsv", [ROWS[0], ROWS[-1]])
-    write(tmp_path / "test.tsv", [ROWS[0], ROWS[-1], ("机油", "油品")])
+    write(tmp_path / "test.tsv", [ROWS[-1], ("机油", "油品")])
     left_out = read(tmp_path).left_out
     assert {reason: [(row.file, row.line, row.text) for row in rows] for reason, rows in left_out.items()} == {
         "empty label": [("train.tsv", 16, "白油")],
         "empty text": [("train.tsv", 17, "")],
         "duplicate": [("train.tsv", 18, "硝酸")],
         "also in dev or test": [("train.tsv", 19, "盐酸")],
-        "label not in train": [("test.tsv", 4, "机油")],
+        "label not in train": [("test.tsv", 3, "机油")],
+        "also in test": [("dev.tsv", 3, ROWS[-1][0])],
     }
 
 
