@@ -95,7 +95,12 @@ def init(folder: Path) -> None:
     show_default=True,
     help="Texts among which near-duplicates are looked for, the last ones; a million take 262 MB.",
 )
-@click.option("--exclude", multiple=True, type=FILE, help="File of texts to leave out, as those of a test set.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    type=FILE,
+    help="File of texts to leave out, as those of a test set, with all that are similar to one.",
+)
 @click.option("--shard-lines", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Texts a shard.")
 def corpus(
     sources: tuple[Path, ...], out: Path, text_column: str, encoding: str, exclude: tuple[Path, ...], **settings: float
