@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import chain
+from math import isnan
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,6 +30,17 @@ from runtime.command import run_command
 from runtime.extras import needs_extra
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class Range(click.FloatRange):
+    """A range without nan, which click lets pass because it is neither below nor above."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - as in click
+        """Return the number that the user gave."""
+        number = float(super().convert(value, param, ctx))
+        if isnan(number):
+            self.fail(f"{value} is no number; give one from {self.min} to {self.max}.", param, ctx)
+        return number
 
 
 def main() -> None:
@@ -76,14 +89,14 @@ def init(folder: Path) -> None:
 @click.option("--max-chars", type=click.IntRange(min=1), default=20_000, show_default=True, help="Longest text.")
 @click.option(
     "--min-han",
-    type=click.FloatRange(0, 1),
+    type=Range(0, 1),
     default=0.3,
     show_default=True,
     help="Least share of Chinese characters among the letters of a text; 0: any language.",
 )
 @click.option(
     "--near-duplicate",
-    type=click.FloatRange(0.7, 1),
+    type=Range(0.7, 1),
     default=0.9,
     show_default=True,
     help="Similarity from which the later text is left out; 1: only exact duplicates.",
