@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from distill.lm.misnamed import method_of
 from distill.lm.provenance import finetuned_folder, learned_data, note_learned_data
 from distill.lm.recipe import FinetuneRecipe, LanguageModelConfig
 from distill.lm.token_store import file_fingerprint
@@ -126,8 +127,7 @@ def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
         DataError: a part is missing or damaged.
     """
     path = finetuned_folder(path) or path
-    # What pretraining wrote has a recipe too, beside the config.json of an ordinary Hugging Face folder.
-    if (path / "recipe.toml").is_file() and not (path / "config.json").is_file():
+    if method_of(path) == "finetune":
         finetuned = read_finetuned(path, max_len)
         refuse_other_data(path, finetuned.data_fingerprint, data_fingerprint)
         return FrozenLM(finetuned.teacher.encoder, finetuned.tokenizer, finetuned.sha256, finetuned.precision)

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from distill.lm.misnamed import method_of
 from distill.run_folder import RunFolder
 
 # A key of config.json and no file of its own: transformers keeps keys that it does not know, so the note is in every
@@ -21,9 +22,9 @@ def note_learned_data(encoder: Any, fingerprint: str) -> None:  # noqa: ANN401 -
     setattr(encoder.config, _NOTE, fingerprint)
 
 
-def learned_labels(encoder: Path) -> bool:
-    """Return whether the encoder in a Hugging Face folder learned labels."""
-    return _noted(encoder) is not None or finetuned_folder(encoder) is not None
+def learned_labels(folder: Path) -> bool:
+    """Return whether the encoder in a Hugging Face folder, or in a folder of fine-tuning, learned labels."""
+    return _noted(folder) is not None or finetuned_folder(folder) is not None or method_of(folder) == "finetune"
 
 
 def learned_data(encoder: Path) -> str | None:
