@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import chain
+from math import isnan
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,6 +32,17 @@ from runtime.extras import needs_extra
 from runtime.version import version_option
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class Range(click.FloatRange):
+    """A range without nan, which click lets pass because it is neither below nor above."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - as in click
+        """Return the number that the user gave."""
+        number = float(super().convert(value, param, ctx))
+        if isnan(number):
+            self.fail(f"{value} is no number; give one from {self.min} to {self.max}.", param, ctx)
+        return number
 
 
 def main() -> None:
@@ -79,14 +92,14 @@ def init(folder: Path) -> None:
 @click.option("--max-chars", type=click.IntRange(min=1), default=20_000, show_default=True, help="Longest text.")
 @click.option(
     "--min-han",
-    type=click.FloatRange(0, 1),
+    type=Range(0, 1),
     default=0.3,
     show_default=True,
     help="Least share of Chinese characters among the letters of a text; 0: any language.",
 )
 @click.option(
     "--near-duplicate",
-    type=click.FloatRange(0.7, 1),
+    type=Range(0.7, 1),
     default=0.9,
     show_default=True,
     help="Similarity from which the later text is left out; 1: only exact duplicates.",
@@ -98,7 +111,12 @@ def init(folder: Path) -> None:
     show_default=True,
     help="Texts among which near-duplicates are looked for, the last ones; a million take 262 MB.",
 )
-@click.option("--exclude", multiple=True, type=FILE, help="File of texts to leave out, as those of a test set.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    type=FILE,
+    help="File of texts to leave out, as those of a test set, with all that are similar to one.",
+)
 @click.option("--shard-lines", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Texts a shard.")
 def corpus(
     sources: tuple[Path, ...], out: Path, text_column: str, encoding: str, exclude: tuple[Path, ...], **settings: float

@@ -8,23 +8,20 @@ that stands in train with another packing would make the test too easy.
 from __future__ import annotations
 
 import hashlib
-import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from distill.similarity import grams, least_shared, least_size, prefix_length, similar
 from runtime.errors import ConfigError
 from runtime.text import normalise
 
 if TYPE_CHECKING:
     from distill.corpus import Example
-
-# Keeps rounding errors from turning "4.000000000000001 grams in common" into five.
-_EPSILON = 1e-9
 
 
 def split(
@@ -74,13 +71,13 @@ def near_duplicate_groups(texts: Sequence[str], threshold: float) -> list[list[i
     """
     rows_of: defaultdict[frozenset[str], list[int]] = defaultdict(list)
     for row, text in enumerate(texts):
-        rows_of[_grams(text)].append(row)
+        rows_of[grams(text)].append(row)
     sets = sorted(rows_of, key=len)
     group_of = list(range(len(sets)))
     members = {number: [number] for number in group_of}
     for one, others in _candidates(sets, threshold):
         for other in others:
-            if group_of[one] != group_of[other] and _similar(sets[one], sets[other], threshold):
+            if group_of[one] != group_of[other] and similar(sets[one], sets[other], threshold):
                 small, large = sorted((group_of[one], group_of[other]), key=lambda group: len(members[group]))
                 for number in members[small]:
                     group_of[number] = large
@@ -88,46 +85,26 @@ def near_duplicate_groups(texts: Sequence[str], threshold: float) -> list[list[i
     return [sorted(row for number in group for row in rows_of[sets[number]]) for group in members.values()]
 
 
-def _grams(text: str) -> frozenset[str]:
-    return frozenset(text).union(map("".join, pairwise(text)))
-
-
-def _similar(one: frozenset[str], other: frozenset[str], threshold: float) -> bool:
-    common = len(one & other)
-    return common / (len(one) + len(other) - common) >= threshold
-
-
-def _overlap(size: int) -> int:
-    """Return how many grams the prefixes must share; more make them longer and the candidates fewer."""
-    return max(4, size // 8)
-
-
 def _candidates(sets: Sequence[frozenset[str]], threshold: float) -> Iterator[tuple[int, list[int]]]:
     """Yield each set's number with those of the sets before it that may be similar.
 
-    ``sets`` are in order of size. Similar sets share at least ``threshold`` of the larger one's grams;
-    so, with all grams in one order and rare ones first, the first few of each have some grams
-    in common (prefix filtering, Bayardo et al., WWW 2007, with the longer prefixes of Wang et al.,
-    SIGMOD 2012). Numbers of sets are counted per gram of that prefix with numpy.
+    ``sets`` are in order of size. Numbers of sets are counted per gram of their prefixes
+    (:mod:`distill.similarity`) with numpy.
     """
-    frequency = Counter(gram for grams in sets for gram in grams)
+    frequency = Counter(gram for own in sets for gram in own)
     rank = {gram: number for number, gram in enumerate(sorted(frequency, key=lambda gram: (frequency[gram], gram)))}
-    least = [math.ceil(threshold * len(grams) - _EPSILON) for grams in sets]
-    prefixes = [
-        sorted(map(rank.__getitem__, grams))[: len(grams) - need + _overlap(len(grams))]
-        for grams, need in zip(sets, least, strict=True)
-    ]
+    prefixes = [sorted(map(rank.__getitem__, own))[: prefix_length(len(own), threshold)] for own in sets]
     flat = np.fromiter(chain.from_iterable(prefixes), dtype=np.int64)
     holders = np.repeat(np.arange(len(sets)), [len(prefix) for prefix in prefixes])[np.argsort(flat, kind="stable")]
     start = np.searchsorted(np.sort(flat), np.arange(len(rank))).tolist()
     stop = start.copy()
-    sizes = [len(grams) for grams in sets]
+    sizes = [len(own) for own in sets]
     for number, prefix in enumerate(prefixes):
         if not prefix:
             continue
         shared = np.bincount(np.concatenate([holders[start[gram] : stop[gram]] for gram in prefix]))
-        smallest = bisect_left(sizes, least[number])
-        found = np.flatnonzero(shared[smallest:] >= min(_overlap(least[number]), least[number])) + smallest
+        smallest = bisect_left(sizes, least_size(sizes[number], threshold))
+        found = np.flatnonzero(shared[smallest:] >= least_shared(sizes[number], threshold)) + smallest
         yield number, found.tolist()
         for gram in prefix:
             stop[gram] += 1

@@ -18,6 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from distill.lm.misnamed import method_of
+from distill.lm.provenance import finetuned_folder, learned_data, note_learned_data
 from distill.lm.recipe import FinetuneRecipe, LanguageModelConfig
 from distill.lm.token_store import file_fingerprint
 from distill.lm.tokens import LMTokenizer
@@ -78,8 +80,9 @@ def read_tokenizer_and_encoder(
     return reader, encoder
 
 
-def save_finetuned(run: RunFolder, teacher: LMTeacher, tokenizer: LMTokenizer) -> None:
-    """Write encoder, tokeniser and head."""
+def save_finetuned(run: RunFolder, teacher: LMTeacher, tokenizer: LMTokenizer, data_fingerprint: str) -> None:
+    """Write encoder, tokeniser and head; the encoder tells from now on what data it learned."""
+    note_learned_data(teacher.encoder, data_fingerprint)
     with atomic_path(run.path / "encoder") as folder:
         teacher.encoder.save_pretrained(folder)
         tokenizer.tokenizer.save_pretrained(folder)
@@ -125,22 +128,29 @@ def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
         DataError: a part is missing or damaged.
     """
     path = finetuned_folder(path) or path
-    # What pretraining wrote has a recipe too, beside the config.json of an ordinary Hugging Face folder.
-    if (path / "recipe.toml").is_file() and not (path / "config.json").is_file():
+    if method_of(path) == "finetune":
         finetuned = read_finetuned(path, max_len)
         refuse_other_data(path, finetuned.data_fingerprint, data_fingerprint)
         return FrozenLM(finetuned.teacher.encoder, finetuned.tokenizer, finetuned.sha256, finetuned.precision)
+    refuse_labels_of_other_data(path, data_fingerprint)
     tokenizer, encoder = read_tokenizer_and_encoder(LanguageModelConfig(max_len=max_len), path, "--set teacher.lm=")
     return FrozenLM(encoder.eval(), tokenizer, _sha256(path))
 
 
-def finetuned_folder(encoder: Path) -> Path | None:
-    """Return the folder of ``gm-distill finetune`` that ``encoder`` is a part of, if it is one.
+def refuse_labels_of_other_data(encoder: Path, data_fingerprint: str) -> None:
+    """Refuse the encoder of a fine-tuning on other data, wherever it was copied to.
 
-    It is an ordinary Hugging Face folder by its looks, but it learned from labels.
+    Args:
+        encoder: a Hugging Face folder.
+        data_fingerprint: of the corpus that it is wanted for.
+
+    Raises:
+        ConfigError: it learned labels of another corpus.
+        DataError: what it learned cannot be read.
     """
-    folder = encoder.resolve()
-    return folder.parent if folder.name == "encoder" and (folder.parent / "head.safetensors").is_file() else None
+    learned = learned_data(encoder)
+    if learned is not None:
+        refuse_other_data(encoder, learned, data_fingerprint)
 
 
 def _sha256(folder: Path) -> str:

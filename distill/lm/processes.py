@@ -8,12 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from distill.training import choose_device
+
+# All others wait in a barrier while the first one encodes the texts, for hours where there are many; NCCL would end
+# them after ten minutes. Where one fails, accelerate ends the others at once, so nobody waits this long for nothing.
+_PATIENCE = timedelta(days=1)
 
 
 class Processes:
@@ -61,6 +66,6 @@ class Processes:
 
 
 def _accelerator(device: str) -> Any:  # noqa: ANN401 - the type would import the package
-    from accelerate import Accelerator
+    from accelerate import Accelerator, InitProcessGroupKwargs
 
-    return Accelerator(cpu=device == "cpu")
+    return Accelerator(cpu=device == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)])

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 
+from distill.lm.misnamed import refuse_misnamed
 from runtime.errors import GMError
 
 
@@ -38,6 +39,7 @@ def reading_from(folder: Path, what: str, option: str, kind: type[GMError]) -> I
     """
     if not folder.is_dir():
         raise kind(f"{folder}: no such folder; name a local Hugging Face folder with {option}")
+    refuse_misnamed(folder, option, kind)
     try:
         with quiet_transformers():
             yield

@@ -32,6 +32,11 @@ class LanguageModelConfig(Section):
 class TaughtDataConfig(DataConfig):
     """Labelled texts, and texts that teachers alone label."""
 
+    near_duplicate: Share = Field(
+        0.8,
+        description="Texts this similar (Jaccard of character 1- and 2-grams) share a split; texts without labels this "
+        "similar to one of dev or test are left out.",
+    )
     unlabelled: tuple[str, ...] = Field(
         (),
         description="Folders that 'gm-distill corpus' wrote, or files of texts without labels: .txt with one text a "

@@ -28,7 +28,7 @@ from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
-from distill.lm.folder import finetuned_folder, read_tokenizer_and_encoder, save_finetuned
+from distill.lm.folder import read_tokenizer_and_encoder, refuse_labels_of_other_data, save_finetuned
 from distill.lm.precision import computes_in, lm_precision
 from distill.lm.probe import fit_probe
 from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
@@ -46,7 +46,6 @@ from distill.training import (
     claim,
     environment,
     read_data,
-    refuse_other_data,
     score,
 )
 from runtime.errors import ConfigError
@@ -215,7 +214,7 @@ class Finetuning:
             final[split]["teacher"] = score(encoded.labels, logits)
             self.run.save_predictions(split, prediction_rows(texts, labels, logits.numpy(), self.corpus.labels))
         self.run.save_labels(self.corpus.labels)
-        save_finetuned(self.run, self.teacher, self.tokenizer)
+        save_finetuned(self.run, self.teacher, self.tokenizer, self.corpus.fingerprint)
         self.journal.finish(final, self._environment())
         return final
 
@@ -236,9 +235,7 @@ class Finetuning:
     def _read_language_model(self) -> tuple[LMTokenizer, nn.Module]:
         """Return tokeniser and encoder; refuse the encoder of a fine-tuning on other data."""
         folder = Path(self.recipe.lm.folder)
-        if finetuned := finetuned_folder(folder):
-            learned = str(RunFolder(finetuned).environment()["data_fingerprint"])
-            refuse_other_data(folder, learned, self.corpus.fingerprint)
+        refuse_labels_of_other_data(folder, self.corpus.fingerprint)
         return read_tokenizer_and_encoder(self.recipe.lm, folder)
 
     def _lessons(self) -> Lessons:

@@ -24,11 +24,11 @@ from transformers import get_cosine_schedule_with_warmup
 from distill.checkpoint import optimiser_tensors, restore_optimiser, under_prefix, with_prefix
 from distill.journal import Journal, clear_checkpoint
 from distill.lm.character_tokenizer import train_character_tokenizer
-from distill.lm.folder import finetuned_folder
 from distill.lm.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
 from distill.lm.precision import computes_in, lm_precision
 from distill.lm.pretrain_config import MaskedLMConfig, PretrainRecipe
 from distill.lm.processes import Processes
+from distill.lm.provenance import learned_labels
 from distill.lm.quiet import quiet_transformers
 from distill.lm.token_store import TokenStore, file_fingerprint, write_store
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
@@ -86,7 +86,7 @@ def _encoded_texts(recipe: PretrainRecipe, run: RunFolder) -> TokenStore:
     """Encode the texts, or find them encoded before an interruption."""
     if not recipe.data.paths:
         raise ConfigError("no texts to learn from; name files, or folders that 'gm-distill corpus' wrote")
-    if recipe.model.start and finetuned_folder(Path(recipe.model.start)):
+    if recipe.model.start and learned_labels(Path(recipe.model.start)):
         # Else what is fine-tuned from it may know labels of dev and test, and nothing there would say so.
         raise ConfigError(f"{recipe.model.start} learned labels; name with --from the language model it was made from")
     files = corpus_files([Path(path) for path in recipe.data.paths])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import torch
 from torch import Tensor
 
@@ -14,7 +12,7 @@ from distill.teachers.answers import Teachers, cached_answers
 from distill.teachers.asked import AskedConfig
 from distill.teachers.made_texts import made_texts
 from distill.training import Report
-from distill.unlabelled.training_texts import fingerprint, new_texts, unlabelled_texts
+from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
 
 
 class Lessons:
@@ -45,7 +43,7 @@ class Lessons:
         self.teachers = Teachers(asked.folders, corpus.fingerprint, device)
         self.labelled = [example.text for example in corpus.train]
         made = made_texts(self.labelled, asked.dictionary_words, asked.replaced_words, seed)
-        self.others = list(new_texts(chain(unlabelled_texts(data, corpus), made), corpus))
+        self.others = unlabelled_texts(data, corpus, made)
         self.texts = [*self.labelled, *self.others]
         self.fingerprint = fingerprint(corpus.fingerprint, self.teachers.sha256, self.texts)
 

@@ -1,14 +1,15 @@
 """An unlabelled corpus: read from files of many kinds, cleaned, without duplicates, written in shards.
 
 Texts stream through one after another. Memory does not grow with their lengths; it grows by 12 to 24 bytes
-for each text kept (exact duplicates) and by about 262 bytes for each text of the window (near-duplicates):
-at most 24 MB per million lines kept, and 262 MB for the default window of a million.
+for each text kept (exact duplicates) and by about 262 bytes for each text of the window and each that is
+excluded (near-duplicates): at most 24 MB per million lines kept, and 262 MB for the default window of a million.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -40,8 +41,8 @@ class Cleaning:
         min_chars: shortest text, in characters after normalisation.
         max_chars: longest text.
         min_han: least share of Chinese characters among the letters of a text, 0.0 (all languages) to 1.0.
-        near_duplicate: similarity (Jaccard of character 1- and 2-grams) from which a text is left out;
-            1.0 leaves out exact duplicates only.
+        near_duplicate: similarity (Jaccard of character 1- and 2-grams) to a text before it, or to an excluded
+            one, from which a text is left out; 1.0 leaves out exact duplicates only.
         window: near-duplicates are looked for among this many texts that came last.
         shard_lines: most texts in a shard.
     """
@@ -82,7 +83,7 @@ def clean_corpus(texts: Iterable[str], out: Path, config: Cleaning, excluded: It
         texts: as read, one after another.
         out: the folder to write; new, empty, or an older corpus and nothing beside it.
         config: what stays.
-        excluded: texts that must not be in the corpus, as those of a test set.
+        excluded: texts that must not be in the corpus, as those of a test set, nor any that is similar to one.
 
     Returns:
         The report: ``read``, ``kept``, ``characters``, ``dropped`` by reason, ``settings``, and name, lines,
@@ -94,7 +95,8 @@ def clean_corpus(texts: Iterable[str], out: Path, config: Cleaning, excluded: It
     """
     _check_out(out)
     tally = _Tally()
-    kept = _without_near_duplicates(_without_duplicates(texts, config, excluded, tally), config, tally)
+    forbidden = _Excluded(excluded, config.near_duplicate)
+    kept = _without_near_duplicates(_without_duplicates(texts, config, forbidden, tally), config, forbidden, tally)
     with atomic_path(out) as folder:
         folder.mkdir()
         shards = list(_write_shards(kept, folder, config.shard_lines))
@@ -116,6 +118,30 @@ class _Tally:
     def __init__(self) -> None:
         self.read = self.characters = 0
         self.dropped: Counter[str] = Counter()
+
+
+class _Excluded:
+    """Texts that must not be in the corpus.
+
+    Attributes:
+        hashes: of them, normalised.
+    """
+
+    def __init__(self, texts: Iterable[str], threshold: float) -> None:
+        self.hashes = HashSet()
+        # All of them are remembered, however many texts come after.
+        self._similar = NearDuplicates(threshold, sys.maxsize) if threshold < 1 else None
+        for chunk in _chunks(filter(None, map(normalise, texts))):
+            for text in chunk:
+                self.hashes.add(text_hash(text))
+            if self._similar:
+                self._similar.remember(chunk)
+
+    def unlike(self, texts: list[str]) -> list[str]:
+        """Return those of normalised ``texts`` that are not similar to one of them."""
+        if not self._similar or not len(self.hashes):
+            return texts
+        return [text for text, known in zip(texts, self._similar.known(texts), strict=True) if not known]
 
 
 def han_share(text: str) -> float:
@@ -151,19 +177,15 @@ def _written(folder: Path) -> set[str]:
     return {_REPORT, *shards} if ours and all(fnmatchcase(name, SHARDS) for name in shards) else set()
 
 
-def _without_duplicates(
-    texts: Iterable[str], config: Cleaning, excluded: Iterable[str], tally: _Tally
-) -> Iterator[str]:
+def _without_duplicates(texts: Iterable[str], config: Cleaning, forbidden: _Excluded, tally: _Tally) -> Iterator[str]:
     checks = _checks(config)
-    forbidden, seen = HashSet(), HashSet()
-    for text in excluded:
-        forbidden.add(text_hash(normalise(text)))
+    seen = HashSet()
     for text in map(normalise, texts):
         tally.read += 1
         reason = next((reason for reason, fails in checks.items() if fails(text)), None)
         if reason is None:
             number = text_hash(text)
-            reason = "excluded" if number in forbidden else None if seen.add(number) else "duplicate"
+            reason = "excluded" if number in forbidden.hashes else None if seen.add(number) else "duplicate"
         if reason is None:
             yield text
         else:
@@ -180,9 +202,14 @@ def _checks(config: Cleaning) -> dict[str, Callable[[str], bool]]:
     }
 
 
-def _without_near_duplicates(texts: Iterator[str], config: Cleaning, tally: _Tally) -> Iterator[str]:
+def _without_near_duplicates(
+    texts: Iterator[str], config: Cleaning, forbidden: _Excluded, tally: _Tally
+) -> Iterator[str]:
     index = NearDuplicates(config.near_duplicate, config.window) if config.near_duplicate < 1 else None
-    for chunk in _chunks(texts):
+    for candidates in _chunks(texts):
+        chunk = forbidden.unlike(candidates)
+        if len(chunk) < len(candidates):
+            tally.dropped["nearly excluded"] += len(candidates) - len(chunk)
         novel = index.novel(chunk) if index else [True] * len(chunk)
         for text, is_novel in zip(chunk, novel, strict=True):
             if is_novel:

@@ -22,7 +22,7 @@ Signatures = NDArray[np.uint8]
 
 
 class NearDuplicates:
-    """The last texts that were unlike all before them, by signature.
+    """The last texts that were unlike all before them, or that it was told to remember, by signature.
 
     Two texts are similar when the Jaccard similarity of their sets of character 1- and 2-grams, estimated
     from 128 minima (standard error 0.03 at 0.9), is at least the threshold. A pair is compared when one of
@@ -50,24 +50,54 @@ class NearDuplicates:
         Args:
             texts: none of them empty.
         """
-        capacity = len(self._signatures)
-        while capacity < min(self._count + len(texts), self._window):
-            capacity *= 2
-        if capacity > len(self._signatures):
-            self._make_room(min(capacity, self._window))
+        self._expect(len(texts))
         signatures = minhash(texts)
         return [self._add(row, slots) for row, slots in zip(signatures, self._slots_of(signatures), strict=True)]
 
-    def _add(self, signature: Signatures, slots: NDArray[np.int64]) -> bool:
+    def remember(self, texts: Sequence[str]) -> None:
+        """Remember each text, whether one before it is similar or not.
+
+        Args:
+            texts: none of them empty.
+        """
+        self._expect(len(texts))
+        signatures = minhash(texts)
+        for signature, slots in zip(signatures, self._slots_of(signatures), strict=True):
+            self._put(signature, slots)
+
+    def known(self, texts: Sequence[str]) -> list[bool]:
+        """Say of each text whether a text remembered is similar, and remember none of these.
+
+        Args:
+            texts: none of them empty.
+        """
+        signatures = minhash(texts)
+        return [self._holds(row, slots) for row, slots in zip(signatures, self._slots_of(signatures), strict=True)]
+
+    def _expect(self, texts: int) -> None:
+        """Make room for ``texts`` more."""
+        capacity = len(self._signatures)
+        while capacity < min(self._count + texts, self._window):
+            capacity *= 2
+        if capacity > len(self._signatures):
+            self._make_room(min(capacity, self._window))
+
+    def _holds(self, signature: Signatures, slots: NDArray[np.int64]) -> bool:
         # An empty slot points to the first text, which may as well be compared.
         others = self._signatures[self._tables[_EVERY_BAND, slots]]
-        if (others == signature).sum(axis=1).max() >= self._enough:
+        return bool((others == signature).sum(axis=1).max() >= self._enough)
+
+    def _add(self, signature: Signatures, slots: NDArray[np.int64]) -> bool:
+        if self._holds(signature, slots):
             return False
+        self._put(signature, slots)
+        return True
+
+    def _put(self, signature: Signatures, slots: NDArray[np.int64]) -> None:
         place = self._count % self._window
         self._signatures[place] = signature
         self._tables[_EVERY_BAND, slots] = place
         self._count += 1
-        return True
 
     def _make_room(self, capacity: int) -> None:
         """Make room for ``capacity`` texts; happens only while all texts so far are remembered."""

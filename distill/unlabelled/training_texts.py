@@ -3,32 +3,67 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from distill.corpus import Corpus
 from distill.lm.recipe import TaughtDataConfig
+from distill.similarity import SimilarTexts
 from distill.unlabelled.corpus import corpus_files, read_texts
 from runtime.text import normalise
 
-
-def unlabelled_texts(config: TaughtDataConfig, corpus: Corpus) -> Iterator[str]:
-    """Yield the texts of ``data.unlabelled``, each once, without those of the labelled splits."""
-    paths = corpus_files([Path(path) for path in config.unlabelled])
-    return new_texts((text for path in paths for text in read_texts(path, config.text_column, config.encoding)), corpus)
+_LOG = logging.getLogger(__name__)
+_LABELLED, _REPEATED, _NEAR = "of the labelled data", "repeated", "nearly texts of dev or test"
 
 
-def new_texts(texts: Iterable[str], corpus: Corpus) -> Iterator[str]:
-    """Yield ``texts``, each once, without those of the labelled splits.
+def unlabelled_texts(config: TaughtDataConfig, corpus: Corpus, made: Iterable[str] = ()) -> list[str]:
+    """Return the texts of ``data.unlabelled``, then those that are ``made``, each once, without the labelled ones.
 
-    A text of dev or test, even without its label, would make the scores better than they are.
+    Those that are nearly texts of dev or test, from ``data.near_duplicate`` on, are left out too: even without its
+    label, such a text would make the scores better than they are, as it would in train. How many are left out, and
+    why, is logged.
+
+    Raises:
+        DataError: a file cannot be read, or a folder holds no shards.
+        ConfigError: the encoding is unknown, or a package that reads a file is missing.
     """
-    seen = {normalise(text) for text in corpus.texts}
+    paths = corpus_files([Path(path) for path in config.unlabelled])
+    given = chain.from_iterable(read_texts(path, config.text_column, config.encoding) for path in paths)
+    left_out: Counter[str] = Counter()
+    texts = list(_new_texts(chain(given, made), corpus, config.near_duplicate, left_out))
+    if left_out:
+        _LOG.info("%s", _summary(len(texts), left_out, config.near_duplicate))
+    return texts
+
+
+def _new_texts(texts: Iterable[str], corpus: Corpus, near_duplicate: float, left_out: Counter[str]) -> Iterator[str]:
+    """Yield those of ``texts`` that may be learned from, and count the others by reason."""
+    scored = [normalise(example.text) for example in (*corpus.dev, *corpus.test)]
+    # At 1 only the same texts are left out, not those of the same grams in another order.
+    near_scored = SimilarTexts(scored if near_duplicate < 1 else (), near_duplicate)
+    labelled, seen = {normalise(text) for text in corpus.texts}, set[str]()
+    reasons: dict[str, Callable[[str], bool]] = {
+        _LABELLED: labelled.__contains__,
+        _REPEATED: seen.__contains__,
+        _NEAR: near_scored.any_like,
+    }
     for text in texts:
         normalised = normalise(text)
-        if normalised and normalised not in seen:
+        reason = next((reason for reason, applies in reasons.items() if applies(normalised)), None)
+        if reason:
+            left_out[reason] += 1
+        elif normalised:
             seen.add(normalised)
             yield text.strip()
+
+
+def _summary(texts: int, left_out: Counter[str], near_duplicate: float) -> str:
+    reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.most_common())
+    where = f" (data.near_duplicate {near_duplicate})" if left_out[_NEAR] else ""
+    return f"{texts} texts without labels; left out: {reasons}{where}"
 
 
 def fingerprint(corpus: str, teachers: str, texts: Iterable[str]) -> str:

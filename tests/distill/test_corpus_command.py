@@ -45,6 +45,14 @@ def test_it_prints_what_was_dropped_and_what_comes_next(
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["settings"]["shard_lines"] == 2
 
 
+@pytest.mark.parametrize("option", ["--min-han", "--near-duplicate"])
+def test_nan_is_refused_before_anything_is_read(
+    gm_distill: Command, tmp_path: Path, capsys: Output, option: str
+) -> None:
+    assert gm_distill("corpus", tmp_path / "nothing.txt", option, "nan", "--out", tmp_path / "a") == 2
+    assert f"Invalid value for '{option}': nan is no number; give one from 0" in capsys.readouterr().err
+
+
 def test_faults_are_one_line_with_their_exit_code(
     gm_distill: Command, names: Path, tmp_path: Path, capsys: Output
 ) -> None:

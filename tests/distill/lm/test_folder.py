@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,13 @@ def test_one_of_other_data_may_know_the_labels_and_is_refused(teacher: Path) -> 
     with pytest.raises(ConfigError, match="labels of dev and test"):
         read_frozen(teacher / "encoder", "other data", 16)
     assert read_frozen(teacher / "encoder", fingerprint(teacher), 16).tokenizer.prefix == "盐 "
+
+
+def test_its_encoder_is_refused_wherever_it_was_copied_to(teacher: Path, tmp_path: Path) -> None:
+    shutil.copytree(teacher / "encoder", tmp_path / "enc")
+    with pytest.raises(ConfigError, match=r"enc learned other data.*labels of dev and test"):
+        read_frozen(tmp_path / "enc", "other data", 16)
+    assert not read_frozen(tmp_path / "enc", fingerprint(teacher), 16).encoder.training
 
 
 def test_missing_folder_names_the_key(tmp_path: Path) -> None:

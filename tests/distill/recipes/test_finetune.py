@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from distill.learner import Trainee
 from distill.lm.folder import read_finetuned
+from distill.lm.provenance import learned_data
 from distill.lm.recipe import FinetuneTrainingConfig
 from distill.lm.teacher_cache import teacher_logits
 from distill.models.lm_teacher import LMTeacher, load_encoder
@@ -224,6 +226,15 @@ def test_an_encoder_that_learned_labels_of_other_data_is_refused(
     with pytest.raises(ConfigError, match="may know labels of dev and test"):
         finetune(tiny_finetune(other, finished.path / "encoder"), tmp_path / "teacher", "cpu")
     finetune(tiny_finetune(data, finished.path / "encoder", "training.epochs=1"), tmp_path / "again", "cpu")
+
+
+def test_a_copy_of_such_an_encoder_is_refused_too(finished: RunFolder, data: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(finished.path / "encoder", tmp_path / "enc")
+    other = make_rare(write_tiny_data(tmp_path / "other"), "酸", 5)
+    with pytest.raises(ConfigError, match="enc learned other data"):
+        finetune(tiny_finetune(other, copy), tmp_path / "teacher", "cpu")
+    finetune(tiny_finetune(data, copy, "training.epochs=1"), tmp_path / "again", "cpu")
+    assert learned_data(tmp_path / "again" / "encoder") == finished.environment()["data_fingerprint"]
 
 
 def test_resume_refuses_another_recipe(data: Path, lm: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
 
 from distill.checkpoint import read_checkpoint
+from distill.lm.provenance import note_learned_data
 from distill.recipes import pretrain as module
 from distill.recipes.pretrain import Pretraining, pretrain
 from distill.run_folder import RunFolder
@@ -278,6 +279,15 @@ def test_an_encoder_that_learned_labels_is_not_continued(corpus: Path, tmp_path:
     start = f"model.start={json.dumps(str(tmp_path / 'teacher' / 'encoder'))}"
     with pytest.raises(ConfigError, match="learned labels; name with --from"):
         pretrain(tiny_pretraining(corpus, start), tmp_path / "lm", "cpu")
+
+
+def test_a_copy_of_such_an_encoder_is_not_continued_either(finished: RunFolder, corpus: Path, tmp_path: Path) -> None:
+    encoder = AutoModel.from_pretrained(finished.path, local_files_only=True, add_pooling_layer=False)
+    note_learned_data(encoder, "some data")
+    encoder.save_pretrained(tmp_path / "enc")
+    AutoTokenizer.from_pretrained(finished.path, local_files_only=True).save_pretrained(tmp_path / "enc")
+    with pytest.raises(ConfigError, match="enc learned labels; name with --from"):
+        pretrain(tiny_pretraining(corpus, f"model.start='{tmp_path / 'enc'}'"), tmp_path / "lm", "cpu")
 
 
 def test_texts_are_needed(corpus: Path, tmp_path: Path) -> None:

@@ -53,6 +53,16 @@ def test_every_dropped_text_is_counted_by_its_reason(tmp_path: Path) -> None:
     assert (report["read"], report["kept"], report["characters"]) == (10, 2, 24)
 
 
+def test_texts_similar_to_an_excluded_one_are_left_out_too(tmp_path: Path) -> None:
+    excluded = ["氢氧化钠 片碱 工业级 袋装 25kg", "", "氢氧化钠 片碱 工业级 袋装 25kg!"]
+    texts = [*NAMES, "氢氧化钠 片碱 工业级 袋装 25kg。", excluded[0]]
+    report = clean_corpus(texts, tmp_path / "clean", Cleaning(near_duplicate=0.85, window=1), excluded)
+    assert report["dropped"] == {"excluded": 1, "nearly excluded": 1}
+    assert len(lines(tmp_path / "clean")) == len(NAMES)
+    exact = clean_corpus(texts, tmp_path / "exact", Cleaning(near_duplicate=1.0), excluded)
+    assert exact["dropped"] == {"excluded": 1}
+
+
 def test_the_report_describes_every_shard(tmp_path: Path) -> None:
     report = clean_corpus(NAMES, tmp_path / "clean", Cleaning(shard_lines=4))
     assert report == json.loads((tmp_path / "clean" / "report.json").read_text(encoding="utf-8"))

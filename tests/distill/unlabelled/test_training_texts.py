@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+
+import pytest
 
 from distill.corpus import read_corpus
 from distill.lm.recipe import TaughtDataConfig
@@ -17,11 +20,36 @@ def test_texts_of_the_labelled_splits_are_not_read_again(data: Path, tmp_path: P
     known = [split[0].text for split in (corpus.train, corpus.dev, corpus.test)]
     known += ["氯化钠", "氯化钠 ", "ＮａＣｌ", "nacl", " "]
     names.write_text("\n".join(known), encoding="utf-8")
-    assert list(unlabelled_texts(TaughtDataConfig(unlabelled=(str(names),)), corpus)) == ["氯化钠", "ＮａＣｌ"]
+    assert unlabelled_texts(TaughtDataConfig(unlabelled=(str(names),)), corpus) == ["氯化钠", "ＮａＣｌ"]
 
 
 def test_unlabelled_texts_may_be_a_cleaned_corpus(data: Path, tmp_path: Path) -> None:
     labelled = read_corpus(tiny_layers(data, data).data, 0)
     clean_corpus(["氯化钠", "氯化钾", "氯化钙"], tmp_path / "clean", Cleaning(shard_lines=2))
     config = TaughtDataConfig(unlabelled=(str(tmp_path / "clean"),))
-    assert list(unlabelled_texts(config, labelled)) == ["氯化钠", "氯化钾", "氯化钙"]
+    assert unlabelled_texts(config, labelled) == ["氯化钠", "氯化钾", "氯化钙"]
+
+
+def test_near_copies_of_dev_and_test_are_left_out_and_counted(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = read_corpus(tiny_layers(data, data).data, 0)
+    near = [f"{split[0].text} ({split[0].text})" for split in (corpus.train, corpus.dev, corpus.test)]
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join([*near, "氯化钠", "氯化钠", corpus.test[0].text]), encoding="utf-8")
+    config = TaughtDataConfig(unlabelled=(str(names),), near_duplicate=0.6)
+    with caplog.at_level(logging.INFO, "distill"):
+        assert unlabelled_texts(config, corpus) == [near[0], "氯化钠"]  # one like train may stay
+    assert caplog.messages == [
+        "2 texts without labels; left out: 2 nearly texts of dev or test, 1 repeated, 1 of the labelled data "
+        "(data.near_duplicate 0.6)"
+    ]
+    assert unlabelled_texts(config.model_copy(update={"near_duplicate": 1.0}), corpus) == [*near, "氯化钠"]
+
+
+def test_made_texts_come_after_those_of_the_user_by_the_same_rules(data: Path, tmp_path: Path) -> None:
+    corpus = read_corpus(tiny_layers(data, data).data, 0)
+    names = tmp_path / "names.txt"
+    names.write_text("氯化钠\n", encoding="utf-8")
+    made = ["氯化钾", "氯化钠", corpus.dev[0].text]
+    assert unlabelled_texts(TaughtDataConfig(unlabelled=(str(names),)), corpus, made) == ["氯化钠", "氯化钾"]
