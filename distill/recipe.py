@@ -7,9 +7,9 @@ Defaults are chosen on development data; ``benchmarks/`` holds the measurements.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tomlkit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,6 +17,9 @@ from tomlkit.exceptions import TOMLKitError
 
 from runtime.cascade import MOST_BUCKETS
 from runtime.errors import ConfigError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -34,16 +37,31 @@ def _power_of_two(buckets: int) -> int:
 Buckets = Annotated[int, Field(ge=0, le=MOST_BUCKETS), AfterValidator(_power_of_two)]
 
 
+class _OnDisk:
+    """Marks keys that name files or folders; an empty name is none."""
+
+
+FileName = Annotated[str, _OnDisk()]
+FileNames = Annotated[tuple[str, ...], _OnDisk()]
+
+
 class Section(BaseModel):
     """Some keys of a recipe; unknown ones are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
+    def file_keys(self) -> list[str]:
+        """Return the keys that name files or folders."""
+        fields = type(self).model_fields.items()
+        return [key for key, field in fields if any(isinstance(mark, _OnDisk) for mark in field.metadata)]
+
 
 class DataConfig(Section):
     """Where the texts come from and how one file is split."""
 
-    path: str = Field("", description="Folder with train/dev/test, or one file; empty: the example set of the package.")
+    path: FileName = Field(
+        "", description="Folder with train/dev/test, or one file; empty: the example set of the package."
+    )
     text_column: str = Field("text", description="Column that holds the text.")
     label_column: str = Field("label", description="Column that holds the class.")
     encoding: str = Field("", description="Encoding of the files; empty: UTF-8 with or without BOM, else GB18030.")
@@ -117,7 +135,7 @@ class TeacherConfig(Section):
     features: Literal["ids", "lm"] = Field(
         "ids", description="What a node is: its id alone, or also the token states of a frozen language model."
     )
-    lm: str = Field(
+    lm: FileName = Field(
         "",
         description="Where features is lm: the language model's folder, as 'gm-distill finetune' wrote it, or any "
         "Hugging Face encoder.",
@@ -209,6 +227,21 @@ class BaseRecipe(Section):
         """Fingerprint of the resolved recipe."""
         return hashlib.sha256(self.to_toml().encode("utf-8")).hexdigest()
 
+    def with_paths_from(self, folder: Path, but: Container[str] = ()) -> Self:
+        """Return the recipe with absolute paths.
+
+        Args:
+            folder: relative paths count from there.
+            but: keys, as ``data.path``, whose paths stay as they are.
+        """
+        sections = {}
+        for name, section in self:
+            if isinstance(section, Section):
+                keys = [key for key in section.file_keys() if f"{name}.{key}" not in but]
+                moved = {key: _from(folder, getattr(section, key)) for key in keys}
+                sections[name] = section.model_copy(update=moved)
+        return self.model_copy(update=sections)
+
     def to_toml(self) -> str:
         """Return the recipe as TOML in which each key carries its description as a comment."""
         document = tomlkit.document()
@@ -267,6 +300,24 @@ def read_recipe_of(kind: type[_Kind], path: Path | None, overrides: Iterable[str
         return kind.model_validate(keys)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_first_problem(kind, error)}") from error
+
+
+def _from(folder: Path, names: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(names, str):
+        return str(_absolute(folder / names)) if names else ""
+    return tuple(str(_absolute(folder / name)) for name in names)
+
+
+def _absolute(path: Path) -> Path:
+    """Return the one way to write a path, so that recipes can be compared; links keep their names.
+
+    Only where a path goes up are the links before that followed: the folder above a link is not the one above its goal.
+    """
+    path = path.absolute()
+    if ".." not in path.parts:
+        return path
+    after = len(path.parts) - path.parts[::-1].index("..")
+    return Path(*path.parts[:after]).resolve().joinpath(*path.parts[after:])
 
 
 def _section_table(section: Section) -> tomlkit.items.Table:

@@ -90,9 +90,12 @@ def mixed_precision(device: torch.device) -> torch.autocast:
 def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
     """Make ``run`` the folder of this recipe, or refuse.
 
+    The recipe is kept with absolute paths, so that it says the same wherever it is read.
+
     Raises:
         ConfigError: it is in use, finished, of another recipe or of another method.
     """
+    recipe = recipe.with_paths_from(Path.cwd())
     in_use = run.path.is_file() or (run.path.is_dir() and any(run.path.iterdir()))
     if not in_use or _left_before_it_began(run, type(recipe)):
         run.save_recipe(recipe)
@@ -100,7 +103,7 @@ def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
         raise ConfigError(f"{run.path} is not empty; choose another --out, or go on with an interrupted run: --resume")
     elif (run.path / "environment.json").exists():
         raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
-    elif read_recipe_of(type(recipe), run.path / "recipe.toml") != recipe:
+    elif read_recipe_of(type(recipe), run.path / "recipe.toml").with_paths_from(Path.cwd()) != recipe:
         raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
 
 

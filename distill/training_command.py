@@ -29,17 +29,6 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
 # Folders pass: one may have the name of a shipped recipe, and is not meant then.
 RECIPE = click.Path(path_type=Path)
-PATHS = {
-    "data.path",
-    "data.paths",
-    "data.unlabelled",
-    "lm.folder",
-    "lm_layers.teacher",
-    "model.start",
-    "teacher.lm",
-    "teachers.folders",
-}
-"""Keys of recipes that name files or folders."""
 SCORED = {
     "teacher": "teacher (graph network)",
     "initial_student": "student after initial training",
@@ -206,7 +195,8 @@ def resolve(
         return read(begun)
     path = _shipped(recipe)
     resolved = read(path, overrides)
-    return _from_folder_of(path, resolved, _keys(overrides)) if path else resolved
+    # What the command line names counts from where it is given.
+    return resolved.with_paths_from(path.parent, but=_keys(overrides)) if path else resolved
 
 
 def _begun(out: Path, given: set[str]) -> Path | None:
@@ -233,19 +223,6 @@ def _shipped(recipe: Path | None) -> Path | None:
 
 def _keys(overrides: Sequence[str]) -> set[str]:
     return {override.partition("=")[0].strip() for override in overrides}
-
-
-def _from_folder_of(path: Path, recipe: _Recipe, given: set[str]) -> _Recipe:
-    """Return the recipe with the relative paths in it counted from the folder of its file."""
-    for name in sorted(PATHS - given):
-        section, _, key = name.partition(".")
-        config = getattr(recipe, section, None)
-        value = getattr(config, key, None)
-        if config is None or not value:
-            continue
-        moved = str(path.parent / value) if isinstance(value, str) else tuple(str(path.parent / one) for one in value)
-        recipe = recipe.model_copy(update={section: config.model_copy(update={key: moved})})
-    return recipe
 
 
 def _closing_table(test: dict[str, dict[str, float]], names: dict[str, str]) -> str:

@@ -9,13 +9,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from distill.recipe import BaseRecipe, DropoutRate, Positive, Section, Seed, Share
+from distill.recipe import BaseRecipe, DropoutRate, FileName, FileNames, Positive, Section, Seed, Share
 
 
 class UnlabelledDataConfig(Section):
     """The texts to learn from."""
 
-    paths: tuple[str, ...] = Field(
+    paths: FileNames = Field(
         (), description="Folders that 'gm-distill corpus' wrote, or files of texts; needed, here or as arguments."
     )
     text_column: str = Field("text", description="Column that holds the text, where a file is a table.")
@@ -26,7 +26,7 @@ class UnlabelledDataConfig(Section):
 class MaskedLMConfig(Section):
     """The language model."""
 
-    start: str = Field(
+    start: FileName = Field(
         "",
         description="Hugging Face folder to continue from, with its tokeniser and sizes; empty: from scratch.",
     )

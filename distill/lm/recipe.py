@@ -10,6 +10,8 @@ from distill.recipe import (
     BaseRecipe,
     DataConfig,
     DropoutRate,
+    FileName,
+    FileNames,
     ImbalanceConfig,
     Positive,
     Section,
@@ -23,7 +25,7 @@ from distill.teachers.asked import AskedConfig
 class LanguageModelConfig(Section):
     """The pretrained encoder and how it reads a text."""
 
-    folder: str = Field("", description="Hugging Face folder of the encoder, with a fast tokeniser; needed.")
+    folder: FileName = Field("", description="Hugging Face folder of the encoder, with a fast tokeniser; needed.")
     prefix: str = Field("", description="Put before every text, as the encoder's makers ask; 'query: ' for E5.")
     max_len: int = Field(128, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
     dropout: DropoutRate = Field(0.1, description="Dropout on the representation before the classifier.")
@@ -32,7 +34,7 @@ class LanguageModelConfig(Section):
 class TaughtDataConfig(DataConfig):
     """Labelled texts, and texts that teachers alone label."""
 
-    unlabelled: tuple[str, ...] = Field(
+    unlabelled: FileNames = Field(
         (),
         description="Folders that 'gm-distill corpus' wrote, or files of texts without labels: .txt with one text a "
         "line, or tables with the text column.",
@@ -42,7 +44,7 @@ class TaughtDataConfig(DataConfig):
 class FinetuneTeachersConfig(AskedConfig):
     """Who teaches a language model besides the labels, and about which texts."""
 
-    folders: tuple[str, ...] = Field(
+    folders: FileNames = Field(
         (),
         description="Finished folders of the same data that teach besides the labels, as 'gm-distill finetune' and "
         "'gm-distill run' write them; empty: labels alone, and the keys below do nothing. Each has one vote.",
@@ -104,7 +106,7 @@ class FinetuneRecipe(BaseRecipe):
 class LayersConfig(Section):
     """What the student takes from the layers of a fine-tuned language model."""
 
-    teacher: str = Field("", description="Folder that 'gm-distill finetune' wrote; needed.")
+    teacher: FileName = Field("", description="Folder that 'gm-distill finetune' wrote; needed.")
     layers: tuple[int, ...] = Field(
         (),
         description="Teacher layer (1 is the first) that each student block follows; empty: evenly spaced to the last.",

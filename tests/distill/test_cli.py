@@ -99,6 +99,25 @@ def test_resume_needs_no_recipe(gm_distill: Command, data: Path, tmp_path: Path,
     assert RunFolder(out).metrics() == RunFolder(finished).metrics()
 
 
+def test_a_run_can_be_repeated_and_resumed_by_its_own_recipe_from_anywhere(
+    gm_distill: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(data.parent)
+    with monkeypatch.context() as patch:
+        patch.setattr("distill.recipes.gate_mixup.GateMixup.mutual_learning", stop)
+        assert gm_distill("run", "--data", data.name, *FAST, "--out", tmp_path / "1", "--device", "cpu") == 130
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert gm_distill("run", "--out", "../1", "--resume", "--device", "cpu") == 0
+    assert gm_distill("run", "../1/recipe.toml", "--out", "../2", "--device", "cpu") == 0
+    first, second = RunFolder(tmp_path / "1"), RunFolder(tmp_path / "2")
+    assert first.metrics() == second.metrics()
+    assert first.recipe() == second.recipe()
+
+
 @pytest.mark.parametrize("arguments", [[], ["--set", "training.seed=1"]])
 def test_resume_of_a_folder_that_holds_no_run_trains_nothing(
     gm_distill: Command, tmp_path: Path, capsys: Output, arguments: list[str]

@@ -10,7 +10,7 @@ import torch
 
 from distill.lm.pretrain_config import PretrainRecipe
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
-from distill.recipe import BaseRecipe, Recipe, StudentConfig, read_recipe, read_recipe_of
+from distill.recipe import BaseRecipe, Recipe, Section, StudentConfig, read_recipe, read_recipe_of
 from distill.starter import shipped_recipe
 from distill.teachers.recipe import MultiTeacherRecipe
 from runtime.errors import ConfigError
@@ -75,6 +75,46 @@ def test_file_of_windows_notepad_with_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_bytes(b"\xef\xbb\xbf[training]\r\nseed = 9\r\n")
     assert read_recipe(path).training.seed == 9
+
+
+def test_every_key_that_names_files_is_known_as_one() -> None:
+    kinds: list[type[BaseRecipe]] = [Recipe, FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe]
+    keys = {
+        f"{name}.{key}"
+        for kind in kinds
+        for name, section in kind()
+        if isinstance(section, Section)
+        for key in section.file_keys()
+    }
+    assert keys == {
+        "data.path",
+        "data.paths",
+        "data.unlabelled",
+        "lm.folder",
+        "lm_layers.teacher",
+        "model.start",
+        "teacher.lm",
+        "teachers.folders",
+    }
+
+
+def test_relative_paths_count_from_the_folder_that_is_told(tmp_path: Path) -> None:
+    folders = f"teachers.folders=['lm', '{tmp_path / 'mutual'}']"
+    recipe = read_recipe_of(MultiTeacherRecipe, None, ["data.path=texts.csv", folders, "data.unlabelled=['names.txt']"])
+    moved = recipe.with_paths_from(tmp_path / "plant", but={"data.unlabelled"})
+    assert Path(moved.data.path) == tmp_path / "plant" / "texts.csv"
+    assert tuple(map(Path, moved.teachers.folders)) == (tmp_path / "plant" / "lm", tmp_path / "mutual")
+    assert moved.data.unlabelled == ("names.txt",)
+    assert Recipe().with_paths_from(tmp_path) == Recipe()
+
+
+def test_a_path_is_written_one_way_and_a_link_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "sets" / "of-may").mkdir(parents=True)
+    (tmp_path / "latest").symlink_to(tmp_path / "sets" / "of-may")
+    paths = {"latest/texts.csv": "latest/texts.csv", "./sub/../a.csv": "a.csv", "latest/../a.csv": "sets/a.csv"}
+    for written, meant in paths.items():
+        recipe = Recipe.model_validate({"data": {"path": written}})
+        assert Path(recipe.with_paths_from(tmp_path).data.path) == tmp_path / meant
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,24 @@ def test_a_run_that_never_began_does_not_block_its_folder(tmp_path: Path) -> Non
     claim(run, mistyped, resume=False)
     right = Recipe.model_validate({"data": {"path": "products.tsv"}})
     claim(run, right, resume=False)
-    assert run.recipe() == right
+    assert run.recipe() == right.with_paths_from(Path.cwd())
+
+
+def test_a_recipe_is_kept_with_paths_that_say_the_same_wherever_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    claim(RunFolder(Path("run")), Recipe.model_validate({"data": {"path": "products.tsv"}}), resume=False)
+    assert Path(RunFolder(Path("run")).recipe().data.path) == tmp_path / "products.tsv"
+    (tmp_path / "run" / "checkpoint").mkdir()  # it has begun
+    monkeypatch.chdir(tmp_path / "sub")
+    claim(RunFolder(tmp_path / "run"), Recipe.model_validate({"data": {"path": "../products.tsv"}}), resume=True)
+
+
+def test_the_example_set_stays_the_empty_path(tmp_path: Path) -> None:
+    claim(RunFolder(tmp_path), Recipe(), resume=False)
+    assert RunFolder(tmp_path).recipe() == Recipe()
 
 
 def test_a_recipe_that_a_person_wrote_is_left_alone(tmp_path: Path) -> None:
