@@ -6,7 +6,7 @@
     student/{model.safetensors,config.json}
     teacher/{model.safetensors,config.json,nodes.json}
     predictions/{dev,test}.jsonl
-    checkpoint/      only while the run is unfinished
+    checkpoint/      only while the run is unfinished; holds the lock of who trains, too
 
 Weights are safetensors, the rest is JSON or TOML: reading a run folder never runs code from it.
 """
@@ -155,11 +155,8 @@ class RunFolder:
         Raises:
             ConfigError: a path in it holds bytes that are no UTF-8, as Python passes them on from the command line.
         """
-        text = recipe.to_toml()
-        strange = next((line for line in text.split("\n") if not _is_unicode(line)), None)
-        if strange is not None:
-            raise ConfigError(f"a recipe cannot hold names that are no UTF-8: {strange!r}; rename the file or folder")
-        write_text(self.path / "recipe.toml", text)
+        refuse_strange_names(recipe)
+        write_text(self.path / "recipe.toml", recipe.to_toml())
 
     def save_labels(self, labels: Sequence[str]) -> None:
         """Write the class names in the order of the logits."""
@@ -204,6 +201,17 @@ class RunFolder:
     def save_metrics(self, events: Iterable[dict[str, Any]]) -> None:
         """Write all events so far."""
         _write_json_lines(self.path / "metrics.jsonl", events)
+
+
+def refuse_strange_names(recipe: BaseRecipe) -> None:
+    """Refuse a recipe that no file can hold.
+
+    Raises:
+        ConfigError: a path in it holds bytes that are no UTF-8, as Python passes them on from the command line.
+    """
+    strange = next((line for line in recipe.to_toml().split("\n") if not _is_unicode(line)), None)
+    if strange is not None:
+        raise ConfigError(f"a recipe cannot hold names that are no UTF-8: {strange!r}; rename the file or folder")
 
 
 def _save_weights(model: nn.Module, path: Path) -> None:

@@ -43,7 +43,7 @@ from distill.training import (
     Means,
     Report,
     choose_device,
-    claim,
+    claimed,
     environment,
     refuse_other_data,
     score,
@@ -92,15 +92,15 @@ def finetune(
     if recipe.data.unlabelled and not recipe.teachers.folders:
         raise ConfigError("somebody has to label the texts of --unlabelled; name who by --teacher FOLDER")
     run = RunFolder(out)
-    claim(run, recipe, resume)
-    torch.set_num_threads(recipe.training.threads)
-    training = Finetuning(recipe, run, choose_device(device), report)
-    if resume:
-        training.epochs.resume()
-    if recipe.training.head == "probe" and not training.epochs.done:
-        training.probe()
-    training.epochs.train(training.learn, training.judge)
-    return training.finish()
+    with claimed(run, recipe, resume):
+        torch.set_num_threads(recipe.training.threads)
+        training = Finetuning(recipe, run, choose_device(device), report)
+        if resume:
+            training.epochs.resume()
+        if recipe.training.head == "probe" and not training.epochs.done:
+            training.probe()
+        training.epochs.train(training.learn, training.judge)
+        return training.finish()
 
 
 class Finetuning:

@@ -33,7 +33,7 @@ from distill.models.student import Student
 from distill.predict import prediction_rows
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, score
+from distill.training import Event, Means, Report, choose_device, claimed, environment, mixed_precision, score
 from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer
 
@@ -65,19 +65,19 @@ def train(
     if recipe.teacher.features == "lm" and not recipe.teacher.lm:
         raise ConfigError("no language model is named; give its folder by --set teacher.lm=FOLDER")
     run = RunFolder(out)
-    claim(run, recipe, resume)
-    # One thread adds in one order, so a seed gives the same weights whatever the number of cores; and networks
-    # this small gain little from a second, but wait ten times as long where another program wants the core.
-    torch.set_num_threads(1)
-    training = GateMixup(recipe, run, choose_device(device), report)
-    if resume:
-        training.resume()
-    training.initial_training()
-    training.mutual_learning()
-    final = training.finish()
-    del training  # and with it the files that it maps
-    clear_checkpoint(run)
-    return final
+    with claimed(run, recipe, resume):
+        # One thread adds in one order, so a seed gives the same weights whatever the number of cores; and networks
+        # this small gain little from a second, but wait ten times as long where another program wants the core.
+        torch.set_num_threads(1)
+        training = GateMixup(recipe, run, choose_device(device), report)
+        if resume:
+            training.resume()
+        training.initial_training()
+        training.mutual_learning()
+        final = training.finish()
+        del training  # and with it the files that it maps
+        clear_checkpoint(run)
+        return final
 
 
 class GateMixup:

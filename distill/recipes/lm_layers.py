@@ -32,7 +32,16 @@ from distill.models.student import Student
 from distill.models.student_layers import StudentLayers, watch
 from distill.run_folder import RunFolder
 from distill.taught_student import complete, judge
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, refuse_other_data
+from distill.training import (
+    Event,
+    Means,
+    Report,
+    choose_device,
+    claimed,
+    environment,
+    mixed_precision,
+    refuse_other_data,
+)
 from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
 from runtime.errors import ConfigError
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer
@@ -64,16 +73,16 @@ def train(
     if not recipe.lm_layers.teacher:
         raise ConfigError("no teacher is named; give its folder by --set lm_layers.teacher=FOLDER")
     run = RunFolder(out)
-    claim(run, recipe, resume)
-    torch.set_num_threads(1)
-    training = LayerDistillation(recipe, run, choose_device(device), report)
-    if resume:
-        training.epochs.resume()
-    training.epochs.train(training.learn, training.judge)
-    final = training.finish()
-    del training  # and with it the files that it maps
-    clear_checkpoint(run)
-    return final
+    with claimed(run, recipe, resume):
+        torch.set_num_threads(1)
+        training = LayerDistillation(recipe, run, choose_device(device), report)
+        if resume:
+            training.epochs.resume()
+        training.epochs.train(training.learn, training.judge)
+        final = training.finish()
+        del training  # and with it the files that it maps
+        clear_checkpoint(run)
+        return final
 
 
 class LayerDistillation:

@@ -29,7 +29,7 @@ from distill.run_folder import RunFolder
 from distill.taught_student import complete, judge
 from distill.teachers.lessons import Lessons
 from distill.teachers.recipe import MultiTeacherRecipe
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision
+from distill.training import Event, Means, Report, choose_device, claimed, environment, mixed_precision
 from runtime.errors import ConfigError
 from runtime.tokenizer import PAD_ID, CharTokenizer
 
@@ -62,13 +62,13 @@ def train(
     if not recipe.teachers.folders:
         raise ConfigError("no teacher is named; give each folder by --teacher FOLDER")
     run = RunFolder(out)
-    claim(run, recipe, resume)
-    torch.set_num_threads(recipe.training.threads)
-    training = MultiTeacher(recipe, run, choose_device(device), report)
-    if resume:
-        training.epochs.resume()
-    training.epochs.train(training.learn, training.judge)
-    return training.finish()
+    with claimed(run, recipe, resume):
+        torch.set_num_threads(recipe.training.threads)
+        training = MultiTeacher(recipe, run, choose_device(device), report)
+        if resume:
+            training.epochs.resume()
+        training.epochs.train(training.learn, training.judge)
+        return training.finish()
 
 
 class MultiTeacher:

@@ -15,6 +15,7 @@ import pytest
 from distill.recipe import read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import PredictionRow, RunFolder
+from distill.training import claimed
 from tests.distill.tiny import TINY, tiny_recipe
 
 Command = Callable[..., int]
@@ -152,6 +153,24 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(data: Path, tmp_path:
     assert rest.splitlines()[-1] == f"interrupted; go on with: gm-distill run --out {out} --resume"
     assert "Traceback" not in rest
     assert list((out / "checkpoint").iterdir())
+
+
+def test_a_second_process_is_refused_until_the_first_is_killed(
+    gm_distill: Command, data: Path, tmp_path: Path, capsys: Output
+) -> None:
+    out = tmp_path / "run"
+    arguments = ["run", "--data", str(data), *FAST, "--set", "training.initial_epochs=5000", "--out", str(out)]
+    command = [sys.executable, "-c", "from distill.cli import main; main()", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("epoch 1/5000"))
+        assert gm_distill("run", "--out", out, "--resume") == 2
+        process.kill()
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"another process trains in {out}; wait until it ends" in error
+    with claimed(RunFolder(out), RunFolder(out).recipe(), resume=True):
+        pass
 
 
 def test_folder_in_use_exits_2_with_one_line(gm_distill: Command, finished: Path, capsys: Output) -> None:
