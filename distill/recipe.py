@@ -7,6 +7,7 @@ Defaults are chosen on development data; ``benchmarks/`` holds the measurements.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -15,6 +16,7 @@ import tomlkit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from tomlkit.exceptions import TOMLKitError
 
+from distill.overrides import Override, giver, lay_over, read_setting
 from runtime.cascade import MOST_BUCKETS
 from runtime.errors import ConfigError
 
@@ -222,6 +224,12 @@ class AblateConfig(Section):
 class BaseRecipe(Section):
     """What the recipes of all methods can do; their fields are sections, or keys that stand before them."""
 
+    @classmethod
+    def method(cls) -> str:
+        """Return the name of the method, as the key ``recipe`` of a file gives it."""
+        named = cls.model_fields.get("recipe")
+        return str(named.default) if named else "gate_mixup"
+
     @property
     def sha256(self) -> str:
         """Fingerprint of the resolved recipe."""
@@ -241,6 +249,16 @@ class BaseRecipe(Section):
                 moved = {key: _from(folder, getattr(section, key)) for key in keys}
                 sections[name] = section.model_copy(update=moved)
         return self.model_copy(update=sections)
+
+    def differences(self, other: Self) -> list[str]:
+        """Return the keys in which the recipes differ, each with both values: ``training.seed=0, not 1``."""
+        own, others = self._values(), other._values()
+        return [f"{key}={own[key]}, not {others[key]}" for key in own if own[key] != others[key]]
+
+    def _values(self) -> dict[str, str]:
+        sections = [(name, section) for name, section in self if isinstance(section, Section)]
+        values = {f"{name}.{key}": value for name, section in sections for key, value in section}
+        return {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 
     def to_toml(self) -> str:
         """Return the recipe as TOML in which each key carries its description as a comment."""
@@ -276,30 +294,32 @@ class Recipe(BaseRecipe):
 _Kind = TypeVar("_Kind", bound=BaseRecipe)
 
 
-def read_recipe(path: Path | None, overrides: Iterable[str] = ()) -> Recipe:
+def read_recipe(path: Path | None, overrides: Iterable[str | Override] = ()) -> Recipe:
     """Read a recipe of Gate-Mixup mutual distillation; see :func:`read_recipe_of`."""
     return read_recipe_of(Recipe, path, overrides)
 
 
-def read_recipe_of(kind: type[_Kind], path: Path | None, overrides: Iterable[str] = ()) -> _Kind:
+def read_recipe_of(kind: type[_Kind], path: Path | None, overrides: Iterable[str | Override] = ()) -> _Kind:
     """Read a recipe file, apply ``section.key=value`` overrides and check every key.
 
     Args:
         kind: whose keys the recipe may have.
         path: TOML file; ``None`` means the defaults.
-        overrides: as given to ``--set``; the value is TOML, or a bare string.
+        overrides: as given to ``--set``, see :func:`distill.overrides.read_setting`, or to another option.
 
     Raises:
         ConfigError: unreadable file, unknown key, or a value of the wrong type or range.
     """
-    where = str(path) if path else "--set"
     keys: dict[str, Any] = read_toml(path) if path else {}
-    for override in overrides:
-        _apply(keys, override)
+    given = [read_setting(kind, one) if isinstance(one, str) else one for one in overrides]
+    lay_over(keys, given)
     try:
         return kind.model_validate(keys)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_first_problem(kind, error)}") from error
+        key, problem = _first_problem(kind, error)
+        # An element of a list is given with the list.
+        where = giver(given, ".".join(key.split(".")[:2])) or path or "--set"
+        raise ConfigError(f"{where}: {problem}") from error
 
 
 def _from(folder: Path, names: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -341,32 +361,26 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read recipe {path}: {error}; see 'gm-distill init' for a valid one") from error
 
 
-def _apply(keys: dict[str, Any], override: str) -> None:
-    name, equals, text = override.partition("=")
-    section, dot, key = name.strip().partition(".")
-    if not (equals and dot and key):
-        raise ConfigError(f"--set {override!r}: write section.key=value, for example training.seed=1")
-    try:
-        value = tomlkit.value(text.strip()).unwrap()
-    except TOMLKitError:
-        value = text  # With the blanks at its ends: the prefix of a language model may have one.
-    table = keys.setdefault(section, {})
-    if not isinstance(table, dict):
-        raise ConfigError(f"{section} is not a section; write [{section}] in the recipe, then its keys")
-    table[key] = value
+def method_of(path: Path) -> str:
+    """Return the method that a recipe file names, unchecked; one that names none is of Gate-Mixup.
+
+    Raises:
+        ConfigError: see :func:`read_toml`.
+    """
+    return str(read_toml(path).get("recipe", Recipe.method()))
 
 
-def _first_problem(kind: type[BaseRecipe], error: ValidationError) -> str:
+def _first_problem(kind: type[BaseRecipe], error: ValidationError) -> tuple[str, str]:
+    """Return the key, or the section, and what is wrong with it."""
     problem = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in problem["loc"]) or "recipe"
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}; {_where_keys_stand(kind)}"
-    return f"{key}: {problem['msg']} (got {problem['input']!r})"
+        return key, f"unknown key {key}; {_where_keys_stand(kind)}"
+    return key, f"{key}: {problem['msg']} (got {problem['input']!r})"
 
 
 def _where_keys_stand(kind: type[BaseRecipe]) -> str:
-    """Return where to find every key of a method; that of a recipe which names none is Gate-Mixup."""
-    method = kind.model_fields.get("recipe")
-    if method is None:
+    """Return where to find every key of a method."""
+    if kind is Recipe:
         return "'gm-distill init' writes a recipe with every key"
-    return f"every key of this method stands in {Path(__file__).with_name('recipes') / method.default}.toml"
+    return f"every key of this method stands in {Path(__file__).with_name('recipes') / kind.method()}.toml"

@@ -25,7 +25,7 @@ from torch import nn
 
 from distill.methods import AnyRecipe, read_any_recipe
 from distill.models.student import Student
-from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig, read_toml
+from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig, method_of
 from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import write_bytes, write_json, write_text
 from runtime.tokenizer import CharTokenizer
@@ -293,6 +293,6 @@ def _broken(path: Path, what: str) -> DataError:
 def _method(run: Path) -> str:
     """Return the method that the recipe of a folder names, unchecked; nothing where the recipe cannot be read."""
     try:
-        return str(read_toml(run / "recipe.toml").get("recipe", "gate_mixup"))
+        return method_of(run / "recipe.toml")
     except ConfigError:
         return ""

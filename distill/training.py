@@ -16,7 +16,7 @@ from torch import Tensor
 
 from distill.corpus import Corpus
 from distill.metrics import accuracy, macro_f1
-from distill.recipe import BaseRecipe, read_recipe_of
+from distill.recipe import BaseRecipe, method_of, read_recipe_of
 from distill.run_folder import RunFolder, refuse_strange_names
 from runtime.errors import ConfigError
 from runtime.lock import HeldError, held
@@ -135,8 +135,18 @@ def _refuse_unless_free(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Non
         raise ConfigError(f"{run.path} is not empty; choose another --out, or go on with an interrupted run: --resume")
     if (run.path / "environment.json").exists():
         raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
-    if read_recipe_of(type(recipe), run.path / "recipe.toml").with_paths_from(Path.cwd()) != recipe:
-        raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
+    _refuse_another_recipe(run, recipe)
+
+
+def _refuse_another_recipe(run: RunFolder, recipe: BaseRecipe) -> None:
+    path, advice = run.path / "recipe.toml", "leave the recipe out, or choose another --out"
+    method = method_of(path)
+    if method != recipe.method():
+        raise ConfigError(f"{run.path} was begun by the method {method}, not {recipe.method()}; {advice}")
+    begun = read_recipe_of(type(recipe), path).with_paths_from(Path.cwd())
+    if different := begun.differences(recipe):
+        advice = "leave out what differs, or choose another --out"
+        raise ConfigError(f"{run.path} was begun with another recipe: {', '.join(different)}; {advice}")
 
 
 def _is_new(run: RunFolder, kind: type[BaseRecipe]) -> bool:

@@ -71,7 +71,7 @@ def train(
         DataError: corpus, unlabelled texts or teacher cannot be read, or ``out`` cannot be written.
     """
     if not recipe.lm_layers.teacher:
-        raise ConfigError("no teacher is named; give its folder by --set lm_layers.teacher=FOLDER")
+        raise ConfigError("no teacher is named; give its folder by --teacher FOLDER")
     run = RunFolder(out)
     with claimed(run, recipe, resume):
         torch.set_num_threads(1)
