@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+# Infinity clips nothing.
+Norm = Annotated[float, Field(gt=0, allow_inf_nan=True)]
 # The largest whole number that every reader of TOML knows; torch takes it too.
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
@@ -48,9 +50,9 @@ FileNames = Annotated[tuple[str, ...], _OnDisk()]
 
 
 class Section(BaseModel):
-    """Some keys of a recipe; unknown ones are refused."""
+    """Some keys of a recipe; unknown ones are refused, and numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
     def file_keys(self) -> list[str]:
         """Return the keys that name files or folders."""
@@ -175,7 +177,7 @@ class TrainingConfig(Section):
     character_dropout: DropoutRate = Field(
         0.05, description="Share of characters that the student, while it learns, sees as unknown."
     )
-    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
+    gradient_clip: Norm = Field(1.0, description="Largest norm of a gradient.")
 
 
 class ImbalanceConfig(Section):

@@ -13,6 +13,7 @@ from distill.recipe import (
     FileName,
     FileNames,
     ImbalanceConfig,
+    Norm,
     Positive,
     Section,
     Seed,
@@ -70,7 +71,6 @@ class FinetuneTrainingConfig(Section):
     probe_penalty: float = Field(
         100.0,
         ge=0,
-        allow_inf_nan=False,
         description="Penalty of the probe's squared weights against the sum of its losses (1/C in scikit-learn's "
         "terms). With a small one the probe fits few texts perfectly and leaves fine-tuning nothing to learn.",
     )
@@ -83,7 +83,7 @@ class FinetuneTrainingConfig(Section):
     warmup_share: Share = Field(0.1, description="Share of all steps during which the rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of matrices; vectors have none.")
     label_smoothing: DropoutRate = Field(0.0, description="Label smoothing of the cross-entropy.")
-    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    gradient_clip: Norm = Field(1.0, description="Largest norm of the gradient.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="auto: bfloat16 on a GPU and on CPUs with instructions for it (AVX512-BF16, AMX), which then take "
@@ -136,7 +136,7 @@ class LayersTrainingConfig(Section):
     character_dropout: DropoutRate = Field(
         0.05, description="Share of characters that the student, while it learns, sees as unknown."
     )
-    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
+    gradient_clip: Norm = Field(1.0, description="Largest norm of a gradient.")
 
 
 class LayersRecipe(BaseRecipe):

@@ -16,6 +16,7 @@ from distill.teachers.recipe import MultiTeacherRecipe
 from runtime.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / "distill" / "recipes" / "gate_mixup.toml"
+KINDS: list[type[BaseRecipe]] = [Recipe, FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe]
 
 
 def test_written_recipe_reads_back_as_the_same(tmp_path: Path) -> None:
@@ -78,10 +79,9 @@ def test_file_of_windows_notepad_with_byte_order_mark(tmp_path: Path) -> None:
 
 
 def test_every_key_that_names_files_is_known_as_one() -> None:
-    kinds: list[type[BaseRecipe]] = [Recipe, FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe]
     keys = {
         f"{name}.{key}"
-        for kind in kinds
+        for kind in KINDS
         for name, section in kind()
         if isinstance(section, Section)
         for key in section.file_keys()
@@ -141,6 +141,20 @@ def test_wrong_override_is_named(override: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", ["inf", "nan"])
+def test_numbers_are_finite_but_for_a_gradient_that_is_not_clipped(kind: type[BaseRecipe], number: str) -> None:
+    for name, section in kind():
+        for key, field in type(section).model_fields.items() if isinstance(section, Section) else ():
+            setting = f"{name}.{key}={number}"
+            if key == "gradient_clip" and number == "inf":
+                recipe = read_recipe_of(kind, None, [setting])
+                assert f"{key} = inf" in recipe.to_toml()
+            elif field.annotation is float:
+                with pytest.raises(ConfigError, match=f"--set: {name}.{key}: Input should be"):
+                    read_recipe_of(kind, None, [setting])
+
+
 @pytest.mark.parametrize("kind", [FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe])
 def test_unknown_key_names_the_shipped_recipe_of_its_own_method(kind: type[BaseRecipe]) -> None:
     with pytest.raises(ConfigError, match=r"unknown key training\.sead; every key of this method stands in ") as caught:
@@ -149,7 +163,7 @@ def test_unknown_key_names_the_shipped_recipe_of_its_own_method(kind: type[BaseR
     assert read_recipe_of(kind, shipped) == kind()
 
 
-@pytest.mark.parametrize("kind", [Recipe, FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe])
+@pytest.mark.parametrize("kind", KINDS)
 def test_largest_seed_is_that_of_toml_and_torch_takes_it(kind: type[BaseRecipe], tmp_path: Path) -> None:
     recipe = read_recipe_of(kind, None, [f"training.seed={2**63 - 1}"])
     (tmp_path / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
