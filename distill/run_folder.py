@@ -107,12 +107,18 @@ class RunFolder:
             raise _broken(path, "it is not a character vocabulary") from error
 
     def student(self) -> Student:
-        """Return the best student, on the CPU and in evaluation mode."""
+        """Return the best student, on the CPU and in evaluation mode; it has a logit for each of the labels."""
 
         def build(stored: dict[str, Any]) -> Student:
             return Student(StudentConfig.model_validate(stored["student"]), stored["vocabulary"], stored["classes"])
 
-        return self._network("student", build)
+        student, names = self._network("student", build), len(self.labels())
+        if names != student.head.out_features:
+            told = (
+                f"it names {names} classes and the student knows {student.head.out_features}: they are not of one run"
+            )
+            raise _broken(self.path / "labels.json", told)
+        return student
 
     def teacher(self) -> GNNTeacher:
         """Return the best graph teacher, on the CPU and in evaluation mode."""
@@ -144,6 +150,13 @@ class RunFolder:
     def environment(self) -> dict[str, Any]:
         """Return seed, device, versions, data fingerprint and sizes, and the time the run took."""
         return _read_json(self.path / "environment.json", dict)
+
+    def data_fingerprint(self) -> str:
+        """Return what stands for the texts that the run learned, and for how they were split."""
+        fingerprint = self.environment().get("data_fingerprint")
+        if not isinstance(fingerprint, str):
+            raise _broken(self.path / "environment.json", "it does not say by data_fingerprint what data were learned")
+        return fingerprint
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the events of the run: epochs, rounds and the final scores, in order."""

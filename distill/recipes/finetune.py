@@ -236,8 +236,7 @@ class Finetuning:
         """Return tokeniser and encoder; refuse the encoder of a fine-tuning on other data."""
         folder = Path(self.recipe.lm.folder)
         if finetuned := finetuned_folder(folder):
-            learned = str(RunFolder(finetuned).environment()["data_fingerprint"])
-            refuse_other_data(folder, learned, self.corpus.fingerprint)
+            refuse_other_data(folder, RunFolder(finetuned).data_fingerprint(), self.corpus.fingerprint)
         return read_tokenizer_and_encoder(self.recipe.lm, folder)
 
     def _lessons(self) -> Lessons:

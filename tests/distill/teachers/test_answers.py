@@ -104,6 +104,16 @@ def test_a_folder_that_is_no_run_is_named(data: Path, corpus: Corpus) -> None:
         teachers(corpus, data)
 
 
+def test_a_teacher_that_does_not_tell_what_it_learned_is_named(
+    folders: tuple[Path, Path], corpus: Corpus, tmp_path: Path
+) -> None:
+    for folder in folders:
+        copy = Path(shutil.copytree(folder, tmp_path / folder.name))
+        RunFolder(copy).save_environment({"seed": 0})
+        with pytest.raises(DataError, match=r"environment\.json is damaged"):
+            teachers(corpus, copy)
+
+
 def test_answers_of_teachers_that_are_sure_stay_finite(folders: tuple[Path, Path], corpus: Corpus) -> None:
     together = teachers(corpus, folders[0])
     together.voters = [[lambda texts: torch.tensor([[300.0, 0.0, 0.0]]).expand(len(texts), 3)]]
