@@ -73,7 +73,7 @@ def finetune(
         recipe: all keys of the run.
         out: the folder; new or empty unless ``resume``.
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
-        resume: go on where an interrupted run of the same recipe stopped; on the same machine the
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine's CPU the
             result is that of an uninterrupted run.
         report: is told every event: texts that teachers have read, the scores of the head alone, each epoch and the
             final scores.

@@ -47,7 +47,7 @@ def train(
         recipe: all keys of the run.
         out: the run folder; new or empty unless ``resume``.
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
-        resume: go on where an interrupted run of the same recipe stopped; on the same machine the
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine's CPU the
             result is that of an uninterrupted run.
         report: is told every event: texts that the teachers have read, each epoch, and the final scores.
 
