@@ -139,14 +139,14 @@ def _refuse_unless_free(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Non
 
 
 def _refuse_another_recipe(run: RunFolder, recipe: BaseRecipe) -> None:
-    path, advice = run.path / "recipe.toml", "leave the recipe out, or choose another --out"
-    method = method_of(path)
-    if method != recipe.method():
-        raise ConfigError(f"{run.path} was begun by the method {method}, not {recipe.method()}; {advice}")
+    path = run.path / "recipe.toml"
+    if (method := method_of(path)) != recipe.method():
+        what = f"{run.path} was begun by the method {method}, not {recipe.method()}"
+        raise ConfigError(f"{what}; leave the recipe out, or choose another --out")
     begun = read_recipe_of(type(recipe), path).with_paths_from(Path.cwd())
     if different := begun.differences(recipe):
-        advice = "leave out what differs, or choose another --out"
-        raise ConfigError(f"{run.path} was begun with another recipe: {', '.join(different)}; {advice}")
+        what = f"{run.path} was begun with another recipe: {', '.join(different)}"
+        raise ConfigError(f"{what}; leave out what differs, or choose another --out")
 
 
 def _is_new(run: RunFolder, kind: type[BaseRecipe]) -> bool:
