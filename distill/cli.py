@@ -6,7 +6,6 @@ at once.
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import chain
 from math import isnan
 from pathlib import Path
@@ -19,7 +18,6 @@ from distill.training_command import (
     FILE_OR_FOLDER,
     FOLDER,
     RECIPE,
-    resolve,
     resumable,
     run_options,
     teacher_options,
@@ -169,13 +167,12 @@ def pretrain(
       accelerate launch --num_processes 4 "$(command -v gm-distill)" pretrain clean --out lm    (4 GPUs)
     """
     with needs_extra("pretraining", "train"):
+        from distill.command_recipe import resolve
         from distill.lm.pretrain_config import PretrainRecipe
         from distill.lm.pretrain_progress import PretrainingProgress
-        from distill.recipe import read_recipe_of
         from distill.recipes.pretrain import pretrain as train_language_model
-    read = partial(read_recipe_of, PretrainRecipe)
-    shortcuts = {"paths": sources, "start": start}
-    resolved = resolve(read, recipe, settings, shortcuts, out if resume else None)
+    given = {"paths": sources, "start": start}
+    resolved = resolve(lambda _: PretrainRecipe, recipe, settings, given, out if resume else None)
     with resumable(out):
         train_language_model(resolved, out, device, resume, PretrainingProgress())
     click.echo(f"language model: {out}")
@@ -206,18 +203,18 @@ def run(
     Examples:
       gm-distill run --data texts.csv --out run
       gm-distill run recipe.toml --set training.rounds=20 --seed 1 --out run-1
-      gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --out run
+      gm-distill run lm_layers --teacher teacher --data texts.csv --out run
       gm-distill run --teacher teacher --teacher mutual --unlabelled names.txt --data texts.csv --out run
       gm-distill run --out run --resume
     """
     with needs_extra("training", "train"):
-        from distill.methods import read_any_recipe
-    if folders and not recipe:
-        recipe = Path("multi_teacher")
-    if unlabelled and not recipe:
+        from distill.command_recipe import resolve
+        from distill.methods import kind_of
+    if unlabelled and not (folders or recipe or resume):
         raise click.UsageError("--unlabelled: somebody has to label these texts; name who by --teacher, or a recipe")
     given = {**shortcuts, "folders": folders, "unlabelled": unlabelled}
-    resolved = resolve(read_any_recipe, recipe, settings, given, out if resume else None)
+    default = Path("multi_teacher") if folders else None
+    resolved = resolve(kind_of, recipe, settings, given, out if resume else None, default)
     train(resolved, out, device, resume)
 
 
@@ -242,10 +239,9 @@ def finetune(
       gm-distill finetune --out teacher --resume
     """
     with needs_extra("training", "train"):
+        from distill.command_recipe import resolve
         from distill.lm.recipe import FinetuneRecipe
-        from distill.recipe import read_recipe_of
-    read = partial(read_recipe_of, FinetuneRecipe)
-    resolved = resolve(read, recipe, settings, shortcuts, out if resume else None)
+    resolved = resolve(lambda _: FinetuneRecipe, recipe, settings, shortcuts, out if resume else None)
     train(resolved, out, device, resume)
 
 

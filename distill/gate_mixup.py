@@ -65,8 +65,8 @@ def indicator(kind: str, probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def gate(scores: Tensor, threshold: float) -> Tensor:
-    """Return the scores ``[B]``, with 0 in place of each that lies below the threshold."""
-    return torch.where(scores >= threshold, scores, torch.zeros_like(scores))
+    """Return which outputs pass, ``[B]``: those whose score does not lie below the threshold."""
+    return scores >= threshold
 
 
 def augment(representation: Tensor, passed: Tensor, config: GateMixupConfig, ablate: AblateConfig) -> Tensor:
@@ -110,7 +110,7 @@ def lesson(
         passed = torch.zeros_like(labels, dtype=torch.bool)
     else:
         probabilities = network.classify(representation).softmax(1)
-        passed = gate(indicator(config.indicator, probabilities, labels), config.threshold) > 0
+        passed = gate(indicator(config.indicator, probabilities, labels), config.threshold)
     augmented = augment(representation, passed, config, ablate)
     return Lesson(augmented, network.classify(augmented), passed)
 

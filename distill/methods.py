@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
-from distill.recipe import Recipe, read_recipe_of, read_toml
+from distill.overrides import Override
+from distill.recipe import Recipe, method_of, read_recipe_of
 from distill.teachers.recipe import MultiTeacherRecipe
 from runtime.errors import ConfigError
 
@@ -20,7 +21,7 @@ _KINDS: dict[str, type[AnyRecipe]] = {
 }
 
 
-def read_any_recipe(path: Path | None, overrides: Iterable[str] = ()) -> AnyRecipe:
+def read_any_recipe(path: Path | None, overrides: Iterable[str | Override] = ()) -> AnyRecipe:
     """Read a recipe of the method that its top-level key ``recipe`` names; without one, of Gate-Mixup.
 
     Args:
@@ -30,7 +31,18 @@ def read_any_recipe(path: Path | None, overrides: Iterable[str] = ()) -> AnyReci
     Raises:
         ConfigError: no such method, or see :func:`distill.recipe.read_recipe_of`.
     """
-    name = read_toml(path).get("recipe", "gate_mixup") if path else "gate_mixup"
-    if not isinstance(name, str) or name not in _KINDS:
+    return read_recipe_of(kind_of(path), path, overrides)
+
+
+def kind_of(path: Path | None) -> type[AnyRecipe]:
+    """Return whose keys a recipe file has, by the method that it names; without a file, those of Gate-Mixup.
+
+    Raises:
+        ConfigError: the file cannot be read, or no such method makes a classifier.
+    """
+    name = method_of(path) if path else Recipe.method()
+    if name == "pretrain":
+        raise ConfigError(f"{path} is a recipe of pretraining; that is for 'gm-distill pretrain'")
+    if name not in _KINDS:
         raise ConfigError(f"{path}: no method is called {name!r}; recipe is one of: {', '.join(_KINDS)}")
-    return read_recipe_of(_KINDS[name], path, overrides)
+    return _KINDS[name]

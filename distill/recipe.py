@@ -7,20 +7,27 @@ Defaults are chosen on development data; ``benchmarks/`` holds the measurements.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Container, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tomlkit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from tomlkit.exceptions import TOMLKitError
 
+from distill.overrides import Override, giver, lay_over, read_setting
 from runtime.cascade import MOST_BUCKETS
 from runtime.errors import ConfigError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+# Infinity clips nothing.
+Norm = Annotated[float, Field(gt=0, allow_inf_nan=True)]
 # The largest whole number that every reader of TOML knows; torch takes it too.
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
@@ -34,16 +41,31 @@ def _power_of_two(buckets: int) -> int:
 Buckets = Annotated[int, Field(ge=0, le=MOST_BUCKETS), AfterValidator(_power_of_two)]
 
 
-class Section(BaseModel):
-    """Some keys of a recipe; unknown ones are refused."""
+class _OnDisk:
+    """Marks keys that name files or folders; an empty name is none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+FileName = Annotated[str, _OnDisk()]
+FileNames = Annotated[tuple[str, ...], _OnDisk()]
+
+
+class Section(BaseModel):
+    """Some keys of a recipe; unknown ones are refused, and numbers that are not finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+    def file_keys(self) -> list[str]:
+        """Return the keys that name files or folders."""
+        fields = type(self).model_fields.items()
+        return [key for key, field in fields if any(isinstance(mark, _OnDisk) for mark in field.metadata)]
 
 
 class DataConfig(Section):
     """Where the texts come from and how one file is split."""
 
-    path: str = Field("", description="Folder with train/dev/test, or one file; empty: the example set of the package.")
+    path: FileName = Field(
+        "", description="Folder with train/dev/test, or one file; empty: the example set of the package."
+    )
     text_column: str = Field("text", description="Column that holds the text.")
     label_column: str = Field("label", description="Column that holds the class.")
     encoding: str = Field("", description="Encoding of the files; empty: UTF-8 with or without BOM, else GB18030.")
@@ -117,7 +139,7 @@ class TeacherConfig(Section):
     features: Literal["ids", "lm"] = Field(
         "ids", description="What a node is: its id alone, or also the token states of a frozen language model."
     )
-    lm: str = Field(
+    lm: FileName = Field(
         "",
         description="Where features is lm: the language model's folder, as 'gm-distill finetune' wrote it, or any "
         "Hugging Face encoder.",
@@ -155,7 +177,7 @@ class TrainingConfig(Section):
     character_dropout: DropoutRate = Field(
         0.05, description="Share of characters that the student, while it learns, sees as unknown."
     )
-    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
+    gradient_clip: Norm = Field(1.0, description="Largest norm of a gradient.")
 
 
 class ImbalanceConfig(Section):
@@ -204,10 +226,41 @@ class AblateConfig(Section):
 class BaseRecipe(Section):
     """What the recipes of all methods can do; their fields are sections, or keys that stand before them."""
 
+    @classmethod
+    def method(cls) -> str:
+        """Return the name of the method, as the key ``recipe`` of a file gives it."""
+        named = cls.model_fields.get("recipe")
+        return str(named.default) if named else "gate_mixup"
+
     @property
     def sha256(self) -> str:
         """Fingerprint of the resolved recipe."""
         return hashlib.sha256(self.to_toml().encode("utf-8")).hexdigest()
+
+    def with_paths_from(self, folder: Path, but: Container[str] = ()) -> Self:
+        """Return the recipe with absolute paths.
+
+        Args:
+            folder: relative paths count from there.
+            but: keys, as ``data.path``, whose paths stay as they are.
+        """
+        sections = {}
+        for name, section in self:
+            if isinstance(section, Section):
+                keys = [key for key in section.file_keys() if f"{name}.{key}" not in but]
+                moved = {key: _from(folder, getattr(section, key)) for key in keys}
+                sections[name] = section.model_copy(update=moved)
+        return self.model_copy(update=sections)
+
+    def differences(self, other: Self) -> list[str]:
+        """Return the keys in which the recipes differ, each with both values: ``training.seed=0, not 1``."""
+        own, others = self._values(), other._values()
+        return [f"{key}={own[key]}, not {others[key]}" for key in own if own[key] != others[key]]
+
+    def _values(self) -> dict[str, str]:
+        sections = [(name, section) for name, section in self if isinstance(section, Section)]
+        values = {f"{name}.{key}": value for name, section in sections for key, value in section}
+        return {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 
     def to_toml(self) -> str:
         """Return the recipe as TOML in which each key carries its description as a comment."""
@@ -243,30 +296,50 @@ class Recipe(BaseRecipe):
 _Kind = TypeVar("_Kind", bound=BaseRecipe)
 
 
-def read_recipe(path: Path | None, overrides: Iterable[str] = ()) -> Recipe:
+def read_recipe(path: Path | None, overrides: Iterable[str | Override] = ()) -> Recipe:
     """Read a recipe of Gate-Mixup mutual distillation; see :func:`read_recipe_of`."""
     return read_recipe_of(Recipe, path, overrides)
 
 
-def read_recipe_of(kind: type[_Kind], path: Path | None, overrides: Iterable[str] = ()) -> _Kind:
+def read_recipe_of(kind: type[_Kind], path: Path | None, overrides: Iterable[str | Override] = ()) -> _Kind:
     """Read a recipe file, apply ``section.key=value`` overrides and check every key.
 
     Args:
         kind: whose keys the recipe may have.
         path: TOML file; ``None`` means the defaults.
-        overrides: as given to ``--set``; the value is TOML, or a bare string.
+        overrides: as given to ``--set``, see :func:`distill.overrides.read_setting`, or to another option.
 
     Raises:
         ConfigError: unreadable file, unknown key, or a value of the wrong type or range.
     """
-    where = str(path) if path else "--set"
     keys: dict[str, Any] = read_toml(path) if path else {}
-    for override in overrides:
-        _apply(keys, override)
+    given = [read_setting(kind, one) if isinstance(one, str) else one for one in overrides]
+    lay_over(keys, given)
     try:
         return kind.model_validate(keys)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_first_problem(kind, error)}") from error
+        key, problem = _first_problem(kind, error)
+        # An element of a list is given with the list.
+        where = giver(given, ".".join(key.split(".")[:2])) or path or "--set"
+        raise ConfigError(f"{where}: {problem}") from error
+
+
+def _from(folder: Path, names: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(names, str):
+        return str(_absolute(folder / names)) if names else ""
+    return tuple(str(_absolute(folder / name)) for name in names)
+
+
+def _absolute(path: Path) -> Path:
+    """Return the one way to write a path, so that recipes can be compared; links keep their names.
+
+    Only where a path goes up are the links before that followed: the folder above a link is not the one above its goal.
+    """
+    path = path.absolute()
+    if ".." not in path.parts:
+        return path
+    after = len(path.parts) - path.parts[::-1].index("..")
+    return Path(*path.parts[:after]).resolve().joinpath(*path.parts[after:])
 
 
 def _section_table(section: Section) -> tomlkit.items.Table:
@@ -290,32 +363,26 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read recipe {path}: {error}; see 'gm-distill init' for a valid one") from error
 
 
-def _apply(keys: dict[str, Any], override: str) -> None:
-    name, equals, text = override.partition("=")
-    section, dot, key = name.strip().partition(".")
-    if not (equals and dot and key):
-        raise ConfigError(f"--set {override!r}: write section.key=value, for example training.seed=1")
-    try:
-        value = tomlkit.value(text.strip()).unwrap()
-    except TOMLKitError:
-        value = text  # With the blanks at its ends: the prefix of a language model may have one.
-    table = keys.setdefault(section, {})
-    if not isinstance(table, dict):
-        raise ConfigError(f"{section} is not a section; write [{section}] in the recipe, then its keys")
-    table[key] = value
+def method_of(path: Path) -> str:
+    """Return the method that a recipe file names, unchecked; one that names none is of Gate-Mixup.
+
+    Raises:
+        ConfigError: see :func:`read_toml`.
+    """
+    return str(read_toml(path).get("recipe", Recipe.method()))
 
 
-def _first_problem(kind: type[BaseRecipe], error: ValidationError) -> str:
+def _first_problem(kind: type[BaseRecipe], error: ValidationError) -> tuple[str, str]:
+    """Return the key, or the section, and what is wrong with it."""
     problem = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in problem["loc"]) or "recipe"
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}; {_where_keys_stand(kind)}"
-    return f"{key}: {problem['msg']} (got {problem['input']!r})"
+        return key, f"unknown key {key}; {_where_keys_stand(kind)}"
+    return key, f"{key}: {problem['msg']} (got {problem['input']!r})"
 
 
 def _where_keys_stand(kind: type[BaseRecipe]) -> str:
-    """Return where to find every key of a method; that of a recipe which names none is Gate-Mixup."""
-    method = kind.model_fields.get("recipe")
-    if method is None:
+    """Return where to find every key of a method."""
+    if kind is Recipe:
         return "'gm-distill init' writes a recipe with every key"
-    return f"every key of this method stands in {Path(__file__).with_name('recipes') / method.default}.toml"
+    return f"every key of this method stands in {Path(__file__).with_name('recipes') / kind.method()}.toml"

@@ -7,7 +7,7 @@
     teacher/{model.safetensors,config.json,nodes.json}
     predictions/{dev,test}.jsonl
     left_out.csv     only if rows of the data were left out
-    checkpoint/      only while the run is unfinished
+    checkpoint/      only while the run is unfinished; holds the lock of who trains, too
 
 Weights are safetensors, the rest is JSON or TOML: reading a run folder never runs code from it.
 """
@@ -28,7 +28,7 @@ from distill.corpus import LeftOut
 from distill.csv_file import write_csv
 from distill.methods import AnyRecipe, read_any_recipe
 from distill.models.student import Student
-from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig, read_toml
+from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig, method_of
 from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import write_bytes, write_json, write_text
 from runtime.tokenizer import CharTokenizer
@@ -115,12 +115,18 @@ class RunFolder:
             raise _broken(path, "it is not a character vocabulary") from error
 
     def student(self) -> Student:
-        """Return the best student, on the CPU and in evaluation mode."""
+        """Return the best student, on the CPU and in evaluation mode; it has a logit for each of the labels."""
 
         def build(stored: dict[str, Any]) -> Student:
             return Student(StudentConfig.model_validate(stored["student"]), stored["vocabulary"], stored["classes"])
 
-        return self._network("student", build)
+        student, names = self._network("student", build), len(self.labels())
+        if names != student.head.out_features:
+            told = (
+                f"it names {names} classes and the student knows {student.head.out_features}: they are not of one run"
+            )
+            raise _broken(self.path / "labels.json", told)
+        return student
 
     def teacher(self) -> GNNTeacher:
         """Return the best graph teacher, on the CPU and in evaluation mode."""
@@ -153,6 +159,13 @@ class RunFolder:
         """Return seed, device, versions, data fingerprint and sizes, and the time the run took."""
         return _read_json(self.path / "environment.json", dict)
 
+    def data_fingerprint(self) -> str:
+        """Return what stands for the texts that the run learned, and for how they were split."""
+        fingerprint = self.environment().get("data_fingerprint")
+        if not isinstance(fingerprint, str):
+            raise _broken(self.path / "environment.json", "it does not say by data_fingerprint what data were learned")
+        return fingerprint
+
     def metrics(self) -> list[dict[str, Any]]:
         """Return the events of the run: epochs, rounds and the final scores, in order."""
         return _read_json_lines(self.path / "metrics.jsonl")
@@ -163,11 +176,8 @@ class RunFolder:
         Raises:
             ConfigError: a path in it holds bytes that are no UTF-8, as Python passes them on from the command line.
         """
-        text = recipe.to_toml()
-        strange = next((line for line in text.split("\n") if not _is_unicode(line)), None)
-        if strange is not None:
-            raise ConfigError(f"a recipe cannot hold names that are no UTF-8: {strange!r}; rename the file or folder")
-        write_text(self.path / "recipe.toml", text)
+        refuse_strange_names(recipe)
+        write_text(self.path / "recipe.toml", recipe.to_toml())
 
     def save_left_out(self, rows: LeftOut) -> None:
         """Write which rows of the data are left out and why; where there are none, there is no file."""
@@ -221,6 +231,17 @@ class RunFolder:
     def save_metrics(self, events: Iterable[dict[str, Any]]) -> None:
         """Write all events so far."""
         _write_json_lines(self.path / "metrics.jsonl", events)
+
+
+def refuse_strange_names(recipe: BaseRecipe) -> None:
+    """Refuse a recipe that no file can hold.
+
+    Raises:
+        ConfigError: a path in it holds bytes that are no UTF-8, as Python passes them on from the command line.
+    """
+    strange = next((line for line in recipe.to_toml().split("\n") if not _is_unicode(line)), None)
+    if strange is not None:
+        raise ConfigError(f"a recipe cannot hold names that are no UTF-8: {strange!r}; rename the file or folder")
 
 
 def _save_weights(model: nn.Module, path: Path) -> None:
@@ -302,6 +323,6 @@ def _broken(path: Path, what: str) -> DataError:
 def _method(run: Path) -> str:
     """Return the method that the recipe of a folder names, unchecked; nothing where the recipe cannot be read."""
     try:
-        return str(read_toml(run / "recipe.toml").get("recipe", "gate_mixup"))
+        return method_of(run / "recipe.toml")
     except ConfigError:
         return ""

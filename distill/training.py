@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
@@ -15,16 +17,18 @@ from torch import Tensor
 
 from distill.corpus import Corpus, read_corpus
 from distill.metrics import accuracy, macro_f1
-from distill.recipe import BaseRecipe, DataConfig, read_recipe_of
-from distill.run_folder import RunFolder
+from distill.recipe import BaseRecipe, DataConfig, method_of, read_recipe_of
+from distill.run_folder import RunFolder, refuse_strange_names
 from distill.summary import summary
 from runtime.errors import ConfigError
+from runtime.lock import HeldError, held
 
 Event = dict[str, Any]
 Report = Callable[[Event], None]
 
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ("gm-edge", "torch", "torch-geometric", "transformers", "numpy", "safetensors")
+_LOCK = ".lock"
 
 
 class Means:
@@ -90,21 +94,84 @@ def mixed_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
-def claim(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
-    """Make ``run`` the folder of this recipe, or refuse.
+@contextmanager
+def claimed(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Iterator[None]:
+    """Hold ``run`` as the folder of this recipe while the block trains, or refuse.
+
+    The recipe is kept with absolute paths, so that it says the same wherever it is read. A process that is killed
+    leaves nothing that keeps others out: the system takes the lock back.
 
     Raises:
-        ConfigError: it is in use, finished, of another recipe or of another method.
+        ConfigError: it is in use, finished, of another recipe or of another method, or another process trains in it.
     """
-    in_use = run.path.is_file() or (run.path.is_dir() and any(run.path.iterdir()))
-    if not in_use or _left_before_it_began(run, type(recipe)):
-        run.save_recipe(recipe)
-    elif not resume:
+    recipe = recipe.with_paths_from(Path.cwd())
+    refuse_strange_names(recipe)
+    # Before there is a lock: it would lie in a folder that is refused.
+    _refuse_unless_free(run, recipe, resume)
+    with _locked(run):
+        # Once more: whoever held the lock until now may have finished.
+        _refuse_unless_free(run, recipe, resume)
+        if _is_new(run, type(recipe)):
+            run.save_recipe(recipe)
+        yield
+    if (run.path / "environment.json").exists():
+        # On Windows the lock outlives the checkpoint that it lies in. Of an unfinished run it stays: were it removed,
+        # two who wait for it could hold two files of its name.
+        shutil.rmtree(run.checkpoint, ignore_errors=True)
+
+
+@contextmanager
+def _locked(run: RunFolder) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(run.checkpoint / _LOCK))
+        except HeldError as error:
+            what = f"another process trains in {run.path}"
+            raise ConfigError(f"{what}; wait until it ends, stop it, or choose another --out") from error
+        yield
+
+
+def _refuse_unless_free(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
+    if _is_new(run, type(recipe)):
+        return
+    if not resume:
         raise ConfigError(f"{run.path} is not empty; choose another --out, or go on with an interrupted run: --resume")
-    elif (run.path / "environment.json").exists():
+    if (run.path / "environment.json").exists():
         raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
-    elif read_recipe_of(type(recipe), run.path / "recipe.toml") != recipe:
-        raise ConfigError(f"{run.path} was begun with another recipe; leave the recipe out, or choose another --out")
+    _refuse_another_recipe(run, recipe)
+
+
+def _refuse_another_recipe(run: RunFolder, recipe: BaseRecipe) -> None:
+    path = run.path / "recipe.toml"
+    if (method := method_of(path)) != recipe.method():
+        what = f"{run.path} was begun by the method {method}, not {recipe.method()}"
+        raise ConfigError(f"{what}; leave the recipe out, or choose another --out")
+    begun = read_recipe_of(type(recipe), path).with_paths_from(Path.cwd())
+    if different := begun.differences(recipe):
+        what = f"{run.path} was begun with another recipe: {', '.join(different)}"
+        raise ConfigError(f"{what}; leave out what differs, or choose another --out")
+
+
+def _is_new(run: RunFolder, kind: type[BaseRecipe]) -> bool:
+    """Return whether nothing lies there but, at most, the recipe of a run that found its data or teacher missing."""
+    recipe, left = run.path / "recipe.toml", _left(run)
+    if left != [recipe]:
+        return not left
+    try:
+        # A recipe that a person wrote has other comments, or none: it is not ours to replace.
+        return read_recipe_of(kind, recipe).to_toml() == recipe.read_text(encoding="utf-8")
+    except ConfigError:
+        return False
+
+
+def _left(run: RunFolder) -> list[Path]:
+    """Return what lies there, without a checkpoint that holds a lock alone, and without the rows that were left out."""
+    if not run.path.is_dir():
+        return [run.path] if run.path.exists() else []
+    lock = run.checkpoint / _LOCK
+    nothing_kept = lock.is_file() and list(run.checkpoint.glob("*")) == [lock]
+    nothing = {run.left_out, run.checkpoint} if nothing_kept else {run.left_out}
+    return [path for path in run.path.iterdir() if path not in nothing]
 
 
 def read_data(run: RunFolder, config: DataConfig, seed: int) -> Corpus:
@@ -144,21 +211,6 @@ def refuse_other_data(teacher: Path, learned: str, data: str) -> None:
             f"{teacher} learned other data, or data split by another seed: it may know labels of dev and test; "
             "give all runs the same data and training.seed"
         )
-
-
-def _left_before_it_began(run: RunFolder, kind: type[BaseRecipe]) -> bool:
-    """Return whether all that lies there is of a run that found its data, or its teacher, missing: its recipe.
-
-    Beside that there may be the rows that it left out.
-    """
-    path = run.path / "recipe.toml"
-    if not run.path.is_dir() or {*run.path.iterdir()} - {run.left_out} != {path}:
-        return False
-    try:
-        # A recipe that a person wrote has other comments, or none: it is not ours to replace.
-        return read_recipe_of(kind, path).to_toml() == path.read_text(encoding="utf-8")
-    except ConfigError:
-        return False
 
 
 def machine(seed: int, device: torch.device) -> dict[str, Any]:

@@ -1,12 +1,11 @@
-"""What commands that train have in common: their options, their recipe, and what people see meanwhile.
+"""What commands that train have in common: their options, and what people see meanwhile.
 
 Nothing heavy is imported before it is needed, as in :mod:`distill.cli`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -15,31 +14,17 @@ import click
 
 from distill.layout import table
 from runtime.command import INTERRUPTED
-from runtime.errors import ConfigError
 from runtime.extras import needs_extra
 
 if TYPE_CHECKING:
     from distill.methods import AnyRecipe
-    from distill.recipe import BaseRecipe
 
-_Recipe = TypeVar("_Recipe", bound="BaseRecipe")
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
 # Folders pass: one may have the name of a shipped recipe, and is not meant then.
 RECIPE = click.Path(path_type=Path)
-PATHS = {
-    "data.path",
-    "data.paths",
-    "data.unlabelled",
-    "lm.folder",
-    "lm_layers.teacher",
-    "model.start",
-    "teacher.lm",
-    "teachers.folders",
-}
-"""Keys of recipes that name files or folders."""
 SCORED = {
     "teacher": "teacher (graph network)",
     "initial_student": "student after initial training",
@@ -173,79 +158,6 @@ def _method(recipe: AnyRecipe) -> Method:
     from distill.recipes import gate_mixup
 
     return Method(gate_mixup.train, *progress.mutual_learning(recipe.training), SCORED, _STUDENT_NEXT)
-
-
-def resolve(
-    read: Callable[..., _Recipe],
-    recipe: Path | None,
-    settings: tuple[str, ...],
-    shortcuts: Mapping[str, object],
-    resumed: Path | None,
-) -> _Recipe:
-    """Return the recipe: file, then the short options, then ``--set``; a resumed run has one already.
-
-    Raises:
-        ConfigError: there is no run to resume, or see ``read``.
-    """
-    keys = {
-        "data": "data.path",
-        "seed": "training.seed",
-        "lm": "lm.folder",
-        "start": "model.start",
-        "folders": "teachers.folders",
-    }
-    given = [
-        # JSON strings are TOML strings, whatever a path or a column name holds.
-        f"{keys.get(name, f'data.{name}')}={json.dumps(value, ensure_ascii=False, default=str)}"
-        for name, value in shortcuts.items()
-        if value not in (None, ())  # not given; the latter where an option may be repeated
-    ]
-    overrides = [*given, *settings]
-    begun = _begun(resumed, _keys(overrides)) if resumed and not recipe else None
-    if begun and not overrides:
-        return read(begun)
-    path = _shipped(recipe)
-    resolved = read(path, overrides)
-    return _from_folder_of(path, resolved, _keys(overrides)) if path else resolved
-
-
-def _begun(out: Path, given: set[str]) -> Path | None:
-    """Return the recipe of the run that was begun in ``out``; ``None`` if none was, but a run may begin there."""
-    recipe = out / "recipe.toml"
-    if recipe.is_file():
-        return recipe
-    # Where data are named, a command that is given again after every stop may begin the run too.
-    if not given & {"data.path", "data.paths"}:
-        raise ConfigError(f"{out}: there is no run to go on with; correct --out, or begin one without --resume")
-    return None
-
-
-def _shipped(recipe: Path | None) -> Path | None:
-    """Return the file of a recipe that ships with the package, where only its name is given.
-
-    A file of that name goes first; a folder, as a run that was called after its method, does not.
-    """
-    if recipe is None or recipe.is_file():
-        return recipe
-    shipped = Path(__file__).parent / "recipes" / f"{recipe}.toml"
-    return shipped if shipped.is_file() else recipe
-
-
-def _keys(overrides: Sequence[str]) -> set[str]:
-    return {override.partition("=")[0].strip() for override in overrides}
-
-
-def _from_folder_of(path: Path, recipe: _Recipe, given: set[str]) -> _Recipe:
-    """Return the recipe with the relative paths in it counted from the folder of its file."""
-    for name in sorted(PATHS - given):
-        section, _, key = name.partition(".")
-        config = getattr(recipe, section, None)
-        value = getattr(config, key, None)
-        if config is None or not value:
-            continue
-        moved = str(path.parent / value) if isinstance(value, str) else tuple(str(path.parent / one) for one in value)
-        recipe = recipe.model_copy(update={section: config.model_copy(update={key: moved})})
-    return recipe
 
 
 def _closing_table(test: dict[str, dict[str, float]], names: dict[str, str]) -> str:

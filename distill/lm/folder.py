@@ -111,8 +111,9 @@ def read_finetuned(path: Path, max_len: int) -> FinetunedLM:
         teacher.head.load_state_dict(load_file(path / "head.safetensors"))
     except (ConfigError, OSError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{path} is damaged: {error}; fine-tune again with 'gm-distill finetune'") from error
-    fingerprint = str(run.environment()["data_fingerprint"])
-    return FinetunedLM(teacher.eval(), tokenizer, labels, fingerprint, _sha256(path), recipe.training.precision)
+    return FinetunedLM(
+        teacher.eval(), tokenizer, labels, run.data_fingerprint(), _sha256(path), recipe.training.precision
+    )
 
 
 def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:

@@ -9,13 +9,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from distill.recipe import BaseRecipe, DropoutRate, Positive, Section, Seed, Share
+from distill.recipe import BaseRecipe, DropoutRate, FileName, FileNames, Norm, Positive, Section, Seed, Share
 
 
 class UnlabelledDataConfig(Section):
     """The texts to learn from."""
 
-    paths: tuple[str, ...] = Field(
+    paths: FileNames = Field(
         (), description="Folders that 'gm-distill corpus' wrote, or files of texts; needed, here or as arguments."
     )
     text_column: str = Field("text", description="Column that holds the text, where a file is a table.")
@@ -26,7 +26,7 @@ class UnlabelledDataConfig(Section):
 class MaskedLMConfig(Section):
     """The language model."""
 
-    start: str = Field(
+    start: FileName = Field(
         "",
         description="Hugging Face folder to continue from, with its tokeniser and sizes; empty: from scratch.",
     )
@@ -69,7 +69,7 @@ class PretrainTrainingConfig(Section):
     lr: float = Field(5e-4, gt=0, description="Peak learning rate (AdamW); 1e-4 suits a model that is continued.")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay; biases and normalisations have none.")
     warmup_share: Share = Field(0.1, description="Share of the steps during which the rate rises; then it falls to 0.")
-    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
+    gradient_clip: Norm = Field(1.0, description="Largest norm of a gradient.")
     report_every: Positive = Field(200, description="Steps between two points of the curve; each is a checkpoint too.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",

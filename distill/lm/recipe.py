@@ -10,7 +10,10 @@ from distill.recipe import (
     BaseRecipe,
     DataConfig,
     DropoutRate,
+    FileName,
+    FileNames,
     ImbalanceConfig,
+    Norm,
     Positive,
     Section,
     Seed,
@@ -23,7 +26,7 @@ from distill.teachers.asked import AskedConfig
 class LanguageModelConfig(Section):
     """The pretrained encoder and how it reads a text."""
 
-    folder: str = Field("", description="Hugging Face folder of the encoder, with a fast tokeniser; needed.")
+    folder: FileName = Field("", description="Hugging Face folder of the encoder, with a fast tokeniser; needed.")
     prefix: str = Field("", description="Put before every text, as the encoder's makers ask; 'query: ' for E5.")
     max_len: int = Field(128, ge=2, description="Longest text in characters; a longer one keeps its head and tail.")
     dropout: DropoutRate = Field(0.1, description="Dropout on the representation before the classifier.")
@@ -37,7 +40,7 @@ class TaughtDataConfig(DataConfig):
         description="Texts this similar (Jaccard of character 1- and 2-grams) share a split; texts without labels this "
         "similar to one of dev or test are left out.",
     )
-    unlabelled: tuple[str, ...] = Field(
+    unlabelled: FileNames = Field(
         (),
         description="Folders that 'gm-distill corpus' wrote, or files of texts without labels: .txt with one text a "
         "line, or tables with the text column.",
@@ -47,7 +50,7 @@ class TaughtDataConfig(DataConfig):
 class FinetuneTeachersConfig(AskedConfig):
     """Who teaches a language model besides the labels, and about which texts."""
 
-    folders: tuple[str, ...] = Field(
+    folders: FileNames = Field(
         (),
         description="Finished folders of the same data that teach besides the labels, as 'gm-distill finetune' and "
         "'gm-distill run' write them; empty: labels alone, and the keys below do nothing. Each has one vote.",
@@ -73,7 +76,6 @@ class FinetuneTrainingConfig(Section):
     probe_penalty: float = Field(
         100.0,
         ge=0,
-        allow_inf_nan=False,
         description="Penalty of the probe's squared weights against the sum of its losses (1/C in scikit-learn's "
         "terms). With a small one the probe fits few texts perfectly and leaves fine-tuning nothing to learn.",
     )
@@ -86,7 +88,7 @@ class FinetuneTrainingConfig(Section):
     warmup_share: Share = Field(0.1, description="Share of all steps during which the rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of matrices; vectors have none.")
     label_smoothing: DropoutRate = Field(0.0, description="Label smoothing of the cross-entropy.")
-    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    gradient_clip: Norm = Field(1.0, description="Largest norm of the gradient.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="auto: bfloat16 on a GPU and on CPUs with instructions for it (AVX512-BF16, AMX), which then take "
@@ -109,7 +111,7 @@ class FinetuneRecipe(BaseRecipe):
 class LayersConfig(Section):
     """What the student takes from the layers of a fine-tuned language model."""
 
-    teacher: str = Field("", description="Folder that 'gm-distill finetune' wrote; needed.")
+    teacher: FileName = Field("", description="Folder that 'gm-distill finetune' wrote; needed.")
     layers: tuple[int, ...] = Field(
         (),
         description="Teacher layer (1 is the first) that each student block follows; empty: evenly spaced to the last.",
@@ -139,7 +141,7 @@ class LayersTrainingConfig(Section):
     character_dropout: DropoutRate = Field(
         0.05, description="Share of characters that the student, while it learns, sees as unknown."
     )
-    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
+    gradient_clip: Norm = Field(1.0, description="Largest norm of a gradient.")
 
 
 class LayersRecipe(BaseRecipe):

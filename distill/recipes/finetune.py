@@ -43,7 +43,7 @@ from distill.training import (
     Means,
     Report,
     choose_device,
-    claim,
+    claimed,
     environment,
     read_data,
     score,
@@ -73,7 +73,7 @@ def finetune(
         recipe: all keys of the run.
         out: the folder; new or empty unless ``resume``.
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
-        resume: go on where an interrupted run of the same recipe stopped; on the same machine the
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine's CPU the
             result is that of an uninterrupted run.
         report: is told every event: texts that teachers have read, the scores of the head alone, each epoch and the
             final scores.
@@ -92,15 +92,15 @@ def finetune(
     if recipe.data.unlabelled and not recipe.teachers.folders:
         raise ConfigError("somebody has to label the texts of --unlabelled; name who by --teacher FOLDER")
     run = RunFolder(out)
-    claim(run, recipe, resume)
-    torch.set_num_threads(recipe.training.threads)
-    training = Finetuning(recipe, run, choose_device(device), report)
-    if resume:
-        training.epochs.resume()
-    if recipe.training.head == "probe" and not training.epochs.done:
-        training.probe()
-    training.epochs.train(training.learn, training.judge)
-    return training.finish()
+    with claimed(run, recipe, resume):
+        torch.set_num_threads(recipe.training.threads)
+        training = Finetuning(recipe, run, choose_device(device), report)
+        if resume:
+            training.epochs.resume()
+        if recipe.training.head == "probe" and not training.epochs.done:
+            training.probe()
+        training.epochs.train(training.learn, training.judge)
+        return training.finish()
 
 
 class Finetuning:

@@ -33,7 +33,17 @@ from distill.models.student import Student
 from distill.predict import prediction_rows
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, read_data, score
+from distill.training import (
+    Event,
+    Means,
+    Report,
+    choose_device,
+    claimed,
+    environment,
+    mixed_precision,
+    read_data,
+    score,
+)
 from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer
 
@@ -49,7 +59,7 @@ def train(
         recipe: all keys of the run.
         out: the run folder; new or empty unless ``resume``.
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
-        resume: go on where an interrupted run of the same recipe stopped; on the same machine the
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine's CPU the
             result is that of an uninterrupted run.
         report: is told every event: each epoch, each round, and the final scores.
 
@@ -65,19 +75,19 @@ def train(
     if recipe.teacher.features == "lm" and not recipe.teacher.lm:
         raise ConfigError("no language model is named; give its folder by --set teacher.lm=FOLDER")
     run = RunFolder(out)
-    claim(run, recipe, resume)
-    # One thread adds in one order, so a seed gives the same weights whatever the number of cores; and networks
-    # this small gain little from a second, but wait ten times as long where another program wants the core.
-    torch.set_num_threads(1)
-    training = GateMixup(recipe, run, choose_device(device), report)
-    if resume:
-        training.resume()
-    training.initial_training()
-    training.mutual_learning()
-    final = training.finish()
-    del training  # and with it the files that it maps
-    clear_checkpoint(run)
-    return final
+    with claimed(run, recipe, resume):
+        # One thread adds in one order, so a seed gives the same weights whatever the number of cores; and networks
+        # this small gain little from a second, but wait ten times as long where another program wants the core.
+        torch.set_num_threads(1)
+        training = GateMixup(recipe, run, choose_device(device), report)
+        if resume:
+            training.resume()
+        training.initial_training()
+        training.mutual_learning()
+        final = training.finish()
+        del training  # and with it the files that it maps
+        clear_checkpoint(run)
+        return final
 
 
 class GateMixup:

@@ -36,7 +36,7 @@ from distill.training import (
     Means,
     Report,
     choose_device,
-    claim,
+    claimed,
     environment,
     mixed_precision,
     read_data,
@@ -58,7 +58,7 @@ def train(
         recipe: all keys of the run.
         out: the run folder; new or empty unless ``resume``.
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
-        resume: go on where an interrupted run of the same recipe stopped; on the same machine the
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine's CPU the
             result is that of an uninterrupted run.
         report: is told every event: texts that the teacher has read, each epoch, and the final scores.
 
@@ -71,18 +71,18 @@ def train(
         DataError: corpus, unlabelled texts or teacher cannot be read, or ``out`` cannot be written.
     """
     if not recipe.lm_layers.teacher:
-        raise ConfigError("no teacher is named; give its folder by --set lm_layers.teacher=FOLDER")
+        raise ConfigError("no teacher is named; give its folder by --teacher FOLDER")
     run = RunFolder(out)
-    claim(run, recipe, resume)
-    torch.set_num_threads(1)
-    training = LayerDistillation(recipe, run, choose_device(device), report)
-    if resume:
-        training.epochs.resume()
-    training.epochs.train(training.learn, training.judge)
-    final = training.finish()
-    del training  # and with it the files that it maps
-    clear_checkpoint(run)
-    return final
+    with claimed(run, recipe, resume):
+        torch.set_num_threads(1)
+        training = LayerDistillation(recipe, run, choose_device(device), report)
+        if resume:
+            training.epochs.resume()
+        training.epochs.train(training.learn, training.judge)
+        final = training.finish()
+        del training  # and with it the files that it maps
+        clear_checkpoint(run)
+        return final
 
 
 class LayerDistillation:

@@ -28,7 +28,7 @@ from distill.run_folder import RunFolder
 from distill.taught_student import complete, judge
 from distill.teachers.lessons import Lessons
 from distill.teachers.recipe import MultiTeacherRecipe
-from distill.training import Event, Means, Report, choose_device, claim, environment, mixed_precision, read_data
+from distill.training import Event, Means, Report, choose_device, claimed, environment, mixed_precision, read_data
 from runtime.errors import ConfigError
 from runtime.tokenizer import PAD_ID, CharTokenizer
 
@@ -46,7 +46,7 @@ def train(
         recipe: all keys of the run.
         out: the run folder; new or empty unless ``resume``.
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
-        resume: go on where an interrupted run of the same recipe stopped; on the same machine the
+        resume: go on where an interrupted run of the same recipe stopped; on the same machine's CPU the
             result is that of an uninterrupted run.
         report: is told every event: texts that the teachers have read, each epoch, and the final scores.
 
@@ -61,13 +61,13 @@ def train(
     if not recipe.teachers.folders:
         raise ConfigError("no teacher is named; give each folder by --teacher FOLDER")
     run = RunFolder(out)
-    claim(run, recipe, resume)
-    torch.set_num_threads(recipe.training.threads)
-    training = MultiTeacher(recipe, run, choose_device(device), report)
-    if resume:
-        training.epochs.resume()
-    training.epochs.train(training.learn, training.judge)
-    return training.finish()
+    with claimed(run, recipe, resume):
+        torch.set_num_threads(recipe.training.threads)
+        training = MultiTeacher(recipe, run, choose_device(device), report)
+        if resume:
+            training.epochs.resume()
+        training.epochs.train(training.learn, training.judge)
+        return training.finish()
 
 
 class MultiTeacher:

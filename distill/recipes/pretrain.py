@@ -11,6 +11,7 @@ So the checkpoint holds no state of a generator, and a resumed run draws what an
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from distill.lm.quiet import quiet_transformers
 from distill.lm.token_store import TokenStore, file_fingerprint, write_store
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
 from distill.run_folder import RunFolder
-from distill.training import Event, Report, claim, machine, refuse_divergence
+from distill.training import Event, Report, claimed, machine, refuse_divergence
 from distill.unlabelled.corpus import corpus_files, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError
@@ -67,19 +68,20 @@ def pretrain(
     torch.set_num_threads(recipe.training.threads)
     run = RunFolder(out)
     processes = Processes(device)
-    with processes.one_after_the_first():
+    with ExitStack() as until_the_end:
+        with processes.one_after_the_first():
+            if processes.first:
+                until_the_end.enter_context(claimed(run, recipe, resume))
+            store = _encoded_texts(recipe, run)
+        training = Pretraining(recipe, run, store, processes, report)
+        if resume:
+            training.resume()
+        training.learn()
+        final = training.finish()
+        del training, store  # and with them the files that they map
         if processes.first:
-            claim(run, recipe, resume)
-        store = _encoded_texts(recipe, run)
-    training = Pretraining(recipe, run, store, processes, report)
-    if resume:
-        training.resume()
-    training.learn()
-    final = training.finish()
-    del training, store  # and with them the files that they map
-    if processes.first:
-        clear_checkpoint(run)
-    return final
+            clear_checkpoint(run)
+        return final
 
 
 def _encoded_texts(recipe: PretrainRecipe, run: RunFolder) -> TokenStore:

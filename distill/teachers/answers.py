@@ -97,7 +97,7 @@ def _networks(folder: Path, data_fingerprint: str, device: torch.device) -> list
     """Return the networks of one folder, unless it learned other data."""
     run = RunFolder(folder)
     recipe = run.recipe()  # First: it says best that a folder is none of ours.
-    refuse_other_data(folder, str(run.environment()["data_fingerprint"]), data_fingerprint)
+    refuse_other_data(folder, run.data_fingerprint(), data_fingerprint)
     if isinstance(recipe, FinetuneRecipe):
         finetuned = read_finetuned(folder, recipe.lm.max_len)
         return [lambda texts: teacher_logits(finetuned, texts, device)]
@@ -133,9 +133,9 @@ def _graph_logits(teacher: GNNTeacher, graphs: Graphs, texts: Sequence[str]) -> 
 
 def _language_model(run: RunFolder, recipe: Recipe) -> FrozenLM:
     """Return the language model that the graph network of a run learned with, and no other."""
-    path, about = Path(recipe.teacher.lm), run.environment()
-    lm = read_frozen(path, str(about["data_fingerprint"]), recipe.graph.max_len) if path.is_dir() else None
-    if lm is None or lm.sha256 != about.get("lm_sha256"):
+    path = Path(recipe.teacher.lm)
+    lm = read_frozen(path, run.data_fingerprint(), recipe.graph.max_len) if path.is_dir() else None
+    if lm is None or lm.sha256 != run.environment().get("lm_sha256"):
         raise ConfigError(
             f"{run.path} learned with the language model {path}, which is not there or is another by now; put it back, "
             "or run where it was trained"

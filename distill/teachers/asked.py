@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from distill.recipe import Section, Share
+from distill.recipe import FileNames, Section, Share
 
 
 class AskedConfig(Section):
     """Who teaches, and about which texts."""
 
-    folders: tuple[str, ...] = Field(
+    folders: FileNames = Field(
         (),
         description="Finished folders of the same data that teach, as 'gm-distill finetune' and 'gm-distill run' write "
         "them; needed. Each has one vote; of a gate_mixup run graph network and student share it.",

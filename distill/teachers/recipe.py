@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from distill.lm.recipe import TaughtDataConfig
-from distill.recipe import BaseRecipe, DropoutRate, ImbalanceConfig, Positive, Section, Seed, Share, StudentConfig
+from distill.recipe import BaseRecipe, DropoutRate, ImbalanceConfig, Norm, Positive, Section, Seed, Share, StudentConfig
 from distill.teachers.asked import AskedConfig
 
 
@@ -40,7 +40,7 @@ class MultiTeacherTrainingConfig(Section):
     character_dropout: DropoutRate = Field(
         0.05, description="Share of characters that the student, while it learns, sees as unknown."
     )
-    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a gradient.")
+    gradient_clip: Norm = Field(1.0, description="Largest norm of a gradient.")
     threads: Positive = Field(1, description="CPU threads; the same seed repeats a run with the same number only.")
 
 

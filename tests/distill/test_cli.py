@@ -15,6 +15,7 @@ import pytest
 from distill.recipe import read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import PredictionRow, RunFolder
+from distill.training import claimed
 from tests.distill.tiny import TINY, tiny_recipe, write_tiny_data
 
 Command = Callable[..., int]
@@ -116,6 +117,25 @@ def test_resume_needs_no_recipe(gm_distill: Command, data: Path, tmp_path: Path,
     assert RunFolder(out).metrics() == RunFolder(finished).metrics()
 
 
+def test_a_run_can_be_repeated_and_resumed_by_its_own_recipe_from_anywhere(
+    gm_distill: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(data.parent)
+    with monkeypatch.context() as patch:
+        patch.setattr("distill.recipes.gate_mixup.GateMixup.mutual_learning", stop)
+        assert gm_distill("run", "--data", data.name, *FAST, "--out", tmp_path / "1", "--device", "cpu") == 130
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert gm_distill("run", "--out", "../1", "--resume", "--device", "cpu") == 0
+    assert gm_distill("run", "../1/recipe.toml", "--out", "../2", "--device", "cpu") == 0
+    first, second = RunFolder(tmp_path / "1"), RunFolder(tmp_path / "2")
+    assert first.metrics() == second.metrics()
+    assert first.recipe() == second.recipe()
+
+
 @pytest.mark.parametrize("arguments", [[], ["--set", "training.seed=1"]])
 def test_resume_of_a_folder_that_holds_no_run_trains_nothing(
     gm_distill: Command, tmp_path: Path, capsys: Output, arguments: list[str]
@@ -150,6 +170,24 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(data: Path, tmp_path:
     assert rest.splitlines()[-1] == f"interrupted; go on with: gm-distill run --out {out} --resume"
     assert "Traceback" not in rest
     assert list((out / "checkpoint").iterdir())
+
+
+def test_a_second_process_is_refused_until_the_first_is_killed(
+    gm_distill: Command, data: Path, tmp_path: Path, capsys: Output
+) -> None:
+    out = tmp_path / "run"
+    arguments = ["run", "--data", str(data), *FAST, "--set", "training.initial_epochs=5000", "--out", str(out)]
+    command = [sys.executable, "-c", "from distill.cli import main; main()", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("epoch 1/5000"))
+        assert gm_distill("run", "--out", out, "--resume") == 2
+        process.kill()
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"another process trains in {out}; wait until it ends" in error
+    with claimed(RunFolder(out), RunFolder(out).recipe(), resume=True):
+        pass
 
 
 def test_folder_in_use_exits_2_with_one_line(gm_distill: Command, finished: Path, capsys: Output) -> None:

@@ -52,8 +52,17 @@ def test_indicator_is_between_0_and_1(kind: str) -> None:
     assert scores.max() <= 1.0
 
 
-def test_gate_keeps_scores_from_the_threshold_on() -> None:
-    assert gate(torch.tensor([0.0, 0.49, 0.5, 0.9]), 0.5).tolist() == pytest.approx([0.0, 0.0, 0.5, 0.9])
+def test_gate_passes_scores_from_the_threshold_on() -> None:
+    scores = torch.tensor([0.0, 0.49, 0.5, 0.9])
+    assert gate(scores, 0.5).tolist() == [False, False, True, True]
+    assert gate(scores, 0.0).tolist() == [True] * 4
+
+
+def test_lesson_augments_nothing_where_the_threshold_is_0() -> None:
+    certain = torch.tensor([[400.0, 0.0, 0.0], [0.0, 400.0, 0.0]])
+    taught = lesson(Doubling(), certain, torch.tensor([1, 1]), config(threshold=0.0, dropout=0.5), EVERYTHING_ON)
+    assert taught.passed.all()  # though the first scores 0
+    assert torch.equal(taught.representation, certain)
 
 
 def test_only_rows_that_the_gate_stopped_are_augmented() -> None:

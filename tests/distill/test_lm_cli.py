@@ -52,7 +52,7 @@ def test_finetune_then_run_by_the_name_of_a_shipped_recipe(
     assert "teacher (language model)" in printed.out
     assert f"next: gm-distill run --teacher {teacher}" in printed.out
 
-    named = ["--set", f"lm_layers.teacher={teacher}"]
+    named = ["--teacher", teacher]
     assert gm_distill("run", "lm_layers", "--data", data, *named, *FAST_STUDENT, "--out", run, "--device", "cpu") == 0
     printed = capsys.readouterr()
     assert printed.err.splitlines()[1] == "the teacher has read 54 of 54 texts"
@@ -201,7 +201,7 @@ def test_evaluate_reads_the_folder_of_a_teacher(gm_distill: Command, teacher: Pa
     [
         (["finetune"], "--lm"),
         (["finetune", "--lm", ".", "--unlabelled", "names.txt"], "name who by --teacher FOLDER"),
-        (["run", "lm_layers"], "lm_layers.teacher"),
+        (["run", "lm_layers"], "--teacher FOLDER"),
         (["run", "multi_teacher"], "--teacher FOLDER"),
         (["run", "--set", "teacher.features=lm"], "--set teacher.lm=FOLDER"),
         (["run", "--set", "teacher.features=lm", "--set", "teacher.lm=nowhere"], "nowhere: no such folder"),

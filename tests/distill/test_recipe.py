@@ -10,12 +10,13 @@ import torch
 
 from distill.lm.pretrain_config import PretrainRecipe
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
-from distill.recipe import BaseRecipe, Recipe, StudentConfig, read_recipe, read_recipe_of
+from distill.recipe import BaseRecipe, Recipe, Section, StudentConfig, read_recipe, read_recipe_of
 from distill.starter import shipped_recipe
 from distill.teachers.recipe import MultiTeacherRecipe
 from runtime.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / "distill" / "recipes" / "gate_mixup.toml"
+KINDS: list[type[BaseRecipe]] = [Recipe, FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe]
 
 
 def test_written_recipe_reads_back_as_the_same(tmp_path: Path) -> None:
@@ -77,6 +78,45 @@ def test_file_of_windows_notepad_with_byte_order_mark(tmp_path: Path) -> None:
     assert read_recipe(path).training.seed == 9
 
 
+def test_every_key_that_names_files_is_known_as_one() -> None:
+    keys = {
+        f"{name}.{key}"
+        for kind in KINDS
+        for name, section in kind()
+        if isinstance(section, Section)
+        for key in section.file_keys()
+    }
+    assert keys == {
+        "data.path",
+        "data.paths",
+        "data.unlabelled",
+        "lm.folder",
+        "lm_layers.teacher",
+        "model.start",
+        "teacher.lm",
+        "teachers.folders",
+    }
+
+
+def test_relative_paths_count_from_the_folder_that_is_told(tmp_path: Path) -> None:
+    folders = f"teachers.folders=['lm', '{tmp_path / 'mutual'}']"
+    recipe = read_recipe_of(MultiTeacherRecipe, None, ["data.path=texts.csv", folders, "data.unlabelled=['names.txt']"])
+    moved = recipe.with_paths_from(tmp_path / "plant", but={"data.unlabelled"})
+    assert Path(moved.data.path) == tmp_path / "plant" / "texts.csv"
+    assert tuple(map(Path, moved.teachers.folders)) == (tmp_path / "plant" / "lm", tmp_path / "mutual")
+    assert moved.data.unlabelled == ("names.txt",)
+    assert Recipe().with_paths_from(tmp_path) == Recipe()
+
+
+def test_a_path_is_written_one_way_and_a_link_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "sets" / "of-may").mkdir(parents=True)
+    (tmp_path / "latest").symlink_to(tmp_path / "sets" / "of-may")
+    paths = {"latest/texts.csv": "latest/texts.csv", "./sub/../a.csv": "a.csv", "latest/../a.csv": "sets/a.csv"}
+    for written, meant in paths.items():
+        recipe = Recipe.model_validate({"data": {"path": written}})
+        assert Path(recipe.with_paths_from(tmp_path).data.path) == tmp_path / meant
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -101,6 +141,20 @@ def test_wrong_override_is_named(override: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", ["inf", "nan"])
+def test_numbers_are_finite_but_for_a_gradient_that_is_not_clipped(kind: type[BaseRecipe], number: str) -> None:
+    for name, section in kind():
+        for key, field in type(section).model_fields.items() if isinstance(section, Section) else ():
+            setting = f"{name}.{key}={number}"
+            if key == "gradient_clip" and number == "inf":
+                recipe = read_recipe_of(kind, None, [setting])
+                assert f"{key} = inf" in recipe.to_toml()
+            elif field.annotation is float:
+                with pytest.raises(ConfigError, match=f"--set: {name}.{key}: Input should be"):
+                    read_recipe_of(kind, None, [setting])
+
+
 @pytest.mark.parametrize("kind", [FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe])
 def test_unknown_key_names_the_shipped_recipe_of_its_own_method(kind: type[BaseRecipe]) -> None:
     with pytest.raises(ConfigError, match=r"unknown key training\.sead; every key of this method stands in ") as caught:
@@ -109,7 +163,7 @@ def test_unknown_key_names_the_shipped_recipe_of_its_own_method(kind: type[BaseR
     assert read_recipe_of(kind, shipped) == kind()
 
 
-@pytest.mark.parametrize("kind", [Recipe, FinetuneRecipe, LayersRecipe, MultiTeacherRecipe, PretrainRecipe])
+@pytest.mark.parametrize("kind", KINDS)
 def test_largest_seed_is_that_of_toml_and_torch_takes_it(kind: type[BaseRecipe], tmp_path: Path) -> None:
     recipe = read_recipe_of(kind, None, [f"training.seed={2**63 - 1}"])
     (tmp_path / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")

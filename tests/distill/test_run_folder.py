@@ -104,6 +104,23 @@ def test_labels_must_be_names(run: RunFolder) -> None:
         run.labels()
 
 
+@pytest.mark.parametrize("names", [["acid"], ["acid", "base", "resin"]])
+def test_labels_are_those_of_the_student(run: RunFolder, names: list[str]) -> None:
+    run.save_labels(names)
+    message = rf"labels\.json is damaged: it names {len(names)} classes and the student knows 2: they are"
+    with pytest.raises(DataError, match=message):
+        run.student()
+
+
+@pytest.mark.parametrize("about", [{}, {"data_fingerprint": None}])
+def test_environment_that_does_not_tell_the_data_is_named(run: RunFolder, about: dict[str, None]) -> None:
+    run.save_environment({"data_fingerprint": "ab12"})
+    assert run.data_fingerprint() == "ab12"
+    run.save_environment(about)
+    with pytest.raises(DataError, match=r"environment\.json is damaged: it does not say by data_fingerprint"):
+        run.data_fingerprint()
+
+
 def test_weights_of_another_student_are_refused(run: RunFolder) -> None:
     config_path = run.path / "student" / "config.json"
     config = json.loads(config_path.read_text(encoding="utf-8"))

@@ -149,8 +149,8 @@ def test_texts_of_the_user_are_read(data: Path, lm: Path, folders: tuple[Path, P
 
 def test_a_teacher_of_other_data_is_refused(lm: Path, folders: tuple[Path, Path], tmp_path: Path) -> None:
     data = write_tiny_data(tmp_path / "data")
-    (data / "train.tsv").write_text((data / "dev.tsv").read_text(encoding="utf-8"), encoding="utf-8")
-    (data / "dev.tsv").write_text((data / "test.tsv").read_text(encoding="utf-8"), encoding="utf-8")
+    train = (data / "train.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (data / "train.tsv").write_text("".join(train[:-1]), encoding="utf-8")
     with pytest.raises(ConfigError, match="may know labels of dev and test"):
         finetune(tiny_taught_finetune(data, lm, folders), tmp_path / "second", "cpu")
 

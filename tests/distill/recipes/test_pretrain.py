@@ -17,6 +17,7 @@ from distill.lm.provenance import note_learned_data
 from distill.recipes import pretrain as module
 from distill.recipes.pretrain import Pretraining, pretrain
 from distill.run_folder import RunFolder
+from distill.training import claimed
 from distill.unlabelled.corpus import Cleaning, clean_corpus, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError, DataError
@@ -336,3 +337,12 @@ def test_an_encoder_without_a_head_gets_one_and_learns(finished: RunFolder, corp
 def test_missing_gpu_is_a_config_error(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--device cpu"):
         pretrain(tiny_pretraining(corpus), tmp_path / "lm", "cuda")
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(corpus: Path, tmp_path: Path) -> None:
+    recipe = tiny_pretraining(corpus)
+    with (
+        claimed(RunFolder(tmp_path / "lm"), recipe, resume=False),
+        pytest.raises(ConfigError, match="another process trains in"),
+    ):
+        pretrain(recipe, tmp_path / "lm", "cpu", resume=True)

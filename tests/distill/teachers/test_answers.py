@@ -64,9 +64,13 @@ def test_the_graph_network_of_a_run_scores_as_the_run_said(folders: tuple[Path, 
     assert float((by_graph == truth).float().mean()) == pytest.approx(said)
 
 
-def test_a_graph_network_with_a_language_model_asks_it(data: Path, lm: Path, corpus: Corpus, tmp_path: Path) -> None:
-    recipe = tiny_recipe(data, "teacher.features=lm", f"teacher.lm='{lm}'", *ONE_ROUND)
+def test_a_graph_network_with_a_language_model_asks_it_wherever_it_is_asked(
+    data: Path, lm: Path, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(data, "teacher.features=lm", f"teacher.lm={lm.name}", *ONE_ROUND)
+    monkeypatch.chdir(lm.parent)
     gate_mixup.train(recipe, tmp_path / "run", "cpu")
+    monkeypatch.chdir(tmp_path)
     answer = teachers(corpus, tmp_path / "run").answer(TEXTS)
     torch.testing.assert_close(answer.exp().sum(1), torch.ones(len(TEXTS)))
 
@@ -102,6 +106,16 @@ def test_teachers_of_other_data_are_refused(folders: tuple[Path, Path], tmp_path
 def test_a_folder_that_is_no_run_is_named(data: Path, corpus: Corpus) -> None:
     with pytest.raises(DataError, match="not a run folder"):
         teachers(corpus, data)
+
+
+def test_a_teacher_that_does_not_tell_what_it_learned_is_named(
+    folders: tuple[Path, Path], corpus: Corpus, tmp_path: Path
+) -> None:
+    for folder in folders:
+        copy = Path(shutil.copytree(folder, tmp_path / folder.name))
+        RunFolder(copy).save_environment({"seed": 0})
+        with pytest.raises(DataError, match=r"environment\.json is damaged"):
+            teachers(corpus, copy)
 
 
 def test_answers_of_teachers_that_are_sure_stay_finite(folders: tuple[Path, Path], corpus: Corpus) -> None:
