@@ -245,6 +245,37 @@ def finetune(
     train(resolved, out, device, resume)
 
 
+@cli.command(short_help="Look at labelled texts before training.")
+@click.argument("data", metavar="DATA", type=FILE_OR_FOLDER)
+@click.option("--text-column", metavar="NAME", default="text", show_default=True, help="Column that holds the text.")
+@click.option("--label-column", metavar="NAME", default="label", show_default=True, help="Column that holds the class.")
+@click.option("--encoding", metavar="NAME", default="", help="Encoding of the files.  [default: UTF-8, else GB18030]")
+@click.option("--left-out", metavar="FILE.csv", type=FILE, help="CSV to write, of the rows that training leaves out.")
+def audit(data: Path, left_out: Path | None, **columns: str) -> None:
+    """Print what a run would learn from: splits, classes, lengths, what is left out, and near-duplicates across splits.
+
+    DATA is a file or a folder with train, dev and test, as for gm-distill run. Nothing is trained.
+
+    \b
+    Examples:
+      gm-distill audit products.xlsx --text-column 品名 --label-column 类别
+      gm-distill audit texts --left-out left_out.csv
+    """
+    with needs_extra("training", "train"):
+        from distill.audit import audit as report
+        from distill.corpus import read_corpus
+        from distill.recipe import DataConfig, StudentConfig
+        from distill.summary import write_left_out
+    if left_out is not None:
+        _check_csv("--left-out", left_out, data)
+    config = DataConfig(path=str(data), **columns)
+    corpus = read_corpus(config, seed=0)
+    if left_out is not None:
+        write_left_out(left_out, corpus.left_out)
+    where = left_out or Path("to see them, add --left-out left_out.csv")
+    click.echo(report(corpus, config.near_duplicate, StudentConfig().max_len, where))
+
+
 @cli.command(short_help="Print scores of a trained student.")
 @click.argument("run_folder", metavar="RUN", type=FOLDER)
 @click.option(
@@ -273,7 +304,7 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
         from distill.evaluation_report import report
         from distill.run_folder import RunFolder
     if errors is not None:
-        _check_errors(errors, data)
+        _check_csv("--errors", errors, data)
     trained = RunFolder(run_folder)
     given = {"encoding": "", **{name: value for name, value in columns.items() if value is not None}}
     config = trained.recipe().data.model_copy(update=given)
@@ -287,9 +318,9 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
         click.echo(f"\nwrongly classified texts: {mistakes}; to get them, add --errors errors.csv")
 
 
-def _check_errors(errors: Path, data: Path | None) -> None:
-    """Refuse, before anything takes long, a file of errors that is not to be written."""
-    if errors.suffix.lower() != ".csv":
-        raise ConfigError(f"--errors {errors}: the file is CSV; end its name in .csv")
-    if data is not None and data.exists() and errors.exists() and errors.samefile(data):
-        raise ConfigError(f"--errors {errors} would replace the file of --data; name another")
+def _check_csv(option: str, path: Path, data: Path | None) -> None:
+    """Refuse, before anything takes long, a file that is not to be written."""
+    if path.suffix.lower() != ".csv":
+        raise ConfigError(f"{option} {path}: the file is CSV; end its name in .csv")
+    if data is not None and data.exists() and path.exists() and path.samefile(data):
+        raise ConfigError(f"{option} {path} would replace the data; name another")

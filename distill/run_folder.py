@@ -25,10 +25,10 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from distill.corpus import LeftOut
-from distill.csv_file import write_csv
 from distill.methods import AnyRecipe, read_any_recipe
 from distill.models.student import Student
 from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig, method_of
+from distill.summary import write_left_out
 from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import write_bytes, write_json, write_text
 from runtime.tokenizer import CharTokenizer
@@ -185,8 +185,7 @@ class RunFolder:
             # A stop may have come before the data were mended.
             self.left_out.unlink(missing_ok=True)
             return
-        cells = ((row.file, row.line, reason, row.text, row.label) for reason, some in rows.items() for row in some)
-        write_csv(self.left_out, ("file", "line", "reason", "text", "label"), cells)
+        write_left_out(self.left_out, rows)
 
     def save_labels(self, labels: Sequence[str]) -> None:
         """Write the class names in the order of the logits."""

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from distill.corpus import Corpus, Example
+from distill.corpus import Corpus, Example, LeftOut
+from distill.csv_file import write_csv
 from distill.layout import first_few
 
 _LEFT_OUT = {
@@ -30,6 +31,16 @@ def summary(corpus: Corpus, left_out: Path) -> str:
         left_out: the file that holds the rows left out, if there are any.
     """
     return "\n".join(filter(None, [_sizes(corpus, left_out), _smallest_classes(corpus), _unseen_classes(corpus)]))
+
+
+def write_left_out(path: Path, left_out: LeftOut) -> None:
+    """Write the rows that nothing is learned from as CSV, each with its file, line and the reason.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    cells = ((row.file, row.line, reason, row.text, row.label) for reason, rows in left_out.items() for row in rows)
+    write_csv(path, ("file", "line", "reason", "text", "label"), cells)
 
 
 def _sizes(corpus: Corpus, file: Path) -> str:

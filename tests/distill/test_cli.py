@@ -328,8 +328,30 @@ def test_evaluate_writes_errors_neither_over_the_data_nor_in_another_format(
     assert gm_distill("evaluate", finished, "--data", data, "--errors", tmp_path / "errors.xlsx") == 2
     assert capsys.readouterr().err.endswith("errors.xlsx: the file is CSV; end its name in .csv\n")
     assert gm_distill("evaluate", finished, "--data", data, "--errors", data) == 2
-    assert capsys.readouterr().err.endswith("would replace the file of --data; name another\n")
+    assert capsys.readouterr().err.endswith("would replace the data; name another\n")
     assert data.read_text(encoding="utf-8") == "text,label\n盐酸,碱\n"
+
+
+def test_audit_tells_of_data_what_a_run_would_learn_from_and_trains_nothing(
+    gm_distill: Command, tmp_path: Path, capsys: Output
+) -> None:
+    data, left_out = tmp_path / "data.csv", tmp_path / "left_out.csv"
+    rows = [f"{name}酸,酸" for name in "硫硝盐磷醋草硼氢碳铬"] + [f"{name}碱,碱" for name in "片液纯烧钾钠锂钙镁钡"]
+    data.write_text("\n".join(["名,类", *rows, ",碱", "硫酸,碱", "硫酸,酸"]), encoding="utf-8")
+    columns = ("--text-column", "名", "--label-column", "类")
+    assert gm_distill("audit", data, *columns) == 0
+    out = capsys.readouterr().out
+    assert "left out: 1 without a text, 3 with conflicting labels (to see them, add --left-out left_out.csv)" in out
+    assert "of train" in out
+    assert gm_distill("audit", data, *columns, "--left-out", left_out) == 0
+    assert [line.split(",")[1:] for line in left_out.read_text(encoding="utf-8-sig").splitlines()[:3]] == [
+        ["line", "reason", "text", "label"],
+        ["22", "empty text", "", "碱"],
+        ["2", "conflicting labels", "硫酸", "酸"],
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.csv", "left_out.csv"]
+    assert gm_distill("audit", data, *columns, "--left-out", data) == 2
+    assert gm_distill("audit", tmp_path / "none.csv") == 3
 
 
 def test_evaluate_of_no_run_or_unknown_labels_exits_3(
