@@ -16,8 +16,8 @@ TRAIN = tuple(
 
 
 def corpus(dev: tuple[str, ...], test: tuple[str, ...]) -> Corpus:
-    rows = [tuple(Example(text, "酸") for text in texts) for texts in (dev, test)]
-    return Corpus(TRAIN, *rows, ("碱", "酸"), {}, "")
+    of_dev, of_test = (tuple(Example(text, "酸") for text in texts) for texts in (dev, test))
+    return Corpus(TRAIN, of_dev, of_test, ("碱", "酸"), {}, "")
 
 
 def test_classes_are_counted_by_split_the_largest_first() -> None:
