@@ -156,8 +156,8 @@ def _check_written(written: Path, target: Path) -> None:
     try:
         Bundle.open(written)
     except BundleError as error:
-        what = str(error).replace(str(written), str(target)).rpartition(";")[0]
-        raise DataError(f"{what}; no device would load that, nothing was written; train again within limits") from error
+        what = str(error).replace(str(written), str(target)).partition(";")[0]
+        raise DataError(f"{what}; no device would load that: nothing was written, export with other options") from error
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

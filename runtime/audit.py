@@ -62,7 +62,7 @@ class AuditLog:
         if os.getpid() != self._process:
             self._move_to_own_file()
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        about = {"time": now, "bundle": bundle.path.name, "sha256": bundle.short}
+        about = {"time": now, "bundle": bundle.name, "sha256": bundle.sha256}
         for text, prediction in zip(texts, predictions, strict=True):
             row = about | ({"text": text} if self._settings["texts"] else {}) | prediction.to_dict()
             self._handler.handle(makeLogRecord({"msg": json.dumps(row, ensure_ascii=False)}))
@@ -109,9 +109,13 @@ class _CountingHandler(RotatingFileHandler):
     failures = 0
 
     def shouldRollover(self, record: LogRecord) -> bool:
-        """Ask as logging does, which counts characters, about as many as the record has bytes."""
-        size = len(self.format(record).encode("utf-8", "backslashreplace"))
-        return bool(super().shouldRollover(makeLogRecord({"msg": " " * size})))
+        """Say whether the file would grow too large, in bytes; logging counts characters."""
+        if os.path.exists(self.baseFilename) and not os.path.isfile(self.baseFilename):
+            return False  # as a device, which no other file can take the place of
+        if self.stream is None:
+            self.stream = self._open()
+        size = len(record.getMessage().encode("utf-8", "backslashreplace")) + 1
+        return self.stream.seek(0, os.SEEK_END) + size >= self.maxBytes
 
     def doRollover(self) -> None:
         """Rename the files, if all can be: one that stays in its place would be overwritten by the next."""

@@ -37,11 +37,6 @@ class BundleInfo:
     sha256: str
     metrics: Mapping[str, Any] = field(repr=False)
 
-    @property
-    def short(self) -> str:
-        """The first 12 digits of the SHA-256, for logs."""
-        return self.sha256[:12]
-
 
 @dataclass(frozen=True, slots=True)
 class Bundle:

@@ -162,8 +162,7 @@ class Classifier:
         Raises:
             BackendError: the classifier is closed.
         """
-        self._refuse_if_closed()
-        return {"bundle": self._info.path, **asdict(self._loader), "audit": self._audit}
+        return self._arguments(self._info)
 
     def stats(self) -> Stats:
         """Return the counts so far, and what serves."""
@@ -192,11 +191,16 @@ class Classifier:
         return f"Classifier({str(self._info.path)!r}, backend={self._loader.backend!r}, threads={self._loader.threads})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"sha256": self._info.sha256, "arguments": self.arguments()}
+        info = self._info  # once: a reload may change it at any time
+        return {"sha256": info.sha256, "arguments": self._arguments(info)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state["arguments"])  # type: ignore[misc]  # a pickle makes a new classifier of the same bundle
         refuse_another(self._info, state["sha256"])
+
+    def _arguments(self, info: BundleInfo) -> dict[str, Any]:
+        self._refuse_if_closed()
+        return {"bundle": info.path, **asdict(self._loader), "audit": self._audit}
 
     def _stream(self, texts: Iterator[str], chunk: int) -> Iterator[Prediction]:
         for first in count(step=chunk):

@@ -49,8 +49,8 @@ def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: 
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("texts", nargs=-1, metavar="[TEXT...|-|FILE|FOLDER]")
 @click.option(
-    "--column",
     "--text-column",
+    "--column",
     "text_column",
     default="text",
     metavar="NAME",
@@ -137,7 +137,7 @@ def classify(
     \b
     Examples:
       gm-classify bundle "caustic soda flakes 99 %" "polyacrylamide"
-      gm-classify bundle products.xlsx --column product --out classified.csv
+      gm-classify bundle products.xlsx --text-column product --out classified.csv
       gm-classify bundle products.xlsx --max-error 0.02 --out classified.csv
       cat names.txt | gm-classify bundle - --jsonl --top-k 3
       gm-classify bundle shards --engine ray --out answers
@@ -219,7 +219,7 @@ def _check_out(out: Path | None, bundle: Path, texts: tuple[str, ...]) -> None:
         raise click.UsageError(f"--out {out}: there are no texts to answer")
     if bundle.resolve() in (out.resolve(), *out.resolve().parents):
         raise click.UsageError(f"--out {out} lies in the bundle, which would no longer be whole; name another place")
-    if _is_table(texts) and out.exists() and out.samefile(texts[0]):
+    if _is_table(texts) and out.exists() and os.path.exists(texts[0]) and out.samefile(texts[0]):
         raise click.UsageError(f"--out {out} is the table itself; name another file, so that it stays as it is")
 
 

@@ -22,7 +22,7 @@ SELFTESTS = ("off", "load")
 """When golden texts are replayed: only when asked, or at every load as well."""
 _FALLBACK = "fp32"
 LOGGER = "gm_edge"
-"""Name of the logger that is told when another model serves than the one asked for."""
+"""Name of the logger that is warned when a bundle's fp32 model serves in place of the one asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ def table_items(path: Path, text_column: str, encoding: str) -> tuple[tuple[str,
         DataError: it cannot be read, or has no such column; the texts raise it too.
         ConfigError: the package that reads this format is not installed.
     """
-    table = read_table(path, encoding, {text_column: "--column"})
+    table = read_table(path, encoding, {text_column: "--text-column NAME"})
     items = (Item(row.text(text_column), row.given, f"{path}, line {row.line}") for row in table)
     return table.columns, items
 

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -89,10 +89,11 @@ def read_table(path: Path, encoding: str = "", wanted: Mapping[str, str] = Mappi
     r"""Return the rows of a ``.csv``, ``.tsv``, ``.jsonl``, ``.xlsx`` or ``.parquet`` file.
 
     CSV is quoted as in RFC 4180, TSV not at all. The header is the first of the first twenty rows that names all
-    columns ``wanted``, and what stands above it is left out; an Excel file gives the first sheet that has such a row.
-    Where there is none, and where no column is wanted, it is the first row, of the first sheet. Column names lose
-    the blanks around them, and the third column is called ``column 3`` if it has none. Rows without any content
-    are left out at the end alone: each other row has its place. Lone surrogates (``"\ud800"`` in JSON) become U+FFFD.
+    columns ``wanted``, below titles and notes of fewer cells, which are left out; an Excel file gives the first sheet
+    that has such a row. Where there is none, and where no column is wanted, it is the first row, of the first sheet.
+    Column names lose the blanks around them, and the third column is called ``column 3`` if it has none. Rows without
+    any content are left out at the end alone: each other row has its place. Lone surrogates (``"\ud800"`` in JSON)
+    become U+FFFD.
 
     Args:
         path: the file; its suffix names the format.
@@ -124,10 +125,11 @@ def _refuse_if_missing(path: Path, name: str, option: str, there: _Names) -> Non
     if name in there or missing is None:
         return
     cure = f"name another with {option}"
-    separator = next((sign for sign in _OTHER_SEPARATORS if sign in next(iter(there))), "")
-    if len(there) == 1 and separator:
+    only = next(iter(there)) if len(there) == 1 else ""
+    separator = next((sign for sign in _OTHER_SEPARATORS if sign in only), "")
+    if separator:
         cure = f"if {separator!r} parts its columns, save it with commas"
-    raise DataError(f"{path} has no column {missing!r}, only: {', '.join(there)}; {cure}")
+    raise DataError(f"{path} has no column {missing!r}, only: {', '.join(there) or 'none'}; {cure}")
 
 
 def _parted(columns: str) -> list[str]:
@@ -200,7 +202,7 @@ def _reader(path: Path) -> Callable[[Path, str, _Names], Iterator[Row]]:
 def _rows(path: Path, numbered: _Numbered, wanted: _Names) -> Iterator[Row]:
     rows = _without_empty_ends(numbered)
     head = list(islice(rows, _HEADER_WITHIN))
-    at = _header_at(head, wanted) or 0
+    at = _header_at([cells for _, cells in head], wanted) or 0
     first, header = head[at] if head else (0, ())
     names = _column_names(path, header)
     yield _header(first, names)
@@ -226,10 +228,15 @@ def _without_empty_ends(numbered: _Numbered) -> _Numbered:
             empty.append(line)
 
 
-def _header_at(head: Iterable[tuple[int, Sequence[object]]], wanted: _Names) -> int | None:
-    """Return where among the first rows of a table the first stands that names all columns wanted."""
-    names = ({cell_text(cell).strip() for cell in cells} for _, cells in head)
-    return next((place for place, there in enumerate(names) if _has_all(there, wanted)), None)
+def _header_at(head: Sequence[Sequence[object]], wanted: _Names) -> int | None:
+    """Return where among the first rows of a table the header stands, if it names all columns wanted.
+
+    Titles and notes above it have fewer cells; a row of as many is a row of data, and one below it no header.
+    """
+    names = [{cell_text(cell).strip() for cell in cells} - {""} for cells in head]
+    widest = accumulate((len(there) for there in names), max, initial=0)
+    found = (place for place, (there, above) in enumerate(zip(names, widest, strict=False)) if len(there) > above)
+    return next((place for place in found if _has_all(names[place], wanted)), None)
 
 
 def _column_names(path: Path, header: Sequence[object]) -> list[str]:
@@ -286,7 +293,8 @@ def _csv_cells(path: Path, encoding: str) -> _Numbered:
 
 def _json_object(path: Path, number: int, line: str) -> dict[str, object]:
     try:
-        value = json.loads(line)
+        # NaN and infinity, which Python and pandas write, are no JSON and no value.
+        value = json.loads(line, parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}, line {number}: not valid JSON ({error}); write one object a line") from error
     if not isinstance(value, dict):
@@ -311,19 +319,14 @@ def _xlsx_cells(path: Path, wanted: _Names) -> _Numbered:
 
 def _names_columns(sheet: _Numbered, wanted: _Names) -> bool:
     head = islice(_without_empty_ends(sheet), _HEADER_WITHIN)
-    return _header_at(head, wanted) is not None
+    return _header_at([cells for _, cells in head], wanted) is not None
 
 
 def _sheet_cells(book: Workbook, number: int) -> _Numbered:
     sheet = book.worksheets[number]
     # Some programs write a wrong size into the sheet; without it, all rows are read.
     sheet.reset_dimensions()
-    for line, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-        filled = len(cells)
-        # Rows reach as far as a cell was ever formatted.
-        while filled and cells[filled - 1] in (None, ""):
-            filled -= 1
-        yield line, cells[:filled]
+    return enumerate(sheet.iter_rows(values_only=True), 1)
 
 
 def _parquet_cells(path: Path) -> _Numbered:

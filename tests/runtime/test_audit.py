@@ -33,7 +33,7 @@ def test_every_decision_is_one_line(bundle: Path, tmp_path: Path) -> None:
             prediction.reason.value,
         )
         assert row["score"] == round(prediction.score, 6)
-        assert (row["bundle"], row["sha256"]) == ("bundle", info.short)
+        assert (row["bundle"], row["sha256"]) == (info.name, info.sha256)
         assert row["time"].endswith("+00:00")
 
 

@@ -156,7 +156,7 @@ def test_a_table_without_rows_keeps_its_header(packed: Path, tmp_path: Path, con
     assert _run(packed, tmp_path / "none.csv", "--jsonl") == (0, "", "")
     code, out, err = _run(packed, tmp_path / "none.csv", "--column", "name")
     assert (code, out) == (3, "")
-    assert "none.csv has no column 'name', only: id, text; name another with --column" in err
+    assert "none.csv has no column 'name', only: id, text; name another with --text-column NAME" in err
 
 
 def test_a_table_may_become_json_lines(table: Path, packed: Path) -> None:
@@ -334,7 +334,7 @@ def test_wrong_use_is_told_in_one_line(shared_bundle: Path, arguments: tuple[str
 def test_other_faults_have_their_codes(shared_bundle: Path, bundle: Path, table: Path, tmp_path: Path) -> None:
     code, _, err = _run(shared_bundle, table, "--column", "name")
     assert (code, err.count("\n")) == (3, 1)
-    assert "no column 'name', only: id, text, label; name another with --column" in err
+    assert "no column 'name', only: id, text, label; name another with --text-column NAME" in err
     assert _run(tmp_path / "none", "x")[0] == 4
     assert _run(bundle, "x", "--backend", "openvino")[0] == 6
     (bundle / "model.onnx").write_bytes(b"")

@@ -52,6 +52,12 @@ def test_the_table_itself_is_not_written_over(packed: Path, tmp_path: Path) -> N
         assert f"--out {out} is the table itself; name another file" in err
 
 
+def test_a_missing_table_is_told_where_the_answers_are_there_already(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "answers.csv").touch()
+    code, _, err = run(packed, tmp_path / "none.csv", "--out", tmp_path / "answers.csv")
+    assert (code, err.startswith(f"gm-classify: cannot read {tmp_path / 'none.csv'}: ")) == (3, True)
+
+
 def test_nothing_is_written_into_the_bundle(bundle: Path) -> None:
     before = sorted(os.listdir(bundle))
     for out in (bundle / "answers.csv", bundle / "new" / "answers.csv"):

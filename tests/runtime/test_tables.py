@@ -11,6 +11,7 @@ from pathlib import Path
 import openpyxl
 import pyarrow
 import pytest
+from openpyxl.styles import Border, Side
 from pyarrow import parquet
 
 from runtime.errors import ConfigError, DataError
@@ -89,9 +90,16 @@ def test_column_names_lose_blanks_and_unnamed_columns_are_called_by_their_place(
     assert values(path) == [{"column 1": "0", "text": "a", "label": "b", "column 4": ""}]
 
 
-def test_a_sheet_ends_where_its_last_cell_with_content_is(tmp_path: Path) -> None:
-    rows: list[list[object]] = [["text", None, "label", None], ["a", "remark", "b", ""], [None, None], ["", None]]
-    assert values(write_sheet(tmp_path / "data.xlsx", rows)) == [{"text": "a", "column 2": "remark", "label": "b"}]
+def test_a_remark_in_a_sheet_may_stand_under_a_cell_without_a_name(tmp_path: Path) -> None:
+    path = write_sheet(tmp_path / "data.xlsx", [["text", None, "label"], ["a", "remark", "b"]])
+    book = openpyxl.load_workbook(path)
+    book.active["D1"].border = Border(left=Side("thin"))
+    book.active["D3"] = "late"
+    book.save(path)
+    assert [row.values for row in read_table(path)] == [
+        {"text": "a", "column 2": "remark", "label": "b", "column 4": ""},
+        {"text": "", "column 2": "", "label": "", "column 4": "late"},
+    ]
 
 
 @pytest.mark.parametrize("name", ["data.csv", "data.tsv", "data.xlsx"])
@@ -125,6 +133,18 @@ def test_of_a_workbook_the_first_sheet_with_the_columns_wanted_is_read(tmp_path:
     assert read_table(tmp_path / "data.xlsx").columns == ("说明",)
     with pytest.raises(DataError, match="no column '名称', only: 说明; name another with --column"):
         _ = read_table(tmp_path / "data.xlsx", wanted={"名称": "--column"}).columns
+
+
+def test_a_row_of_data_is_not_taken_for_a_header(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.csv", "Text,no\n片碱,1\ntext,2\n")
+    with pytest.raises(DataError, match="no column 'text', only: Text, no"):
+        list(read_table(path, wanted={"text": "--column"}))
+
+
+def test_a_first_object_without_keys_lacks_the_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.jsonl", '{}\n{"text": "a"}\n')
+    with pytest.raises(DataError, match="no column 'text', only: none; name another with --column"):
+        list(read_table(path, wanted={"text": "--column"}))
 
 
 def test_a_header_is_not_sought_below_the_twentieth_row(tmp_path: Path) -> None:
@@ -169,6 +189,7 @@ def test_null_and_nan_in_json_are_empty(tmp_path: Path, value: str) -> None:
 def test_json_values_are_given_as_they_are(tmp_path: Path) -> None:
     path = write(tmp_path / "data.jsonl", '{" id ": 7, "flag": true, "none": null, "tags": ["a"]}\n')
     [row] = read_table(path)
+    assert next(read_table(write(tmp_path / "nan.jsonl", '{"a": NaN, "b": -Infinity}'))).given == {"a": None, "b": None}
     assert row.values == {"id": "7", "flag": "True", "none": "", "tags": '["a"]'}
     assert row.given == {"id": 7, "flag": True, "none": None, "tags": ["a"]}
 
