@@ -265,9 +265,9 @@ def audit(data: Path, left_out: Path | None, **columns: str) -> None:
         from distill.audit import audit as report
         from distill.corpus import read_corpus
         from distill.recipe import DataConfig, StudentConfig
-        from distill.summary import write_left_out
+        from distill.summary import LEFT_OUT, write_left_out
     if left_out is not None:
-        _check_csv("--left-out", left_out, data)
+        _check_csv("--left-out", left_out, LEFT_OUT)
     config = DataConfig(path=str(data), **columns)
     corpus = read_corpus(config, seed=0)
     if left_out is not None:
@@ -300,14 +300,18 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
       gm-distill evaluate run --data last-month.csv --errors errors.csv
     """
     with needs_extra("training", "train"):
-        from distill.evaluation import evaluate_file, evaluate_test_set, write_mistakes
+        from distill.evaluation import MISTAKES, evaluate_file, evaluate_test_set, write_mistakes
         from distill.evaluation_report import report
         from distill.run_folder import RunFolder
     if errors is not None:
-        _check_csv("--errors", errors, data)
+        _check_csv("--errors", errors, MISTAKES)
+    if data is None and any(columns.values()):
+        raise click.UsageError("--text-column, --label-column and --encoding belong to --data")
     trained = RunFolder(run_folder)
     given = {"encoding": "", **{name: value for name, value in columns.items() if value is not None}}
     config = trained.recipe().data.model_copy(update=given)
+    if data:
+        click.echo("reading the data of the run too, to tell the texts that it learned …", err=True)
     evaluation = evaluate_file(trained, data, config) if data else evaluate_test_set(trained)
     click.echo(report(evaluation))
     mistakes = len(evaluation.mistakes)
@@ -318,9 +322,13 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
         click.echo(f"\nwrongly classified texts: {mistakes}; to get them, add --errors errors.csv")
 
 
-def _check_csv(option: str, path: Path, data: Path | None) -> None:
-    """Refuse, before anything takes long, a file that is not to be written."""
+def _check_csv(option: str, path: Path, columns: tuple[str, ...]) -> None:
+    """Refuse, before anything takes long, a file that is not to be written: whatever is there and not ours."""
+    from runtime.tables import read_table
+
     if path.suffix.lower() != ".csv":
         raise ConfigError(f"{option} {path}: the file is CSV; end its name in .csv")
-    if data is not None and data.exists() and path.exists() and path.samefile(data):
-        raise ConfigError(f"{option} {path} would replace the data; name another")
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(f"{option} {path}: there is no folder {path.absolute().parent}; make it")
+    if path.exists() and read_table(path).columns != columns:
+        raise ConfigError(f"{option} {path}: the file is there, and is another one; name a new one, or remove it")

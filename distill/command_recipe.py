@@ -92,6 +92,8 @@ def _shipped(recipe: Path | None) -> Path | None:
 def _refuse_another_command(begun: Path, kind: type[BaseRecipe]) -> None:
     method, out = method_of(begun), begun.parent
     if method != kind.method():
+        if (out / "environment.json").exists():
+            raise ConfigError(f"the run in {out} is finished, and of the method {method}; choose another --out")
         command = f"gm-distill {_COMMANDS.get(method, 'run')}"
         raise ConfigError(f"{out} was begun by '{command}'; go on with: {command} --out {out} --resume")
 

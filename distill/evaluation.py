@@ -19,6 +19,9 @@ from runtime.errors import DataError, GMError
 from runtime.tables import read_table
 from runtime.text import normalise
 
+MISTAKES = ("text", "label", "predicted", "score")
+"""Columns of the file of mistakes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -46,19 +49,20 @@ class Evaluation:
         answers: about texts of these classes.
         unknown: about texts of classes that the student does not know, which are all wrong.
         left_out: rows without a text or a label.
-        learned: texts, normalised, that the student was trained on or chosen by; none where that is not known.
+        learned: labelled texts, normalised, that the student was trained on or chosen by; ``None`` where that is not
+            known.
     """
 
     names: tuple[str, ...]
     answers: tuple[Answer, ...]
     unknown: tuple[Answer, ...] = ()
     left_out: int = 0
-    learned: frozenset[str] = frozenset()
+    learned: frozenset[str] | None = frozenset()
 
     @property
     def new(self) -> tuple[Answer, ...]:
         """The answers about texts that were not learned."""
-        return tuple(answer for answer in self.answers if normalise(answer.text) not in self.learned)
+        return tuple(answer for answer in self.answers if normalise(answer.text) not in (self.learned or ()))
 
     @property
     def mistakes(self) -> list[Answer]:
@@ -120,7 +124,7 @@ def write_mistakes(evaluation: Evaluation, path: Path) -> None:
         DataError: the file cannot be written.
     """
     cells = ((answer.text, answer.label, answer.predicted, round(answer.score, 6)) for answer in evaluation.mistakes)
-    write_csv(path, ("text", "label", "predicted", "score"), cells)
+    write_csv(path, MISTAKES, cells)
 
 
 def _read(path: Path, config: DataConfig) -> list[tuple[str, str]]:
@@ -138,8 +142,8 @@ def _answers(run: RunFolder, names: Sequence[str], pairs: Sequence[tuple[str, st
     ]
 
 
-def _learned(run: RunFolder) -> frozenset[str]:
-    """Return the texts, normalised, that a run was trained on or chosen by; none where its data are gone or changed.
+def _learned(run: RunFolder) -> frozenset[str] | None:
+    """Return the labelled texts, normalised, that a run learned or was chosen by, if its data are still there.
 
     Finding out takes as long as the run took to read them.
     """
@@ -148,7 +152,7 @@ def _learned(run: RunFolder) -> frozenset[str]:
         corpus = read_corpus(recipe.data, recipe.training.seed)
         known = run.environment().get("data_fingerprint")
     except GMError:
-        return frozenset()
+        return None
     if corpus.fingerprint != known:
-        return frozenset()
+        return None
     return frozenset(normalise(example.text) for example in corpus.train + corpus.dev)

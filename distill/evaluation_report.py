@@ -51,6 +51,8 @@ def _unknown_classes(evaluation: Evaluation) -> str:
 
 
 def _learned_texts(evaluation: Evaluation) -> str:
+    if evaluation.learned is None:
+        return "the data of the run are gone or changed: it cannot be told which of these texts it learned"
     total, new = len(evaluation.answers), evaluation.new
     if len(new) == total:
         return ""

@@ -234,8 +234,11 @@ class BaseRecipe(Section):
 
     @property
     def sha256(self) -> str:
-        """Fingerprint of the resolved recipe."""
-        return hashlib.sha256(self.to_toml().encode("utf-8")).hexdigest()
+        """Fingerprint of the method and its keys, but for where files lie: the data have a fingerprint of their own."""
+        sections = [(name, section) for name, section in self if isinstance(section, Section)]
+        files = {f"{name}.{key}" for name, section in sections for key in section.file_keys()}
+        values = {key: value for key, value in self._values().items() if key not in files}
+        return hashlib.sha256(json.dumps([self.method(), values], sort_keys=True).encode("utf-8")).hexdigest()
 
     def with_paths_from(self, folder: Path, but: Container[str] = ()) -> Self:
         """Return the recipe with absolute paths.
@@ -252,10 +255,15 @@ class BaseRecipe(Section):
                 sections[name] = section.model_copy(update=moved)
         return self.model_copy(update=sections)
 
-    def differences(self, other: Self) -> list[str]:
-        """Return the keys in which the recipes differ, each with both values: ``training.seed=0, not 1``."""
+    def differences(self, other: Self, but: Container[str] = ()) -> list[str]:
+        """Return the keys in which the recipes differ, each with both values: ``training.seed=0, not 1``.
+
+        Args:
+            other: recipe of the same method.
+            but: keys that may differ.
+        """
         own, others = self._values(), other._values()
-        return [f"{key}={own[key]}, not {others[key]}" for key in own if own[key] != others[key]]
+        return [f"{key}={own[key]}, not {others[key]}" for key in own if own[key] != others[key] and key not in but]
 
     def _values(self) -> dict[str, str]:
         sections = [(name, section) for name, section in self if isinstance(section, Section)]

@@ -19,6 +19,8 @@ _LEFT_OUT = {
     "duplicate": "repeated",
     "label not in train": "of classes that train lacks",
 }
+LEFT_OUT = ("file", "line", "reason", "text", "label")
+"""Columns of the file of rows left out."""
 # A class of fewer texts is seldom meant: often it is another one's name, mistyped.
 _SMALL_CLASS = 10
 
@@ -40,7 +42,7 @@ def write_left_out(path: Path, left_out: LeftOut) -> None:
         DataError: the file cannot be written.
     """
     cells = ((row.file, row.line, reason, row.text, row.label) for reason, rows in left_out.items() for row in rows)
-    write_csv(path, ("file", "line", "reason", "text", "label"), cells)
+    write_csv(path, LEFT_OUT, cells)
 
 
 def _sizes(corpus: Corpus, file: Path) -> str:

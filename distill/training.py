@@ -10,14 +10,14 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from distill.corpus import Corpus, read_corpus
 from distill.metrics import accuracy, macro_f1
-from distill.recipe import BaseRecipe, DataConfig, method_of, read_recipe_of
+from distill.recipe import BaseRecipe, DataConfig, Section, method_of, read_recipe_of
 from distill.run_folder import RunFolder, refuse_strange_names
 from distill.summary import summary
 from runtime.errors import ConfigError
@@ -29,6 +29,7 @@ Report = Callable[[Event], None]
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ("gm-edge", "torch", "torch-geometric", "transformers", "numpy", "safetensors")
 _LOCK = ".lock"
+_Recipe = TypeVar("_Recipe", bound=BaseRecipe)
 
 
 class Means:
@@ -111,7 +112,8 @@ def claimed(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Iterator[None]:
     with _locked(run):
         # Once more: whoever held the lock until now may have finished.
         _refuse_unless_free(run, recipe, resume)
-        if _is_new(run, type(recipe)):
+        # Of a run that is resumed the data may have moved.
+        if _is_new(run, type(recipe)) or _begun(run, type(recipe)) != recipe:
             run.save_recipe(recipe)
         yield
     if (run.path / "environment.json").exists():
@@ -146,10 +148,16 @@ def _refuse_another_recipe(run: RunFolder, recipe: BaseRecipe) -> None:
     if (method := method_of(path)) != recipe.method():
         what = f"{run.path} was begun by the method {method}, not {recipe.method()}"
         raise ConfigError(f"{what}; leave the recipe out, or choose another --out")
-    begun = read_recipe_of(type(recipe), path).with_paths_from(Path.cwd())
-    if different := begun.differences(recipe):
+    begun = _begun(run, type(recipe))
+    # Data that moved are the same data: whether they are is told by their fingerprint, not by where they lie.
+    elsewhere = {f"data.{key}" for key in getattr(recipe, "data", Section()).file_keys()}
+    if different := begun.differences(recipe, but=elsewhere):
         what = f"{run.path} was begun with another recipe: {', '.join(different)}"
         raise ConfigError(f"{what}; leave out what differs, or choose another --out")
+
+
+def _begun(run: RunFolder, kind: type[_Recipe]) -> _Recipe:
+    return read_recipe_of(kind, run.path / "recipe.toml").with_paths_from(Path.cwd())
 
 
 def _is_new(run: RunFolder, kind: type[BaseRecipe]) -> bool:

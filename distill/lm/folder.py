@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from distill.lm.misnamed import method_of
+from distill.lm.misnamed import run_method
 from distill.lm.provenance import finetuned_folder, learned_data, note_learned_data
 from distill.lm.recipe import FinetuneRecipe, LanguageModelConfig
 from distill.lm.token_store import file_fingerprint
@@ -129,7 +129,7 @@ def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
         DataError: a part is missing or damaged.
     """
     path = finetuned_folder(path) or path
-    if method_of(path) == "finetune":
+    if run_method(path) == "finetune":
         finetuned = read_finetuned(path, max_len)
         refuse_other_data(path, finetuned.data_fingerprint, data_fingerprint)
         return FrozenLM(finetuned.teacher.encoder, finetuned.tokenizer, finetuned.sha256, finetuned.precision)

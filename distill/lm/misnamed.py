@@ -1,4 +1,4 @@
-"""Folders of ours that are named where a language model is wanted, and what to name in their place.
+"""Folders that are named where a language model is wanted and hold none, and what to name in their place.
 
 transformers would print every kind of model that it knows.
 """
@@ -7,31 +7,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from distill.recipe import read_toml
+from distill.recipe import method_of
 from runtime.errors import ConfigError, GMError
 
 
-def method_of(folder: Path) -> str | None:
+def run_method(folder: Path) -> str | None:
     """Return the method of a run; ``None`` if ``folder`` is none, or holds a language model itself."""
     # What pretraining wrote has a recipe too, beside the config.json of an ordinary Hugging Face folder.
     if not (folder / "recipe.toml").is_file() or (folder / "config.json").is_file():
         return None
     try:
-        return str(read_toml(folder / "recipe.toml").get("recipe", "gate_mixup"))
+        return method_of(folder / "recipe.toml")
     except ConfigError:
         return ""
 
 
 def refuse_misnamed(folder: Path, option: str, kind: type[GMError]) -> None:
-    """Refuse a run that holds no language model by itself.
+    """Refuse a folder that holds no language model by itself.
 
     Args:
         folder: what the user named.
         option: of the command line; it names another folder.
         kind: of the error.
     """
-    method = method_of(folder)
+    method = run_method(folder)
     if method is None:
+        if not any(folder.glob("*.json")):  # a tokenizer alone has no config.json, but others
+            advice = f"name a local Hugging Face folder with {option}"
+            raise kind(f"{folder} holds no language model; {advice}")
         return
     if method == "finetune" and (folder / "encoder").is_dir():
         raise kind(f"{folder} is the folder of a fine-tuning; name the encoder in it: {option} {folder / 'encoder'}")

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from distill.training import choose_device
 
-# All others wait in a barrier while the first one encodes the texts, for hours where there are many; NCCL would end
-# them after ten minutes. Where one fails, accelerate ends the others at once, so nobody waits this long for nothing.
+# All others wait while the first one encodes the texts, for hours where there are many. They do so in a group of their
+# own: in that of the gradients, whose patience of ten minutes is right for these, one that hangs would hold all GPUs.
 _PATIENCE = timedelta(days=1)
 
 
@@ -33,6 +33,7 @@ class Processes:
     def __init__(self, device: str) -> None:
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self._accelerator = _accelerator(device) if self.count > 1 else None
+        self._waiting = _group_that_waits() if self._accelerator else None
         self.index: int = self._accelerator.process_index if self._accelerator else 0
         self.device: torch.device = self._accelerator.device if self._accelerator else choose_device(device)
 
@@ -61,11 +62,23 @@ class Processes:
     @contextmanager
     def one_after_the_first(self) -> Iterator[None]:
         """Let the first process run the block before the others do."""
-        with self._accelerator.main_process_first() if self._accelerator else nullcontext():
-            yield
+        if not self.first:
+            self._wait()
+        yield
+        if self.first:
+            self._wait()
+
+    def _wait(self) -> None:
+        if self._waiting is not None:
+            torch.distributed.barrier(group=self._waiting)
 
 
 def _accelerator(device: str) -> Any:  # noqa: ANN401 - the type would import the package
-    from accelerate import Accelerator, InitProcessGroupKwargs
+    from accelerate import Accelerator
 
-    return Accelerator(cpu=device == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)])
+    return Accelerator(cpu=device == "cpu")
+
+
+def _group_that_waits() -> torch.distributed.ProcessGroup | None:
+    group: torch.distributed.ProcessGroup | None = torch.distributed.new_group(timeout=_PATIENCE, backend="gloo")
+    return group

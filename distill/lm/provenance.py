@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from distill.lm.misnamed import method_of
+from distill.lm.misnamed import run_method
 from distill.run_folder import RunFolder
 
 # A key of config.json and no file of its own: transformers keeps keys that it does not know, so the note is in every
@@ -24,18 +24,18 @@ def note_learned_data(encoder: Any, fingerprint: str) -> None:  # noqa: ANN401 -
 
 def learned_labels(folder: Path) -> bool:
     """Return whether the encoder in a Hugging Face folder, or in a folder of fine-tuning, learned labels."""
-    return _noted(folder) is not None or finetuned_folder(folder) is not None or method_of(folder) == "finetune"
+    return _noted(folder) is not None or finetuned_folder(folder) is not None or run_method(folder) == "finetune"
 
 
 def learned_data(encoder: Path) -> str | None:
     """Return the fingerprint of the labelled data that the encoder in a Hugging Face folder learned, if it did.
 
     Raises:
-        DataError: it is part of a fine-tuning of before there were notes, which has lost its ``environment.json``.
+        DataError: it is part of a fine-tuning of before there were notes, whose ``environment.json`` does not tell.
     """
     noted = _noted(encoder)
     if noted is None and (finetuned := finetuned_folder(encoder)):
-        return str(RunFolder(finetuned).environment()["data_fingerprint"])
+        return RunFolder(finetuned).data_fingerprint()
     return noted
 
 

@@ -328,8 +328,18 @@ def test_evaluate_writes_errors_neither_over_the_data_nor_in_another_format(
     assert gm_distill("evaluate", finished, "--data", data, "--errors", tmp_path / "errors.xlsx") == 2
     assert capsys.readouterr().err.endswith("errors.xlsx: the file is CSV; end its name in .csv\n")
     assert gm_distill("evaluate", finished, "--data", data, "--errors", data) == 2
-    assert capsys.readouterr().err.endswith("would replace the data; name another\n")
+    assert capsys.readouterr().err.endswith("the file is there, and is another one; name a new one, or remove it\n")
     assert data.read_text(encoding="utf-8") == "text,label\n盐酸,碱\n"
+    assert gm_distill("evaluate", finished, "--errors", data) == 2
+    assert gm_distill("evaluate", finished, "--errors", tmp_path / "none" / "errors.csv") == 2
+    assert "there is no folder" in capsys.readouterr().err
+    for _ in range(2):
+        assert gm_distill("evaluate", finished, "--errors", tmp_path / "errors.csv") == 0
+
+
+def test_evaluate_takes_columns_of_a_file_only(gm_distill: Command, finished: Path, capsys: Output) -> None:
+    assert gm_distill("evaluate", finished, "--text-column", "名") == 2
+    assert "--text-column, --label-column and --encoding belong to --data" in capsys.readouterr().err
 
 
 def test_audit_tells_of_data_what_a_run_would_learn_from_and_trains_nothing(

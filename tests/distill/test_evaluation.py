@@ -75,7 +75,7 @@ def test_texts_of_train_and_dev_are_recognised_whatever_their_width_and_case(run
 
 
 @pytest.mark.parametrize("change", ["gone", "other"])
-def test_nothing_counts_as_learned_where_the_data_are_not_those_of_the_run(
+def test_where_the_data_are_not_those_of_the_run_it_says_that_it_cannot_tell_what_was_learned(
     run: RunFolder, tmp_path: Path, change: str
 ) -> None:
     data = write_tiny_data(tmp_path / "data")
@@ -89,7 +89,9 @@ def test_nothing_counts_as_learned_where_the_data_are_not_those_of_the_run(
     else:
         with (data / "train.tsv").open("a", encoding="utf-8") as rows:
             rows.write("白酸\t酸\n")
-    assert len(evaluate_file(moved, test, DataConfig()).new) == 1
+    found = evaluate_file(moved, test, DataConfig())
+    assert (len(found.new), found.learned) == (1, None)
+    assert "the data of the run are gone or changed: it cannot be told which of these texts it learned" in report(found)
 
 
 def test_mistakes_come_with_the_surest_first() -> None:

@@ -47,12 +47,17 @@ def test_method_may_be_named_and_nothing_changes(tmp_path: Path) -> None:
         read_recipe(path)
 
 
-def test_fingerprint_changes_with_any_key() -> None:
-    prints = {
-        read_recipe(None, overrides).sha256
-        for overrides in ([], ["training.seed=1"], ["ablate.gate=true"], ["data.path=x"])
-    }
-    assert len(prints) == 4
+def test_fingerprint_changes_with_any_key_but_where_files_lie() -> None:
+    changes: tuple[list[str], ...] = (
+        [],
+        ["training.seed=1"],
+        ["ablate.gate=true"],
+        ["data.text_column=x"],
+        ["data.path=x"],
+    )
+    nothing, *prints, moved = (read_recipe(None, overrides).sha256 for overrides in changes)
+    assert len({nothing, *prints}) == 4
+    assert moved == nothing
 
 
 def test_overrides_win_over_the_file_and_later_ones_over_earlier(tmp_path: Path) -> None:

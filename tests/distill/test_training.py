@@ -61,6 +61,16 @@ def test_a_finished_run_keeps_no_lock_and_is_not_begun_again(tmp_path: Path) -> 
         begin(run, Recipe(), resume=True)
 
 
+def test_data_that_moved_are_no_other_recipe_and_are_named_where_they_are_now(tmp_path: Path) -> None:
+    run, old, new = RunFolder(tmp_path / "run"), str(tmp_path / "old.tsv"), str(tmp_path / "new.tsv")
+    begin(run, Recipe.model_validate({"data": {"path": old}}), resume=False)
+    (run.path / "metrics.jsonl").touch()
+    begin(run, Recipe.model_validate({"data": {"path": new}}), resume=True)
+    assert run.recipe().data.path == new
+    with pytest.raises(ConfigError, match=r"data\.text_column=\"text\", not \"名\"; leave out what differs"):
+        begin(run, Recipe.model_validate({"data": {"path": new, "text_column": "名"}}), resume=True)
+
+
 def test_no_lock_is_left_in_a_folder_that_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").touch()
     with pytest.raises(ConfigError, match="not empty"):

@@ -79,7 +79,9 @@ def test_a_bad_shard_is_named_and_the_others_are_done(
 ) -> None:
     folder = write_shards(tmp_path / "shards", shards=2)
     (folder / "bad.csv").write_text("name\nx\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"bad\.csv has no column 'text', only: name; name another with --text-column NAME$"):
+    with pytest.raises(
+        DataError, match=r"bad\.csv has no column 'text', only: name; name another with --text-column NAME$"
+    ):
         run()
     assert capsys.readouterr().out.startswith("shards: 2 done, 0 done before, 1 failed; rows: 16, ")
     assert visible(tmp_path / "answers") == ["part-0.csv", "part-1.csv"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from distill.lm.folder import read_frozen
-from distill.lm.misnamed import method_of
+from distill.lm.misnamed import run_method
 from distill.recipe import BaseRecipe
 from distill.recipes.finetune import finetune
 from distill.run_folder import RunFolder
@@ -61,6 +61,11 @@ def test_a_run_holds_no_language_model(
         read_frozen(run, "data", 16)
 
 
+def test_an_ordinary_folder_holds_no_language_model(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"holds no language model; name a local Hugging Face"):
+        finetune(tiny_finetune(data, data), tmp_path / "a", "cpu")
+
+
 def test_a_run_that_is_not_finished_says_how_to_go_on(data: Path, lm: Path, tmp_path: Path) -> None:
     begun(tmp_path / "ft", tiny_finetune(data, lm))
     with pytest.raises(ConfigError, match=r"not finished.*'gm-distill finetune --out .*ft --resume'"):
@@ -71,12 +76,12 @@ def test_a_run_that_is_not_finished_says_how_to_go_on(data: Path, lm: Path, tmp_
 
 
 def test_a_language_model_beside_a_recipe_is_one(lm: Path, tmp_path: Path) -> None:
-    assert method_of(begun(tmp_path, tiny_pretraining(tmp_path / "texts.txt"))) == "pretrain"
+    assert run_method(begun(tmp_path, tiny_pretraining(tmp_path / "texts.txt"))) == "pretrain"
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}), encoding="utf-8")
-    assert method_of(tmp_path) is None
-    assert method_of(lm) is None
+    assert run_method(tmp_path) is None
+    assert run_method(lm) is None
 
 
 def test_a_recipe_that_cannot_be_read_is_none_of_a_language_model(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text("half of [", encoding="utf-8")
-    assert method_of(tmp_path) == ""
+    assert run_method(tmp_path) == ""

@@ -49,6 +49,9 @@ def test_fine_tuning_of_before_there_were_notes_is_known_by_its_folder(lm: Path,
     assert learned_labels(encoder)
     with pytest.raises(DataError, match=r"environment\.json"):
         learned_data(encoder)
+    (tmp_path / "teacher" / "environment.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(DataError, match=r"environment\.json"):
+        learned_data(encoder)
     (tmp_path / "teacher" / "environment.json").write_text('{"data_fingerprint": "old data"}', encoding="utf-8")
     assert learned_data(encoder) == "old data"
 
