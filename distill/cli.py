@@ -59,6 +59,7 @@ def cli() -> None:
       gm-distill run --data products.xlsx --text-column 品名 --label-column 类别
       gm-distill init my-plant && gm-distill run my-plant/recipe.toml --out my-plant/run
       gm-distill evaluate run
+      gm-distill report run
       gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
       gm-distill corpus names.txt abstracts.jsonl.gz --out clean
       gm-distill pretrain clean --out lm
@@ -320,6 +321,30 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
         click.echo(f"\nwrongly classified texts: {mistakes}, in {errors}")
     elif mistakes:
         click.echo(f"\nwrongly classified texts: {mistakes}; to get them, add --errors errors.csv")
+
+
+@cli.command("report", short_help="Write a page about a finished run.")
+@click.argument("run_folder", metavar="RUN", type=FOLDER)
+@click.option("--out", metavar="FILE.html", type=FILE, help="Page to write.  [default: report.html in RUN]")
+def report_page(run_folder: Path, out: Path | None) -> None:
+    """Write one page of HTML about a finished run: how it learned, what it gets wrong, how far to trust its scores.
+
+    RUN is a folder of 'gm-distill run' or 'gm-distill finetune'. The page needs no network and no other file, and can
+    be printed. It shows texts of the test set.
+
+    \b
+    Examples:
+      gm-distill report run
+      gm-distill report run --out run-1.html
+    """
+    with needs_extra("training", "train"):
+        from distill.report.page import write_report
+        from distill.run_folder import RunFolder
+    page = out or run_folder / "report.html"
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"--out {page}: the page is HTML; end its name in .html")
+    write_report(RunFolder(run_folder), page)
+    click.echo(f"report: {page}")
 
 
 def _check_csv(option: str, path: Path, columns: tuple[str, ...]) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from distill.evaluation import Answer, Evaluation
 from distill.layout import first_few, table
-from distill.metrics import Counts, accuracy, class_scores, confusion, macro_f1
+from distill.metrics import Counts, accuracy, class_scores, confusion, frequent_confusions, macro_f1
 
 _CONFUSIONS_SHOWN = 10
 _UNKNOWN_CLASSES_NAMED = 5
@@ -76,8 +74,6 @@ def _class_table(evaluation: Evaluation) -> str:
 
 
 def _confusion_table(counts: Counts, names: Sequence[str]) -> str:
-    wrong = counts - np.diag(counts.diagonal())
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS_SHOWN]
-    pairs = [divmod(int(place), len(names)) for place in order]
-    rows = [[names[label], names[guess], str(wrong[label, guess])] for label, guess in pairs if wrong[label, guess]]
+    frequent = frequent_confusions(counts, _CONFUSIONS_SHOWN)
+    rows = [[names[label], names[guess], str(number)] for label, guess, number in frequent]
     return table(["class", "taken for", "texts"], rows) if rows else ""

@@ -56,6 +56,19 @@ def confusion(labels: ClassIds, predicted: ClassIds, classes: int) -> Counts:
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
 
+def frequent_confusions(counts: Counts, most: int) -> list[tuple[int, int, int]]:
+    """Return label, prediction and number of the most frequent confusions, the most frequent first.
+
+    Args:
+        counts: ``[classes, classes]``, as :func:`confusion` gives them.
+        most: how many to return at most; pairs that never occur are not returned.
+    """
+    wrong = counts - np.diag(counts.diagonal())
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = [divmod(int(place), len(counts)) for place in order]
+    return [(label, guess, int(wrong[label, guess])) for label, guess in pairs if wrong[label, guess]]
+
+
 def _scores(counts: Counts) -> ClassScores:
     hits, predicted, support = counts.diagonal(), counts.sum(0), counts.sum(1)
     return ClassScores(

@@ -7,6 +7,7 @@
     teacher/{model.safetensors,config.json,nodes.json}
     predictions/{dev,test}.jsonl
     left_out.csv     only if rows of the data were left out
+    report.html      only if 'gm-distill report' wrote it
     checkpoint/      only while the run is unfinished; holds the lock of who trains, too
 
 Weights are safetensors, the rest is JSON or TOML: reading a run folder never runs code from it.

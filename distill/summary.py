@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from distill.corpus import Corpus, Example, LeftOut
@@ -35,6 +35,12 @@ def summary(corpus: Corpus, left_out: Path) -> str:
     return "\n".join(filter(None, [_sizes(corpus, left_out), _smallest_classes(corpus), _unseen_classes(corpus)]))
 
 
+def left_out_in_words(dropped: Mapping[str, int]) -> str:
+    """Return how many rows were left out for which reason: ``1 without a text, 3 repeated``; nothing for none."""
+    # A reason that another release gave is told as it stands.
+    return ", ".join(f"{number} {_LEFT_OUT.get(reason, reason)}" for reason, number in dropped.items())
+
+
 def write_left_out(path: Path, left_out: LeftOut) -> None:
     """Write the rows that nothing is learned from as CSV, each with its file, line and the reason.
 
@@ -47,7 +53,7 @@ def write_left_out(path: Path, left_out: LeftOut) -> None:
 
 def _sizes(corpus: Corpus, file: Path) -> str:
     sizes = f"{len(corpus.train)} train, {len(corpus.dev)} dev, {len(corpus.test)} test texts"
-    left_out = ", ".join(f"{number} {_LEFT_OUT[reason]}" for reason, number in corpus.dropped.items())
+    left_out = left_out_in_words(corpus.dropped)
     return f"{sizes} of {len(corpus.labels)} classes" + (f"; left out: {left_out} ({file})" if left_out else "")
 
 

@@ -342,6 +342,16 @@ def test_evaluate_takes_columns_of_a_file_only(gm_distill: Command, finished: Pa
     assert "--text-column, --label-column and --encoding belong to --data" in capsys.readouterr().err
 
 
+def test_report_of_a_run_has_its_scores(gm_distill: Command, finished: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    assert gm_distill("report", finished, "--out", page) == 0
+    final = RunFolder(finished).metrics()[-1]["test"]["student"]
+    scored = (
+        f"Student: accuracy {final['accuracy']:.4f}, macro-F1 {final['macro_f1']:.4f} on 18 test texts of 3 classes"
+    )
+    assert scored in page.read_text(encoding="utf-8")
+
+
 def test_audit_tells_of_data_what_a_run_would_learn_from_and_trains_nothing(
     gm_distill: Command, tmp_path: Path, capsys: Output
 ) -> None:

@@ -196,6 +196,13 @@ def test_evaluate_reads_the_folder_of_a_teacher(gm_distill: Command, teacher: Pa
     assert capsys.readouterr().out.startswith(f"18 texts: accuracy {final['accuracy']:.4f}")
 
 
+def test_report_of_a_teacher_has_its_scores(gm_distill: Command, teacher: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    assert gm_distill("report", teacher, "--out", page) == 0
+    final = RunFolder(teacher).metrics()[-1]["test"]["teacher"]
+    assert f"Language model: accuracy {final['accuracy']:.4f}" in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from distill.metrics import accuracy, class_scores, confusion, macro_f1
+from distill.metrics import accuracy, class_scores, confusion, frequent_confusions, macro_f1
 
 LABELS = np.array([0, 0, 1, 1, 2])
 PREDICTED = np.array([0, 1, 1, 1, 0])
@@ -25,6 +25,12 @@ def test_class_scores_by_hand() -> None:
     assert scores.recall == pytest.approx([1 / 2, 1, 0])
     assert scores.f1 == pytest.approx([1 / 2, 4 / 5, 0])
     assert scores.support.tolist() == [2, 2, 1]
+
+
+def test_frequent_confusions_come_with_the_most_frequent_first_and_without_what_is_right() -> None:
+    counts = np.array([[9, 0, 2], [5, 9, 0], [1, 0, 9]])
+    assert frequent_confusions(counts, 2) == [(1, 0, 5), (0, 2, 2)]
+    assert frequent_confusions(counts, 9) == [(1, 0, 5), (0, 2, 2), (2, 0, 1)]
 
 
 def test_macro_f1_is_the_mean_over_classes() -> None:

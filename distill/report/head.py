@@ -1,0 +1,124 @@
+"""The head of the page: what was trained on what, how, with which versions, and how good it became."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from distill.layout import duration
+from distill.lm.recipe import FinetuneRecipe, LayersRecipe
+from distill.methods import AnyRecipe
+from distill.report.history import Scores, damaged
+from distill.report.markup import Html, data_table, element, together
+from distill.run_folder import RunFolder
+from distill.summary import left_out_in_words
+from distill.teachers.recipe import MultiTeacherRecipe
+from distill.training_command import ENSEMBLE_SCORED, LM_SCORED, SCORED
+
+_METHODS = {
+    "gate_mixup": "a graph teacher and a student taught each other",
+    "lm_layers": "a student was built from the layers of a language model",
+    "multi_teacher": "a student learned from several finished teachers",
+    "finetune": "a language model was fine-tuned on the labels",
+}
+_SPLITS = ("train", "dev", "test", "unlabelled")
+
+
+class Environment(BaseModel):
+    """What is read of ``environment.json``; of a run of another release, a part may be missing."""
+
+    seed: int | None = None
+    device: str = ""
+    versions: dict[str, str] = {}
+    rows: dict[str, int] = {}
+    dropped: dict[str, int] = {}
+    wall_s: float | None = None
+
+
+def read_environment(run: RunFolder) -> Environment:
+    """Read what a finished run ran on.
+
+    Raises:
+        DataError: the run is not finished, or the file is damaged.
+    """
+    try:
+        return Environment.model_validate(run.environment())
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise damaged(run.path / "environment.json", f"{where} is not as a run writes it") from error
+
+
+def facts(run: RunFolder, recipe: AnyRecipe, about: Environment, beside: bool) -> Html:
+    """Return what is known of a run, name by name.
+
+    Args:
+        run: its folder.
+        recipe: of the run.
+        about: what it ran on.
+        beside: whether the page lies in the run folder, so that it may link to what lies there.
+    """
+    told = {
+        "run folder": str(run.path.absolute()),
+        "data": recipe.data.path or "the example set of the package",
+        "texts": ", ".join(f"{about.rows[split]:,} {split}" for split in _SPLITS if split in about.rows),
+        "left out": _left_out(run, about.dropped, beside),
+        "method": f"{recipe.method()}: {_METHODS[recipe.method()]}",
+        "learned from": ", ".join(_sources(recipe)),
+        "seed": "" if about.seed is None else str(about.seed),
+        "finished": _finished(run.path / "environment.json", about),
+        "versions": ", ".join(f"{name} {version}" for name, version in about.versions.items()),
+    }
+    return element("dl", *(_fact(name, value) for name, value in told.items() if value))
+
+
+def score_table(recipe: AnyRecipe, dev: Mapping[str, Scores], test: Mapping[str, Scores]) -> Html:
+    """Return accuracy and macro-F1 of all networks that the run scored at its end, on dev and on test."""
+    names = names_of(recipe)
+    both = sorted(test.keys() & dev.keys(), key=[*names, *sorted(test)].index)
+    cells = [[names.get(name, name), *_four_places(dev[name]), *_four_places(test[name])] for name in both]
+    header = ["network", "accuracy, dev", "macro-F1, dev", "accuracy, test", "macro-F1, test"]
+    return data_table(header, cells, "numbers")
+
+
+def names_of(recipe: AnyRecipe) -> dict[str, str]:
+    """Return how people call the networks that a run scored at its end."""
+    if isinstance(recipe, MultiTeacherRecipe):
+        return ENSEMBLE_SCORED
+    return LM_SCORED if isinstance(recipe, LayersRecipe | FinetuneRecipe) else SCORED
+
+
+def _four_places(scores: Scores) -> tuple[str, str]:
+    return f"{scores.accuracy:.4f}", f"{scores.macro_f1:.4f}"
+
+
+def _fact(name: str, value: str) -> Html:
+    return together([element("dt", name), element("dd", value)])
+
+
+def _left_out(run: RunFolder, dropped: Mapping[str, int], beside: bool) -> Html:
+    """Return how many rows were left out and why, and where they stand."""
+    if not dropped:
+        return element("span", "nothing")
+    file = run.left_out.name
+    linked = beside and run.left_out.is_file()
+    where = element("a", file, href=file) if linked else element("span", file)
+    return element("span", f"{left_out_in_words(dropped)}: ", where)
+
+
+def _sources(recipe: AnyRecipe) -> tuple[str, ...]:
+    """Return the finished models that a run was given."""
+    if isinstance(recipe, MultiTeacherRecipe):
+        return recipe.teachers.folders
+    if isinstance(recipe, FinetuneRecipe):
+        return (recipe.lm.folder, *recipe.teachers.folders)
+    return (recipe.lm_layers.teacher,) if isinstance(recipe, LayersRecipe) else tuple(filter(None, [recipe.teacher.lm]))
+
+
+def _finished(environment: Path, about: Environment) -> str:
+    """Return when the last file of a run was written, how long the run took, and on what."""
+    when = datetime.fromtimestamp(environment.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+    took = "" if about.wall_s is None else f" after {duration(about.wall_s)}"
+    return f"{when}{took}" + (f", on {about.device}" if about.device else "")
