@@ -108,7 +108,7 @@ def test_what_is_no_model_is_named_in_one_line(folder: Path, tmp_path: Path) -> 
         read_masked_lm(tmp_path / "nothing", TOKENIZER, 20)
     (tmp_path / "empty").mkdir()
     for read in (lambda: read_masked_lm(tmp_path / "empty", TOKENIZER, 20), lambda: read_tokenizer(tmp_path / "empty")):
-        with pytest.raises(DataError, match="empty holds no masked language model") as caught:
+        with pytest.raises(DataError, match="empty holds no language model") as caught:
             read()
         assert "\n" not in str(caught.value)
     (folder / "model.safetensors").write_bytes(b"half of it")
