@@ -138,7 +138,7 @@ def test_faults_are_one_line_with_their_exit_code(
         (["--out", tmp_path / "a"], 2, "no texts to learn from"),
         ([tmp_path / "nothing", "--out", tmp_path / "b"], 3, "nothing"),
         ([tmp_path, "--out", tmp_path / "c"], 3, "holds no shards"),
-        ([corpus, "--from", tmp_path, "--out", tmp_path / "d"], 3, "holds no masked language model"),
+        ([corpus, "--from", tmp_path, "--out", tmp_path / "d"], 3, "holds no language model"),
         ([corpus, "--set", "training.lr=-1", "--out", tmp_path / "e"], 2, "training.lr"),
         ([corpus, "--out", corpus.parent], 2, "is not empty"),
     ):

@@ -141,7 +141,7 @@ def test_a_running_cluster_is_joined_and_goes_on_where_another_run_ended(
     on_ray = (bundle, folder, "--out", out, "--engine", "ray", "--ray-address", address)
     code, printed, err = _run(*on_ray, environment=secret)
     assert (code, err.count("\n")) == (3, 1)
-    assert "bad.csv has no column 'text', only: name; name another with --column" in err
+    assert "bad.csv has no column 'text', only: name; name another with --text-column NAME" in err
     assert printed == "shards: 1 done, 3 done before, 1 failed; rows: 40, 0 of them not accepted\n"
     assert [row["label"] for row in answers(out / "new.csv")] == [classifier.classify(text).label for text in TEXTS * 2]
 
