@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from distill.corpus import Corpus, Example
@@ -25,8 +25,7 @@ def audit(corpus: Corpus, near_duplicate: float, max_len: int, left_out: Path) -
         left_out: the file that holds the rows left out, if there are any.
     """
     parts = [summary(corpus, left_out), _classes(corpus), _lengths(corpus, max_len)]
-    near = [_near_train(corpus, split, near_duplicate) for split in _SPLITS[1:]]
-    return "\n\n".join([*parts, "\n".join(near)])
+    return "\n\n".join([*parts, "\n".join(_near_train(corpus, near_duplicate))])
 
 
 def _classes(corpus: Corpus) -> str:
@@ -48,11 +47,12 @@ def _lengths(corpus: Corpus, max_len: int) -> str:
     )
 
 
-def _near_train(corpus: Corpus, split: str, threshold: float) -> str:
+def _near_train(corpus: Corpus, threshold: float) -> Iterator[str]:
     known = SimilarTexts((normalise(example.text) for example in corpus.train), threshold)
-    near = sum(known.any_like(normalise(example.text)) for example in _examples(corpus, split))
-    advice = ": its scores promise too much, let one file be split anew" if near else ""
-    return f"texts of {split} that are nearly one of train (data.near_duplicate {threshold:g}): {near}{advice}"
+    for split in _SPLITS[1:]:
+        near = sum(known.any_like(normalise(example.text)) for example in _examples(corpus, split))
+        advice = ": its scores promise too much, let one file be split anew" if near else ""
+        yield f"texts of {split} that are nearly one of train (data.near_duplicate {threshold:g}): {near}{advice}"
 
 
 def _examples(corpus: Corpus, split: str) -> Sequence[Example]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,6 +114,18 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
     )
 
 
+def labelled_rows(path: Path, config: DataConfig) -> Iterator[tuple[int, str, str]]:
+    """Yield line, text and label of each row of a table, white space of the label folded.
+
+    Raises:
+        DataError: the file cannot be read, or lacks one of the two columns.
+        ConfigError: the encoding is unknown, or a package that reads this format is missing.
+    """
+    wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
+    for row in read_table(path, config.encoding, wanted):
+        yield row.line, row.text(config.text_column), " ".join(row.text(config.label_column).split())
+
+
 def _files(path: Path) -> dict[str, Path]:
     """Return the files by split; a single file counts as train."""
     try:
@@ -135,13 +147,7 @@ def _files(path: Path) -> dict[str, Path]:
 
 
 def _read(path: Path, config: DataConfig, dropped: _Dropped) -> list[Example]:
-    wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
-    examples = [
-        Example(
-            row.text(config.text_column).strip(), " ".join(row.text(config.label_column).split()), path.name, row.line
-        )
-        for row in read_table(path, config.encoding, wanted)
-    ]
+    examples = [Example(text.strip(), label, path.name, line) for line, text, label in labelled_rows(path, config)]
     if not examples:
         raise DataError(f"{path} has a header but no rows; add some")
     labelled = _keep(examples, lambda example: bool(example.label), "empty label", dropped)

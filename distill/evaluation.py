@@ -8,36 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.corpus import read_corpus
+from distill.corpus import labelled_rows, read_corpus
 from distill.csv_file import write_csv
 from distill.metrics import ClassIds
-from distill.predict import student_logits
+from distill.predict import prediction_rows, student_logits
 from distill.recipe import DataConfig
-from distill.run_folder import RunFolder
-from runtime.confidence import softmax
+from distill.run_folder import PredictionRow, RunFolder
 from runtime.errors import DataError, GMError
-from runtime.tables import read_table
 from runtime.text import normalise
 
 MISTAKES = ("text", "label", "predicted", "score")
 """Columns of the file of mistakes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the student said about a text.
-
-    Attributes:
-        text: the text as it stood in the data.
-        label: its class in the data.
-        predicted: the class with the largest logit.
-        score: softmax probability of that class.
-    """
-
-    text: str
-    label: str
-    predicted: str
-    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +35,23 @@ class Evaluation:
     """
 
     names: tuple[str, ...]
-    answers: tuple[Answer, ...]
-    unknown: tuple[Answer, ...] = ()
+    answers: tuple[PredictionRow, ...]
+    unknown: tuple[PredictionRow, ...] = ()
     left_out: int = 0
     learned: frozenset[str] | None = frozenset()
 
     @property
-    def new(self) -> tuple[Answer, ...]:
+    def new(self) -> tuple[PredictionRow, ...]:
         """The answers about texts that were not learned."""
         return tuple(answer for answer in self.answers if normalise(answer.text) not in (self.learned or ()))
 
     @property
-    def mistakes(self) -> list[Answer]:
+    def mistakes(self) -> list[PredictionRow]:
         """The wrong answers, the surest first: where the student is sure, it is often the label that is wrong."""
         wrong = [answer for answer in (*self.answers, *self.unknown) if answer.predicted != answer.label]
         return sorted(wrong, key=lambda answer: -answer.score)
 
-    def class_ids(self, answers: Sequence[Answer]) -> tuple[ClassIds, ClassIds]:
+    def class_ids(self, answers: Sequence[PredictionRow]) -> tuple[ClassIds, ClassIds]:
         """Return the ids of labels and of predictions, each ``[n]``, of answers about known classes."""
         ids = {name: class_id for class_id, name in enumerate(self.names)}
         labels, predicted = [ids[answer.label] for answer in answers], [ids[answer.predicted] for answer in answers]
@@ -90,7 +71,7 @@ def evaluate_test_set(run: RunFolder) -> Evaluation:
         raise DataError(
             f"{run.path / 'predictions'}: class {min(strange, key=str)!r} is not in labels.json; train again"
         )
-    return Evaluation(names, tuple(Answer(row.text, row.label, row.predicted, row.score) for row in rows))
+    return Evaluation(names, tuple(rows))
 
 
 def evaluate_file(run: RunFolder, path: Path, config: DataConfig) -> Evaluation:
@@ -104,14 +85,16 @@ def evaluate_file(run: RunFolder, path: Path, config: DataConfig) -> Evaluation:
     Raises:
         DataError: the file cannot be read, or no row of it has a text and one of the run's labels.
     """
-    names, pairs = run.labels(), _read(path, config)
+    names = run.labels()
+    pairs = [(text, label) for _, text, label in labelled_rows(path, config)]
     # Rows without a text are none of the training data either, and no test of the student.
     whole = [(text, label) for text, label in pairs if label and normalise(text)]
     classes = {*names}
     if not any(label in classes for _, label in whole):
         columns = "are --text-column and --label-column right?"
         raise DataError(f"{path}: no row has a text and a label that {run.path} knows; {columns}")
-    answers = _answers(run, names, whole)
+    texts, labels = [text for text, _ in whole], [label for _, label in whole]
+    answers = prediction_rows(texts, labels, student_logits(run.student(), run.tokenizer(), texts), names)
     known = tuple(answer for answer in answers if answer.label in classes)
     unknown = tuple(answer for answer in answers if answer.label not in classes)
     return Evaluation(names, known, unknown, len(pairs) - len(whole), _learned(run))
@@ -125,21 +108,6 @@ def write_mistakes(evaluation: Evaluation, path: Path) -> None:
     """
     cells = ((answer.text, answer.label, answer.predicted, round(answer.score, 6)) for answer in evaluation.mistakes)
     write_csv(path, MISTAKES, cells)
-
-
-def _read(path: Path, config: DataConfig) -> list[tuple[str, str]]:
-    wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
-    rows = read_table(path, config.encoding, wanted)
-    return [(row.text(config.text_column), " ".join(row.text(config.label_column).split())) for row in rows]
-
-
-def _answers(run: RunFolder, names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[Answer]:
-    logits = student_logits(run.student(), run.tokenizer(), [text for text, _ in pairs])
-    scores, winners = softmax(logits).max(1), logits.argmax(1)
-    return [
-        Answer(text, label, names[winner], float(score))
-        for (text, label), winner, score in zip(pairs, winners, scores, strict=True)
-    ]
 
 
 def _learned(run: RunFolder) -> frozenset[str] | None:

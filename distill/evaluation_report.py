@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from distill.evaluation import Answer, Evaluation
+from distill.evaluation import Evaluation
 from distill.layout import first_few, table
 from distill.metrics import Counts, accuracy, class_scores, confusion, frequent_confusions, macro_f1
+from distill.run_folder import PredictionRow
 
 _CONFUSIONS_SHOWN = 10
 _UNKNOWN_CLASSES_NAMED = 5
@@ -29,7 +30,7 @@ def report(evaluation: Evaluation) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _scores(evaluation: Evaluation, answers: Sequence[Answer]) -> str:
+def _scores(evaluation: Evaluation, answers: Sequence[PredictionRow]) -> str:
     labels, predicted = evaluation.class_ids(answers)
     f1 = macro_f1(labels, predicted, len(evaluation.names))
     return f"accuracy {accuracy(labels, predicted):.4f}, macro-F1 {f1:.4f}"

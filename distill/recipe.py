@@ -232,11 +232,14 @@ class BaseRecipe(Section):
         named = cls.model_fields.get("recipe")
         return str(named.default) if named else "gate_mixup"
 
+    def file_keys(self) -> list[str]:
+        """Return the keys that name files or folders, as ``data.path``."""
+        return [f"{name}.{key}" for name, section in self._sections() for key in section.file_keys()]
+
     @property
     def sha256(self) -> str:
         """Fingerprint of the method and its keys, but for where files lie: the data have a fingerprint of their own."""
-        sections = [(name, section) for name, section in self if isinstance(section, Section)]
-        files = {f"{name}.{key}" for name, section in sections for key in section.file_keys()}
+        files = self.file_keys()
         values = {key: value for key, value in self._values().items() if key not in files}
         return hashlib.sha256(json.dumps([self.method(), values], sort_keys=True).encode("utf-8")).hexdigest()
 
@@ -248,11 +251,10 @@ class BaseRecipe(Section):
             but: keys, as ``data.path``, whose paths stay as they are.
         """
         sections = {}
-        for name, section in self:
-            if isinstance(section, Section):
-                keys = [key for key in section.file_keys() if f"{name}.{key}" not in but]
-                moved = {key: _from(folder, getattr(section, key)) for key in keys}
-                sections[name] = section.model_copy(update=moved)
+        for name, section in self._sections():
+            keys = [key for key in section.file_keys() if f"{name}.{key}" not in but]
+            moved = {key: _from(folder, getattr(section, key)) for key in keys}
+            sections[name] = section.model_copy(update=moved)
         return self.model_copy(update=sections)
 
     def differences(self, other: Self, but: Container[str] = ()) -> list[str]:
@@ -265,9 +267,11 @@ class BaseRecipe(Section):
         own, others = self._values(), other._values()
         return [f"{key}={own[key]}, not {others[key]}" for key in own if own[key] != others[key] and key not in but]
 
+    def _sections(self) -> list[tuple[str, Section]]:
+        return [(name, section) for name, section in self if isinstance(section, Section)]
+
     def _values(self) -> dict[str, str]:
-        sections = [(name, section) for name, section in self if isinstance(section, Section)]
-        values = {f"{name}.{key}": value for name, section in sections for key, value in section}
+        values = {f"{name}.{key}": value for name, section in self._sections() for key, value in section}
         return {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 
     def to_toml(self) -> str:

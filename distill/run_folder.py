@@ -89,20 +89,20 @@ class RunFolder:
         path = self.path / "recipe.toml"
         if not path.is_file():
             raise DataError(f"{self.path} is not a run folder: it has no recipe.toml; make one with 'gm-distill run'")
-        if _method(self.path) == "pretrain":
+        if named_method(self.path) == "pretrain":
             what = f"{self.path} holds a pretrained language model, which knows no classes"
             raise DataError(f"{what}; teach it yours: gm-distill finetune --lm {self.path} --data ...")
         try:
             return read_any_recipe(path)
         except ConfigError as error:
-            raise _broken(path, str(error)) from error
+            raise damaged(path, str(error)) from error
 
     def labels(self) -> tuple[str, ...]:
         """Return the class names; their order is that of the logits."""
         path = self.path / "labels.json"
         names = _read_json(path, list)
         if not all(isinstance(name, str) for name in names):
-            raise _broken(path, "it is not a list of class names")
+            raise damaged(path, "it is not a list of class names")
         return tuple(names)
 
     def tokenizer(self) -> CharTokenizer:
@@ -113,7 +113,7 @@ class RunFolder:
         try:
             return CharTokenizer.load(path)
         except BundleError as error:
-            raise _broken(path, "it is not a character vocabulary") from error
+            raise damaged(path, "it is not a character vocabulary") from error
 
     def student(self) -> Student:
         """Return the best student, on the CPU and in evaluation mode; it has a logit for each of the labels."""
@@ -126,7 +126,7 @@ class RunFolder:
             told = (
                 f"it names {names} classes and the student knows {student.head.out_features}: they are not of one run"
             )
-            raise _broken(self.path / "labels.json", told)
+            raise damaged(self.path / "labels.json", told)
         return student
 
     def teacher(self) -> GNNTeacher:
@@ -147,7 +147,7 @@ class RunFolder:
         try:
             model = build(stored)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise _broken(config, f"it does not describe a {name}") from error
+            raise damaged(config, f"it does not describe a {name}") from error
         _load_weights(model, self.path / name / "model.safetensors")
         return model.eval()
 
@@ -164,7 +164,7 @@ class RunFolder:
         """Return what stands for the texts that the run learned, and for how they were split."""
         fingerprint = self.environment().get("data_fingerprint")
         if not isinstance(fingerprint, str):
-            raise _broken(self.path / "environment.json", "it does not say by data_fingerprint what data were learned")
+            raise damaged(self.path / "environment.json", "it does not say by data_fingerprint what data were learned")
         return fingerprint
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -254,7 +254,7 @@ def _load_weights(model: nn.Module, path: Path) -> None:
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise _broken(path, "its tensors are not those of its config.json") from error
+        raise damaged(path, "its tensors are not those of its config.json") from error
 
 
 def _read_text(path: Path) -> str:
@@ -263,16 +263,16 @@ def _read_text(path: Path) -> str:
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise _broken(path, "it cannot be read as UTF-8") from error
+        raise damaged(path, "it cannot be read as UTF-8") from error
 
 
 def _read_json(path: Path, kind: type[_Kind]) -> _Kind:
     try:
         stored = json.loads(_read_text(path))
     except ValueError as error:
-        raise _broken(path, "it is not JSON") from error
+        raise damaged(path, "it is not JSON") from error
     if not isinstance(stored, kind):
-        raise _broken(path, f"it is not a JSON {'list' if kind is list else 'object'}")
+        raise damaged(path, f"it is not a JSON {'list' if kind is list else 'object'}")
     return stored
 
 
@@ -282,9 +282,9 @@ def _read_json_lines(path: Path) -> list[dict[str, Any]]:
     try:
         rows = [json.loads(line) for line in lines if line]
     except ValueError as error:
-        raise _broken(path, "a line of it is not JSON") from error
+        raise damaged(path, "a line of it is not JSON") from error
     if not all(isinstance(row, dict) for row in rows):
-        raise _broken(path, "a line of it is not a JSON object")
+        raise damaged(path, "a line of it is not a JSON object")
     return rows
 
 
@@ -297,7 +297,7 @@ def _prediction(row: dict[str, Any], path: Path, line: int) -> PredictionRow:
         logits = tuple(float(value) for value in row["logits"])
         return PredictionRow(row["text"], row["label"], row["predicted"], float(row["score"]), logits)
     except (KeyError, TypeError, ValueError) as error:
-        raise _broken(path, f"line {line} is not a prediction") from error
+        raise damaged(path, f"line {line} is not a prediction") from error
 
 
 def _is_unicode(text: str) -> bool:
@@ -306,7 +306,7 @@ def _is_unicode(text: str) -> bool:
 
 def _missing(path: Path) -> DataError:
     run = path.parent if (path.parent / "recipe.toml").is_file() else path.parent.parent
-    method = _method(run)
+    method = named_method(run)
     if not (run / "environment.json").is_file():
         command = f"gm-distill {'finetune' if method == 'finetune' else 'run'} --out {run} --resume"
         return DataError(f"{path} is missing: the run is not finished; go on with '{command}'")
@@ -316,11 +316,12 @@ def _missing(path: Path) -> DataError:
     return DataError(f"{path} is missing, though the run is finished; copy the folder again, or train again")
 
 
-def _broken(path: Path, what: str) -> DataError:
+def damaged(path: Path, what: str) -> DataError:
+    """Return the error that says what is wrong with a part of a run folder."""
     return DataError(f"{path} is damaged: {what}; copy the folder again, or train again")
 
 
-def _method(run: Path) -> str:
+def named_method(run: Path) -> str:
     """Return the method that the recipe of a folder names, unchecked; nothing where the recipe cannot be read."""
     try:
         return method_of(run / "recipe.toml")

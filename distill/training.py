@@ -6,7 +6,7 @@ import logging
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from distill.corpus import Corpus, read_corpus
 from distill.metrics import accuracy, macro_f1
-from distill.recipe import BaseRecipe, DataConfig, Section, method_of, read_recipe_of
+from distill.recipe import BaseRecipe, DataConfig, method_of, read_recipe_of
 from distill.run_folder import RunFolder, refuse_strange_names
 from distill.summary import summary
 from runtime.errors import ConfigError
@@ -124,13 +124,12 @@ def claimed(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Iterator[None]:
 
 @contextmanager
 def _locked(run: RunFolder) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(held(run.checkpoint / _LOCK))
-        except HeldError as error:
-            what = f"another process trains in {run.path}"
-            raise ConfigError(f"{what}; wait until it ends, stop it, or choose another --out") from error
-        yield
+    try:
+        with held(run.checkpoint / _LOCK):
+            yield
+    except HeldError as error:
+        what = f"another process trains in {run.path}"
+        raise ConfigError(f"{what}; wait until it ends, stop it, or choose another --out") from error
 
 
 def _refuse_unless_free(run: RunFolder, recipe: BaseRecipe, resume: bool) -> None:
@@ -150,7 +149,7 @@ def _refuse_another_recipe(run: RunFolder, recipe: BaseRecipe) -> None:
         raise ConfigError(f"{what}; leave the recipe out, or choose another --out")
     begun = _begun(run, type(recipe))
     # Data that moved are the same data: whether they are is told by their fingerprint, not by where they lie.
-    elsewhere = {f"data.{key}" for key in getattr(recipe, "data", Section()).file_keys()}
+    elsewhere = [key for key in recipe.file_keys() if key.startswith("data.")]
     if different := begun.differences(recipe, but=elsewhere):
         what = f"{run.path} was begun with another recipe: {', '.join(different)}"
         raise ConfigError(f"{what}; leave out what differs, or choose another --out")

@@ -158,16 +158,16 @@ def classify(
         if selftest:
             _report_selftest(classifier, jsonl)
             return
+        best = min(top_k, len(classifier.labels))
         if folder and out:
             from runtime.folder import classify_folder
 
             places = Path(os.path.abspath(folder)), Path(os.path.abspath(out))
             sha256 = classifier.bundle.sha256
-            best = min(top_k, len(classifier.labels))
             job = Job(*places, sha256, backend, max_error, cascade, text_column, encoding, best, jsonl)
             classify_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
-        _answer_all(classifier, _source(texts, text_column, encoding), out, form, min(top_k, len(classifier.labels)))
+        _answer_all(classifier, _source(texts, text_column, encoding), out, form, best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,20 +181,18 @@ class _Source:
 
 
 def _answer_all(classifier: Classifier, source: _Source, out: Path | None, form: Format, top_k: int) -> None:
-    reasons: Counter[Reason] = Counter()
+    rows = 0
+    refused: Counter[Reason] = Counter()
     with open_output(out, form.encoding) as stream:
         write = answer_writer(form, stream, source.columns, classifier.labels, top_k)
         for chunk in _chunks(source):
-            reasons.update(prediction.reason for prediction in write_answers(classifier, chunk, write))
+            predictions = write_answers(classifier, chunk, write)
+            rows += len(predictions)
+            refused.update(prediction.reason for prediction in predictions if not prediction.accepted)
             stream.flush()
     if out is not None:
-        click.echo(_summary(out, reasons), err=True)
-
-
-def _summary(out: Path, reasons: Counter[Reason]) -> str:
-    accepted = sum(number for reason, number in reasons.items() if reason.accepts)
-    refused = (f"; {reason}: {number}" for reason, number in reasons.most_common() if not reason.accepts)
-    return f"{out}: rows: {reasons.total()}; accepted: {accepted}{''.join(refused)}"
+        reasons = "".join(f"; {reason}: {number}" for reason, number in refused.most_common())
+        click.echo(f"{out}: rows: {rows}; accepted: {rows - refused.total()}{reasons}", err=True)
 
 
 def _check_use(texts: tuple[str, ...], selftest: bool) -> None:

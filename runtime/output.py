@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path
-from runtime.prediction import Prediction
+from runtime.prediction import FIELDS, Prediction
 from runtime.tables import cell_text
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _SHOWN_TEXT = 80
 _NEVER_WRITTEN = (".gz", ".json", ".parquet", ".xls", ".xlsx")
 TABLE_ENCODING = "utf-8-sig"
 """With a byte order mark Excel shows a table as what it is; other programs skip the mark."""
-_ANSWER_COLUMNS = ("label", "score", "accepted", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +241,7 @@ class _LineFeeds:
 
 
 def _answer_columns(top_k: int) -> list[str]:
-    return [*_ANSWER_COLUMNS, *(f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score"))]
+    return [*FIELDS, *(f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score"))]
 
 
 def _next_best(prediction: Prediction, top_k: int) -> list[str | float]:

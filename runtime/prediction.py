@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from runtime.confidence import softmax
 
+FIELDS = ("label", "score", "accepted", "reason")
+"""What is written of a prediction, wherever it is written, in this order."""
+
 
 class Reason(str, Enum):
     """Why a prediction is accepted or not; where several hold, the first of this order is given."""
@@ -24,11 +27,6 @@ class Reason(str, Enum):
     """Accepted, but the middle of the text was left out because it is too long."""
     OK = "ok"
     """Accepted."""
-
-    @property
-    def accepts(self) -> bool:
-        """Whether a prediction of this reason is accepted."""
-        return self in (Reason.OK, Reason.TRUNCATED)
 
     __str__ = str.__str__
     __hash__ = str.__hash__
@@ -62,12 +60,7 @@ class Prediction:
 
     def to_dict(self) -> dict[str, str | float | bool]:
         """Return label, score (six digits), accepted and reason as JSON values, as ``gm-classify`` writes them."""
-        return {
-            "label": self.label,
-            "score": round(self.score, 6),
-            "accepted": self.accepted,
-            "reason": self.reason.value,
-        }
+        return dict(zip(FIELDS, (self.label, round(self.score, 6), self.accepted, self.reason.value), strict=True))
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """Return the ``k`` most probable labels with their scores, the best first, or all if there are fewer.

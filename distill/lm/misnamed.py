@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from distill.recipe import method_of
-from runtime.errors import ConfigError, GMError
+from distill.run_folder import named_method
+from runtime.errors import GMError
 
 
 def run_method(folder: Path) -> str | None:
@@ -16,10 +16,7 @@ def run_method(folder: Path) -> str | None:
     # What pretraining wrote has a recipe too, beside the config.json of an ordinary Hugging Face folder.
     if not (folder / "recipe.toml").is_file() or (folder / "config.json").is_file():
         return None
-    try:
-        return method_of(folder / "recipe.toml")
-    except ConfigError:
-        return ""
+    return named_method(folder)
 
 
 def refuse_misnamed(folder: Path, option: str, kind: type[GMError]) -> None:
@@ -30,11 +27,10 @@ def refuse_misnamed(folder: Path, option: str, kind: type[GMError]) -> None:
         option: of the command line; it names another folder.
         kind: of the error.
     """
-    method = run_method(folder)
+    method, advice = run_method(folder), f"holds no language model; name a local Hugging Face folder with {option}"
     if method is None:
         if not any(folder.glob("*.json")):  # a tokenizer alone has no config.json, but others
-            advice = f"name a local Hugging Face folder with {option}"
-            raise kind(f"{folder} holds no language model; {advice}")
+            raise kind(f"{folder} {advice}")
         return
     if method == "finetune" and (folder / "encoder").is_dir():
         raise kind(f"{folder} is the folder of a fine-tuning; name the encoder in it: {option} {folder / 'encoder'}")
@@ -43,4 +39,4 @@ def refuse_misnamed(folder: Path, option: str, kind: type[GMError]) -> None:
             f"the run in {folder} is not finished and holds no language model yet; go on with "
             f"'gm-distill {method} --out {folder} --resume'"
         )
-    raise kind(f"{folder} is a run folder and holds no language model; name a local Hugging Face folder with {option}")
+    raise kind(f"{folder} is a run folder and {advice}")

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from distill.layout import duration
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
 from distill.methods import AnyRecipe
-from distill.report.history import Scores, damaged
+from distill.report.history import Scores
 from distill.report.markup import Html, data_table, element, together
-from distill.run_folder import RunFolder
+from distill.run_folder import RunFolder, damaged
 from distill.summary import left_out_in_words
 from distill.teachers.recipe import MultiTeacherRecipe
 from distill.training_command import ENSEMBLE_SCORED, LM_SCORED, SCORED

@@ -9,8 +9,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from distill.recipe import Share
-from distill.run_folder import RunFolder
-from runtime.errors import DataError
+from distill.run_folder import RunFolder, damaged
 
 
 class Scores(BaseModel):
@@ -112,11 +111,6 @@ def read_history(run: RunFolder, network: str) -> History:
         raise damaged(path, f"its lines do not all score the {network} on dev")
     steps = tuple(event.step for event in learned)
     return History(steps, dev, _gate(learned), final.dev_of(network), final.test)
-
-
-def damaged(path: Path, what: str) -> DataError:
-    """Return the error that says what is wrong with a part of a run folder."""
-    return DataError(f"{path} is damaged: {what}; copy the folder again, or train again")
 
 
 def _checked(event: dict[str, object], path: Path, line: int) -> _Event:

@@ -14,12 +14,12 @@ from distill.methods import AnyRecipe
 from distill.metrics import accuracy, macro_f1
 from distill.report.curves import Line, line_chart
 from distill.report.head import Environment, facts, read_environment, score_table
-from distill.report.history import History, damaged, read_history
+from distill.report.history import History, read_history
 from distill.report.markup import Html, element, percent, together
 from distill.report.reliability import Reliability, reliability, reliability_chart, reliability_table
 from distill.report.style import STYLE
 from distill.report.tables import class_table, confusions, mistake_table
-from distill.run_folder import RunFolder
+from distill.run_folder import RunFolder, damaged
 from runtime.files import write_text
 
 _MISTRUST = 0.02

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from distill.evaluation import Answer, Evaluation
+from distill.evaluation import Evaluation
 from distill.metrics import Counts, class_scores, confusion, frequent_confusions
 from distill.report.markup import Html, data_table, element
+from distill.run_folder import PredictionRow
 
 MOST_CLASSES_OF_A_MATRIX = 40
 """A matrix of more classes fits on no page; then the most frequent confusions alone are shown."""
@@ -51,7 +52,7 @@ def confusions(evaluation: Evaluation) -> Html:
     return element("div", element("p", note), data_table(["class", "taken for", "texts"], rows, "texts"))
 
 
-def mistake_table(mistakes: Sequence[Answer]) -> Html:
+def mistake_table(mistakes: Sequence[PredictionRow]) -> Html:
     """Return texts that were classified wrongly, the surest mistakes, in the order given."""
     rows = [
         [_shortened(answer.text), answer.label, answer.predicted, f"{answer.score:.3f}"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.evaluation import Answer, Evaluation, evaluate_file, evaluate_test_set
+from distill.evaluation import Evaluation, evaluate_file, evaluate_test_set
 from distill.evaluation_report import report
 from distill.recipe import DataConfig
 from distill.recipes.gate_mixup import train
@@ -16,8 +16,8 @@ from runtime.errors import DataError
 from tests.distill.tiny import tiny_recipe, write_tiny_data
 
 NAMES = ("碱", "酸")
-RIGHT = Answer("盐酸", "酸", "酸", 0.9)
-WRONG = Answer("片碱", "碱", "酸", 0.6)
+RIGHT = PredictionRow("盐酸", "酸", "酸", 0.9, ())
+WRONG = PredictionRow("片碱", "碱", "酸", 0.6, ())
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_where_the_data_are_not_those_of_the_run_it_says_that_it_cannot_tell_wha
 
 
 def test_mistakes_come_with_the_surest_first() -> None:
-    unknown = Answer("废酸", "危废", "酸", 0.7)
+    unknown = PredictionRow("废酸", "危废", "酸", 0.7, ())
     assert Evaluation(NAMES, (WRONG, RIGHT), (unknown,)).mistakes == [unknown, WRONG]
 
 
@@ -104,7 +104,7 @@ def test_the_report_of_plain_data_begins_with_one_line() -> None:
 
 
 def test_unknown_classes_are_told_by_size_and_count_as_wrong() -> None:
-    unknown = tuple(Answer("x", label, "酸", 0.5) for label in ("其它", "危废", "危废", "A", "B", "C", "D"))
+    unknown = tuple(PredictionRow("x", label, "酸", 0.5, ()) for label in ("其它", "危废", "危废", "A", "B", "C", "D"))
     assert first_lines(Evaluation(NAMES, (RIGHT,) * 9 + (WRONG,), unknown, left_out=3)) == [
         "10 texts (3 more without a text or a label): accuracy 0.9000, macro-F1 0.4737",
         "7 more texts of classes that the run does not know ('危废' 2, '其它' 1, 'A' 1, 'B' 1, 'C' 1 and 1 more): "

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from distill.evaluation import Answer, Evaluation
+from distill.evaluation import Evaluation
 from distill.report.tables import class_table, confusions, mistake_table
+from distill.run_folder import PredictionRow
 from tests.distill.report.runs import rows, said
 
 
 def evaluation(names: tuple[str, ...], *answers: tuple[str, str]) -> Evaluation:
-    return Evaluation(names, tuple(Answer("x", label, guess, 0.9) for label, guess in answers))
+    return Evaluation(names, tuple(PredictionRow("x", label, guess, 0.9, ()) for label, guess in answers))
 
 
 def test_the_class_of_the_smallest_f1_comes_first_and_one_without_texts_last() -> None:
@@ -50,7 +51,7 @@ def test_more_classes_than_a_page_is_wide_give_the_most_frequent_confusions() ->
 
 
 def test_at_most_fifty_mistakes_are_shown_and_long_texts_are_cut() -> None:
-    mistakes = [Answer("长" * 1000, "酸", "碱", 0.5)] * 60
+    mistakes = [PredictionRow("长" * 1000, "酸", "碱", 0.5, ())] * 60
     header, *shown = rows(ElementTree.fromstring(mistake_table(mistakes)))
     assert header == ["text", "class", "predicted", "score"]
     assert shown == [["长" * 300 + "…", "酸", "碱", "0.500"]] * 50
