@@ -16,6 +16,7 @@ import tomlkit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from tomlkit.exceptions import TOMLKitError
 
+from distill.file_names import FileName, absolute_names, names_files
 from distill.overrides import Override, giver, lay_over, read_setting
 from runtime.cascade import MOST_BUCKETS
 from runtime.errors import ConfigError
@@ -41,14 +42,6 @@ def _power_of_two(buckets: int) -> int:
 Buckets = Annotated[int, Field(ge=0, le=MOST_BUCKETS), AfterValidator(_power_of_two)]
 
 
-class _OnDisk:
-    """Marks keys that name files or folders; an empty name is none."""
-
-
-FileName = Annotated[str, _OnDisk()]
-FileNames = Annotated[tuple[str, ...], _OnDisk()]
-
-
 class Section(BaseModel):
     """Some keys of a recipe; unknown ones are refused, and numbers that are not finite."""
 
@@ -56,8 +49,7 @@ class Section(BaseModel):
 
     def file_keys(self) -> list[str]:
         """Return the keys that name files or folders."""
-        fields = type(self).model_fields.items()
-        return [key for key, field in fields if any(isinstance(mark, _OnDisk) for mark in field.metadata)]
+        return [key for key, field in type(self).model_fields.items() if names_files(field)]
 
 
 class DataConfig(Section):
@@ -253,7 +245,7 @@ class BaseRecipe(Section):
         sections = {}
         for name, section in self._sections():
             keys = [key for key in section.file_keys() if f"{name}.{key}" not in but]
-            moved = {key: _from(folder, getattr(section, key)) for key in keys}
+            moved = {key: absolute_names(folder, getattr(section, key)) for key in keys}
             sections[name] = section.model_copy(update=moved)
         return self.model_copy(update=sections)
 
@@ -334,24 +326,6 @@ def read_recipe_of(kind: type[_Kind], path: Path | None, overrides: Iterable[str
         # An element of a list is given with the list.
         where = giver(given, ".".join(key.split(".")[:2])) or path or "--set"
         raise ConfigError(f"{where}: {problem}") from error
-
-
-def _from(folder: Path, names: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    if isinstance(names, str):
-        return str(_absolute(folder / names)) if names else ""
-    return tuple(str(_absolute(folder / name)) for name in names)
-
-
-def _absolute(path: Path) -> Path:
-    """Return the one way to write a path, so that recipes can be compared; links keep their names.
-
-    Only where a path goes up are the links before that followed: the folder above a link is not the one above its goal.
-    """
-    path = path.absolute()
-    if ".." not in path.parts:
-        return path
-    after = len(path.parts) - path.parts[::-1].index("..")
-    return Path(*path.parts[:after]).resolve().joinpath(*path.parts[after:])
 
 
 def _section_table(section: Section) -> tomlkit.items.Table:

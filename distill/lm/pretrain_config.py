@@ -9,7 +9,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from distill.recipe import BaseRecipe, DropoutRate, FileName, FileNames, Norm, Positive, Section, Seed, Share
+from distill.file_names import FileName, FileNames
+from distill.recipe import BaseRecipe, DropoutRate, Norm, Positive, Section, Seed, Share
 
 
 class UnlabelledDataConfig(Section):

@@ -6,12 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from distill.file_names import FileName, FileNames
 from distill.recipe import (
     BaseRecipe,
     DataConfig,
     DropoutRate,
-    FileName,
-    FileNames,
     ImbalanceConfig,
     Norm,
     Positive,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from distill.recipe import FileNames, Section, Share
+from distill.file_names import FileNames
+from distill.recipe import Section, Share
 
 
 class AskedConfig(Section):
