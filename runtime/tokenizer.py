@@ -9,21 +9,23 @@ from __future__ import annotations
 import json
 from codecs import utf_16_le_encode
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from runtime.errors import BundleError
 from runtime.files import write_json
+from runtime.punctuation import aliases_for
 from runtime.text import normalise
 
 PAD_ID = 0
 """Fills training batches; the exported graph never sees it."""
 UNKNOWN_ID = 1
-"""Stands for every character outside the vocabulary, astral ones included."""
+"""Stands for every character that is neither in the vocabulary nor an alias, astral ones included."""
 FIRST_CHARACTER_ID = 2
 
 Ids = npt.NDArray[np.int32]
@@ -37,7 +39,7 @@ class Encoding:
 
     Attributes:
         ids: int32, shape ``[length]``, at most ``max_len``; empty for a text without any character.
-        unknown: share of the text's code units outside the vocabulary, 0.0 to 1.0.
+        unknown: share of the text's code units that have no id of their own nor an alias's, 0.0 to 1.0.
         truncated: whether the middle of the text was left out to fit ``max_len``.
     """
 
@@ -55,31 +57,41 @@ class CharTokenizer:
     Args:
         characters: the vocabulary, in id order from :data:`FIRST_CHARACTER_ID`; each one UTF-16 unit.
         max_len: longest id sequence that :meth:`encode` returns, at least 2.
+        aliases: characters that are read as one of the vocabulary, such as ``【`` as ``(``.
 
     Raises:
-        ValueError: ``max_len`` is no such number, a character repeats, or one is a surrogate or lies
-            outside the basic multilingual plane.
+        ValueError: ``max_len`` is no such number; a character repeats, is a surrogate or lies outside the basic
+            multilingual plane; or an alias is no such character, is in the vocabulary or stands for one that is not.
     """
 
     kind = "chars"
 
-    def __init__(self, characters: Sequence[str], max_len: int) -> None:
+    def __init__(
+        self, characters: Sequence[str], max_len: int, aliases: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         if type(max_len) is not int or max_len < 2:
             raise ValueError(f"max_len must be a whole number of at least 2, not {max_len!r}")
         units = [ord(character) for character in characters]
         if len(set(units)) != len(units) or not all(map(_is_character, units)):
             raise ValueError("vocabulary characters must be distinct, within U+0000..U+FFFF and no surrogates")
+        _check_aliases(aliases, set(characters))
         self.characters = tuple(characters)
+        self.aliases = MappingProxyType(dict(aliases))
         self.max_len = max_len
         self._tail = max_len // 4
         self._table = np.full(0x10000, UNKNOWN_ID, dtype=np.int32)
         self._table[units] = np.arange(len(units), dtype=np.int32) + FIRST_CHARACTER_ID
+        self._table[[ord(alias) for alias in aliases]] = [self._table[ord(meant)] for meant in aliases.values()]
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], max_len: int, min_count: int = 1) -> CharTokenizer:
-        """Build the vocabulary from ``texts``: characters seen ``min_count`` times or more, by code."""
+        """Build the vocabulary from ``texts``: characters seen ``min_count`` times or more, by code.
+
+        Punctuation that is not among them is read as punctuation of its kind that is, if there is any.
+        """
         counts = Counter(character for text in texts for character in normalise(text))
-        return cls(sorted(c for c, n in counts.items() if n >= min_count and _is_character(ord(c))), max_len)
+        known = {c: n for c, n in counts.items() if n >= min_count and _is_character(ord(c))}
+        return cls(sorted(known), max_len, aliases_for(known))
 
     @property
     def size(self) -> int:
@@ -102,7 +114,8 @@ class CharTokenizer:
 
     def save(self, path: Path) -> None:
         """Write the vocabulary as JSON, atomically."""
-        write_json(path, {"kind": self.kind, "max_len": self.max_len, "characters": "".join(self.characters)})
+        known = {"characters": "".join(self.characters), "aliases": dict(self.aliases)}
+        write_json(path, {"kind": self.kind, "max_len": self.max_len, **known})
 
     @classmethod
     def load(cls, path: Path) -> CharTokenizer:
@@ -130,9 +143,15 @@ class CharTokenizer:
                 raise ValueError(f"kind {stored['kind']!r} is not {cls.kind!r}")
             if not isinstance(stored["characters"], str):
                 raise ValueError("characters must be a string")
-            return cls(stored["characters"], stored["max_len"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            return cls(stored["characters"], stored["max_len"], stored.get("aliases", {}))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BundleError(f"{where} is not a character vocabulary ({error}); export the bundle again") from error
+
+
+def _check_aliases(aliases: Mapping[str, str], known: set[str]) -> None:
+    single = all(len(alias) == 1 and _is_character(ord(alias)) for alias in aliases)
+    if not single or not known.isdisjoint(aliases) or not known.issuperset(aliases.values()):
+        raise ValueError("aliases must be characters outside the vocabulary and stand for characters inside")
 
 
 def _is_character(unit: int) -> bool:

@@ -20,7 +20,9 @@ struct Value {
     double number = 0.0;
     icu::UnicodeString string;
     std::vector<Value> array;
-    std::map<std::string, Value> object;
+    std::map<std::string, Value> object;  // keys are UTF-8
+
+    bool has(const std::string& key) const { return object.count(key) != 0; }
 
     const Value& at(const std::string& key) const {
         auto found = object.find(key);

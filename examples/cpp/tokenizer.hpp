@@ -18,7 +18,7 @@ namespace gm {
 // What the tokeniser found in one text.
 struct Encoding {
     std::vector<std::int32_t> ids;  // at most max_len; empty for a text of which normalisation leaves nothing
-    int unknown = 0;                // code units outside the vocabulary, of the whole text
+    int unknown = 0;                // code units with the id of unknown ones, of the whole text
     int units = 0;                  // code units of the whole text; unknown / units is the share
     bool truncated = false;
 };
@@ -96,6 +96,9 @@ public:
         table_.fill(unknown_id);
         const icu::UnicodeString& characters = stored.at("characters").string;
         for (int32_t index = 0; index < characters.length(); ++index) table_[characters[index]] = first_id + index;
+        if (stored.has("aliases"))
+            for (const auto& [alias, meant] : stored.at("aliases").object)
+                table_[icu::UnicodeString::fromUTF8(alias)[0]] = table_[meant.string[0]];
     }
 
     Encoding encode(const icu::UnicodeString& text) const {

@@ -62,11 +62,32 @@ def test_surrogates_and_astral_characters_stay_out_of_the_vocabulary(tmp_path: P
     tokenizer.save(tmp_path / "tokenizer.json")
 
 
+def test_brackets_that_training_never_saw_are_read_as_those_it_saw() -> None:
+    tokenizer = CharTokenizer.from_texts(["硫酸(98%)", "盐酸,31%"], max_len=16)
+    seen, other = tokenizer.encode("硫酸(98%)"), tokenizer.encode("硫酸【98%】")
+    assert other.ids.tolist() == seen.ids.tolist()
+    assert other.unknown == 0.0
+    assert tokenizer.encode("盐酸。31%").unknown == pytest.approx(1 / 6)
+
+
+def test_marks_that_training_saw_keep_ids_of_their_own() -> None:
+    tokenizer = CharTokenizer.from_texts(["(a)(b)", "【c】"], max_len=16)
+    assert len(set(tokenizer.encode("(【[").ids.tolist())) == 2
+
+
 def test_saving_and_loading_gives_the_same_tokeniser(tmp_path: Path) -> None:
     tokenizer = CharTokenizer.from_texts(['氢氧化钠 99% "x"'], max_len=12)
     tokenizer.save(tmp_path / "tokenizer.json")
     loaded = CharTokenizer.load(tmp_path / "tokenizer.json")
     assert (loaded.characters, loaded.max_len) == (tokenizer.characters, 12)
+    assert loaded.aliases == tokenizer.aliases
+    assert loaded.encode("“x”").ids.tolist() == tokenizer.encode('"x"').ids.tolist()
+
+
+def test_a_vocabulary_without_aliases_has_none() -> None:
+    loaded = CharTokenizer.from_bytes(b'{"kind": "chars", "max_len": 8, "characters": "(a"}', "tokenizer.json")
+    assert loaded.aliases == {}
+    assert loaded.encode("[").ids.tolist() == [UNKNOWN_ID]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +96,14 @@ def test_saving_and_loading_gives_the_same_tokeniser(tmp_path: Path) -> None:
 def test_impossible_vocabularies_are_refused(characters: str, max_len: int) -> None:
     with pytest.raises(ValueError, match="must be"):
         CharTokenizer(characters, max_len)
+
+
+@pytest.mark.parametrize(
+    "aliases", [{"a": "b"}, {"?": "c"}, {"??": "a"}, {"": "a"}, {"\ud800": "a"}, {"\U0001f600": "a"}]
+)
+def test_impossible_aliases_are_refused(aliases: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="aliases must be"):
+        CharTokenizer("ab", 8, aliases)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +118,10 @@ def test_impossible_vocabularies_are_refused(characters: str, max_len: int) -> N
         b'{"kind": "chars", "max_len": 8}',
         b'{"kind": "chars", "max_len": 8, "characters": ["ab"]}',
         json.dumps({"kind": "chars", "max_len": 8, "characters": "\ud800"}).encode(),
+        b'{"kind": "chars", "max_len": 8, "characters": "ab", "aliases": ["c"]}',
+        b'{"kind": "chars", "max_len": 8, "characters": "ab", "aliases": null}',
+        b'{"kind": "chars", "max_len": 8, "characters": "ab", "aliases": {"c": 1}}',
+        b'{"kind": "chars", "max_len": 8, "characters": "ab", "aliases": {"c": ["a"]}}',
     ],
 )
 def test_a_file_that_is_no_vocabulary_is_a_bundle_error(tmp_path: Path, content: bytes) -> None:

@@ -19,6 +19,7 @@ PATH = Path(__file__).parents[2] / "docs" / "tokenizer_vectors.json"
 _MAX_LEN = 16
 _LETTERS = "äéñøßçåµσςодкириетанщёчь聚丙烯酰胺阴离子絮凝剂氢氧化钠盐酸硫工业级片碱醇乙水溶液가나다"
 _VOCABULARY = "".join(dict.fromkeys([*map(chr, range(0x20, 0x7F)), *_LETTERS]))
+_ALIASES = {"【": "(", "】": ")", "、": ",", "–": "-", "·": "."}
 # One for each rule of the specification, and for what an implementation is most likely to get wrong.
 _CHOSEN = (
     "",
@@ -58,6 +59,8 @@ _CHOSEN = (
     "ﷺ",  # one character that becomes eighteen
     "½ ⅓ ‰ ℃ №",
     "…‥ “quotes” – — −",
+    "硫酸【９８％】、盐酸",  # marks read as others of the vocabulary
+    "乙醇·水〔95–99 %〕",  # and one that is not
     "العربية עברית ไทย हिन्दी",
     "\u1e9b\u0323",
     "ͅΑ ᾳ ᾼ",
@@ -67,8 +70,8 @@ _RANDOM = 400
 
 def make_vectors() -> str:
     """Return the content of the file, the same on every version of Python."""
-    tokenizer = CharTokenizer(_VOCABULARY, _MAX_LEN)
-    stored = {"kind": tokenizer.kind, "max_len": _MAX_LEN, "characters": _VOCABULARY}
+    tokenizer = CharTokenizer(_VOCABULARY, _MAX_LEN, _ALIASES)
+    stored = {"kind": tokenizer.kind, "max_len": _MAX_LEN, "characters": _VOCABULARY, "aliases": _ALIASES}
     vectors = [json.dumps(_vector(tokenizer, text)) for text in (*_CHOSEN, *_random_texts())]
     lines = ",\n".join(vectors)
     return f'{{"tokenizer": {json.dumps(stored)},\n"vectors": [\n{lines}\n]}}\n'
