@@ -60,7 +60,7 @@ def cli() -> None:
       gm-distill init my-plant && gm-distill run my-plant/recipe.toml --out my-plant/run
       gm-distill evaluate run
       gm-distill report run
-      gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
+      gm-distill finetune --lm multilingual-e5-small --data texts.csv --out teacher
       gm-distill corpus names.txt abstracts.jsonl.gz --out clean
       gm-distill pretrain clean --out lm
     """
@@ -234,9 +234,9 @@ def finetune(
 
     \b
     Examples:
-      gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
-      gm-distill finetune --lm me5-small-zh --set training.threads=4 --out teacher
-      gm-distill finetune --lm me5-small-zh --teacher teacher --unlabelled names.txt --data texts.csv --out second
+      gm-distill finetune --lm multilingual-e5-small --data texts.csv --out teacher
+      gm-distill finetune --lm multilingual-e5-small --set training.threads=4 --out teacher
+      gm-distill finetune --lm multilingual-e5-small --teacher teacher --unlabelled names.txt --out second
       gm-distill finetune --out teacher --resume
     """
     with needs_extra("training", "train"):

@@ -44,7 +44,7 @@ class Prediction:
         logits: what the model, or the cascade's head, said, float32 ``[C]``, read-only; ``[0]`` for an empty text.
         accepted: whether the bundle's thresholds let the label pass.
         reason: why.
-        unknown: share of the text's characters that were never seen in training, 0 to 1.
+        unknown: share of the text's characters that are neither in the vocabulary nor read as one of it, 0 to 1.
         by_head: whether the head of the bundle's cascade answered, and not the model.
     """
 

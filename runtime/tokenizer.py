@@ -76,7 +76,7 @@ class CharTokenizer:
             raise ValueError("vocabulary characters must be distinct, within U+0000..U+FFFF and no surrogates")
         _check_aliases(aliases, set(characters))
         self.characters = tuple(characters)
-        self.aliases = MappingProxyType(dict(aliases))
+        self.aliases = dict(aliases)
         self.max_len = max_len
         self._tail = max_len // 4
         self._table = np.full(0x10000, UNKNOWN_ID, dtype=np.int32)
@@ -87,7 +87,8 @@ class CharTokenizer:
     def from_texts(cls, texts: Iterable[str], max_len: int, min_count: int = 1) -> CharTokenizer:
         """Build the vocabulary from ``texts``: characters seen ``min_count`` times or more, by code.
 
-        Punctuation that is not among them is read as punctuation of its kind that is, if there is any.
+        Punctuation that does not occur is read as the commonest of its kind, if there is any
+        (:mod:`runtime.punctuation`).
         """
         counts = Counter(character for text in texts for character in normalise(text))
         known = {c: n for c, n in counts.items() if n >= min_count and _is_character(ord(c))}
@@ -114,7 +115,7 @@ class CharTokenizer:
 
     def save(self, path: Path) -> None:
         """Write the vocabulary as JSON, atomically."""
-        known = {"characters": "".join(self.characters), "aliases": dict(self.aliases)}
+        known = {"characters": "".join(self.characters), "aliases": self.aliases}
         write_json(path, {"kind": self.kind, "max_len": self.max_len, **known})
 
     @classmethod
@@ -141,10 +142,11 @@ class CharTokenizer:
             stored = json.loads(content.decode("utf-8"))
             if stored["kind"] != cls.kind:
                 raise ValueError(f"kind {stored['kind']!r} is not {cls.kind!r}")
-            if not isinstance(stored["characters"], str):
-                raise ValueError("characters must be a string")
-            return cls(stored["characters"], stored["max_len"], stored.get("aliases", {}))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            characters, aliases = stored["characters"], stored.get("aliases", {})
+            if not isinstance(characters, str) or not isinstance(aliases, dict):
+                raise ValueError("characters must be a string and aliases an object")
+            return cls(characters, stored["max_len"], aliases)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BundleError(f"{where} is not a character vocabulary ({error}); export the bundle again") from error
 
 

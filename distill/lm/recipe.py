@@ -167,13 +167,13 @@ def shipped_layers_recipe() -> str:
 _FINETUNE_HEADER = """\
 # Fine-tuning of a language model on labels, every key at its default. Generated from distill/lm/recipe.py.
 #
-#   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
+#   gm-distill finetune --lm multilingual-e5-small --data texts.csv --out teacher
 #   gm-distill finetune my-finetune.toml --set training.lr=5e-5 --out teacher
 #
 # Once more, from finished teachers and texts without labels:
 #
 #   gm-distill run --data texts.csv --out mutual
-#   gm-distill finetune --lm me5-small-zh --teacher teacher --teacher mutual --unlabelled names.txt \\
+#   gm-distill finetune --lm multilingual-e5-small --teacher teacher --teacher mutual --unlabelled names.txt \\
 #       --data texts.csv --set training.epochs=3 --out second
 #
 # Relative paths in a file of your own count from its folder. Give teachers and language model the same [imbalance].
@@ -183,7 +183,7 @@ _FINETUNE_HEADER = """\
 _LAYERS_HEADER = """\
 # A student from the layers of a language model, every key at its default. Generated from distill/lm/recipe.py.
 #
-#   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
+#   gm-distill finetune --lm multilingual-e5-small --data texts.csv --out teacher
 #   gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --out run
 #   gm-distill run lm_layers --data texts.csv --set lm_layers.teacher=teacher --unlabelled names.txt --out run
 #   gm-export --int8 run --out bundle

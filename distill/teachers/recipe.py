@@ -63,7 +63,7 @@ def shipped_multi_teacher_recipe() -> str:
 _HEADER = """\
 # One student, several finished teachers, every key at its default. Generated from distill/teachers/recipe.py.
 #
-#   gm-distill finetune --lm me5-small-zh --data texts.csv --out teacher
+#   gm-distill finetune --lm multilingual-e5-small --data texts.csv --out teacher
 #   gm-distill run --data texts.csv --out mutual
 #   gm-distill run --teacher teacher --teacher mutual --unlabelled names.txt --data texts.csv --out run
 #   gm-export --int8 run --out bundle

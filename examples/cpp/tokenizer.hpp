@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "json.hpp"
@@ -96,9 +97,7 @@ public:
         table_.fill(unknown_id);
         const icu::UnicodeString& characters = stored.at("characters").string;
         for (int32_t index = 0; index < characters.length(); ++index) table_[characters[index]] = first_id + index;
-        if (stored.has("aliases"))
-            for (const auto& [alias, meant] : stored.at("aliases").object)
-                table_[icu::UnicodeString::fromUTF8(alias)[0]] = table_[meant.string[0]];
+        if (stored.has("aliases")) add_aliases_(stored.at("aliases"));
     }
 
     Encoding encode(const icu::UnicodeString& text) const {
@@ -118,6 +117,19 @@ public:
 private:
     static constexpr std::int32_t unknown_id = 1;
     static constexpr std::int32_t first_id = 2;
+
+    void add_aliases_(const json::Value& aliases) {
+        std::vector<std::pair<char16_t, std::int32_t>> added;
+        for (const auto& [key, meant] : aliases.object) {
+            icu::UnicodeString alias = icu::UnicodeString::fromUTF8(key);
+            bool single = alias.length() == 1 && meant.string.length() == 1 && !U16_IS_SURROGATE(alias[0]);
+            if (!single || table_[alias[0]] != unknown_id || table_[meant.string[0]] == unknown_id)
+                throw std::runtime_error("an alias is in the vocabulary, or what it stands for is not");
+            added.emplace_back(alias[0], table_[meant.string[0]]);
+        }
+        if (aliases.kind != json::Value::Kind::object) throw std::runtime_error("aliases are not an object");
+        for (auto [alias, id] : added) table_[alias] = id;
+    }
 
     int max_len_;
     std::array<std::int32_t, 0x10000> table_;

@@ -1,6 +1,7 @@
 """Characters to ids and back to disk."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -63,25 +64,30 @@ def test_surrogates_and_astral_characters_stay_out_of_the_vocabulary(tmp_path: P
 
 
 def test_brackets_that_training_never_saw_are_read_as_those_it_saw() -> None:
-    tokenizer = CharTokenizer.from_texts(["硫酸(98%)", "盐酸,31%"], max_len=16)
+    tokenizer = CharTokenizer.from_texts(["硫酸(98%)"] * 10 + ["盐酸,31%"], max_len=16)
     seen, other = tokenizer.encode("硫酸(98%)"), tokenizer.encode("硫酸【98%】")
     assert other.ids.tolist() == seen.ids.tolist()
     assert other.unknown == 0.0
-    assert tokenizer.encode("盐酸。31%").unknown == pytest.approx(1 / 6)
+    assert tokenizer.encode("盐酸、31%").unknown == pytest.approx(1 / 6), "one comma is too few to learn from"
 
 
 def test_marks_that_training_saw_keep_ids_of_their_own() -> None:
-    tokenizer = CharTokenizer.from_texts(["(a)(b)", "【c】"], max_len=16)
+    tokenizer = CharTokenizer.from_texts(["(a)(b)"] * 5 + ["【c】"], max_len=16)
     assert len(set(tokenizer.encode("(【[").ids.tolist())) == 2
 
 
 def test_saving_and_loading_gives_the_same_tokeniser(tmp_path: Path) -> None:
-    tokenizer = CharTokenizer.from_texts(['氢氧化钠 99% "x"'], max_len=12)
+    tokenizer = CharTokenizer.from_texts(['氢氧化钠 99% "x"'] * 5, max_len=12)
     tokenizer.save(tmp_path / "tokenizer.json")
     loaded = CharTokenizer.load(tmp_path / "tokenizer.json")
     assert (loaded.characters, loaded.max_len) == (tokenizer.characters, 12)
     assert loaded.aliases == tokenizer.aliases
     assert loaded.encode("“x”").ids.tolist() == tokenizer.encode('"x"').ids.tolist()
+
+
+def test_a_tokeniser_can_be_pickled() -> None:
+    tokenizer = pickle.loads(pickle.dumps(CharTokenizer("(", 8, {"[": "("})))
+    assert tokenizer.encode("[").ids.tolist() == [FIRST_CHARACTER_ID]
 
 
 def test_a_vocabulary_without_aliases_has_none() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.tokenizer import CharTokenizer
 from tests.runtime.bundles import TEXTS, tokenizer
 from tests.runtime.vectors import PATH, make_vectors
 
@@ -32,6 +33,10 @@ def _run(program: Path, *arguments: str | Path) -> subprocess.CompletedProcess[s
     return subprocess.run([program, *arguments], capture_output=True, text=True, encoding="utf-8", check=False)
 
 
+def _ids(printed: str) -> list[list[int]]:
+    return [[int(number) for number in line.split("(")[0].split()] for line in printed.splitlines()]
+
+
 def test_the_vectors_are_what_this_package_does() -> None:
     assert PATH.read_text(encoding="utf-8") == make_vectors(), "run: python -m tests.runtime.vectors"
 
@@ -53,8 +58,30 @@ def test_the_example_notices_a_vector_that_differs(tokenize: Path, tmp_path: Pat
 
 def test_the_example_reads_the_tokeniser_of_a_bundle(tokenize: Path, bundle: Path) -> None:
     done = _run(tokenize, bundle / "tokenizer.json", *TEXTS)
-    for text, line in zip(TEXTS, done.stdout.splitlines(), strict=True):
-        assert [int(number) for number in line.split("(")[0].split()] == tokenizer().encode(text).ids.tolist()
+    assert _ids(done.stdout) == [tokenizer().encode(text).ids.tolist() for text in TEXTS]
+
+
+def test_the_example_reads_aliases_as_this_package_writes_them(tokenize: Path, tmp_path: Path) -> None:
+    marks = CharTokenizer("酸()", 8, {"【": "(", "】": ")"})
+    marks.save(tmp_path / "tokenizer.json")
+    done = _run(tokenize, tmp_path / "tokenizer.json", "酸【】〔")
+    assert _ids(done.stdout) == [[2, 3, 4, 1]] == [marks.encode("酸【】〔").ids.tolist()]
+
+
+def test_the_example_reads_a_tokeniser_without_aliases(tokenize: Path, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text('{"kind": "chars", "max_len": 3, "characters": "ab"}')
+    assert _ids(_run(tokenize, tmp_path / "tokenizer.json", "ba?").stdout) == [[3, 2, 1]]
+
+
+@pytest.mark.parametrize(
+    "aliases", ['{"a": "b"}', '{"?": "!"}', '{"??": "a"}', '{"": "a"}', '{"😀": "a"}', '["?"]', "null"]
+)
+def test_the_example_refuses_impossible_aliases(tokenize: Path, tmp_path: Path, aliases: str) -> None:
+    content = f'{{"kind": "chars", "max_len": 3, "characters": "ab", "aliases": {aliases}}}'
+    (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
+    done = _run(tokenize, tmp_path / "tokenizer.json", "x")
+    assert done.returncode == 1
+    assert "alias" in done.stderr
 
 
 @pytest.mark.parametrize(
