@@ -236,7 +236,7 @@ def finetune(
     Examples:
       gm-distill finetune --lm multilingual-e5-small --data texts.csv --out teacher
       gm-distill finetune --lm multilingual-e5-small --set training.threads=4 --out teacher
-      gm-distill finetune --lm multilingual-e5-small --teacher teacher --unlabelled names.txt --out second
+      gm-distill finetune --lm multilingual-e5-small --teacher teacher --unlabelled more.txt --data texts.csv --out lm2
       gm-distill finetune --out teacher --resume
     """
     with needs_extra("training", "train"):
