@@ -7,7 +7,8 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,7 @@ import click
 from runtime.backends import CHOICES
 from runtime.command import run_command
 from runtime.errors import ConfigError, DataError, ParityError
-from runtime.output import Format, Item, answer_writer, format_of, open_output, write_answers
+from runtime.output import Format, Item, Write, answer_writer, format_of, open_output, write_answers
 from runtime.shards import CHUNK, Job, table_items
 from runtime.tables import SUFFIXES
 from runtime.text_files import known_codec
@@ -131,13 +132,14 @@ def classify(
 
     Give texts as arguments, or - to read one text a line from stdin, or one FILE: .csv, .tsv, .jsonl,
     .xlsx or .parquet. Texts are answered in lines to read, a table as CSV with the columns label, score,
-    accepted and reason added, unless the suffix of --out says otherwise. A FOLDER of tables becomes a
-    folder of answers, table by table; the same command once more does only what is not done yet.
+    accepted and reason added, unless the suffix of --out says otherwise: .csv, .tsv, .jsonl or .xlsx.
+    A FOLDER of tables becomes a folder of answers, table by table; the same command once more does only
+    what is not done yet.
 
     \b
     Examples:
       gm-classify bundle "caustic soda flakes 99 %" "polyacrylamide"
-      gm-classify bundle products.xlsx --text-column product --out classified.csv
+      gm-classify bundle products.xlsx --text-column product --out classified.xlsx
       gm-classify bundle products.xlsx --max-error 0.02 --out classified.csv
       cat names.txt | gm-classify bundle - --jsonl --top-k 3
       gm-classify bundle shards --engine ray --out answers
@@ -183,16 +185,30 @@ class _Source:
 def _answer_all(classifier: Classifier, source: _Source, out: Path | None, form: Format, top_k: int) -> None:
     rows = 0
     refused: Counter[Reason] = Counter()
-    with open_output(out, form.encoding) as stream:
-        write = answer_writer(form, stream, source.columns, classifier.labels, top_k)
+    with _opened(out, form, source.columns, classifier.labels, top_k) as (write, flush):
         for chunk in _chunks(source):
             predictions = write_answers(classifier, chunk, write)
             rows += len(predictions)
             refused.update(prediction.reason for prediction in predictions if not prediction.accepted)
-            stream.flush()
+            flush()
     if out is not None:
         reasons = "".join(f"; {reason}: {number}" for reason, number in refused.most_common())
         click.echo(f"{out}: rows: {rows}; accepted: {rows - refused.total()}{reasons}", err=True)
+
+
+@contextmanager
+def _opened(
+    out: Path | None, form: Format, columns: Sequence[str], labels: tuple[str, ...], top_k: int
+) -> Iterator[tuple[Write, Callable[[], None]]]:
+    """Yield what writes an answer, and what passes on all that were written."""
+    if out is not None and form is Format.XLSX:
+        from runtime.workbook import open_workbook
+
+        with open_workbook(out, columns, top_k) as write:
+            yield write, lambda: None  # a workbook is passed on when it is complete
+        return
+    with open_output(out, form.encoding) as stream:
+        yield answer_writer(form, stream, columns, labels, top_k), stream.flush
 
 
 def _check_use(texts: tuple[str, ...], selftest: bool) -> None:

@@ -1,4 +1,4 @@
-"""The ways in which ``gm-classify`` writes its answers: lines to read, CSV, TSV, JSON Lines."""
+"""The ways in which ``gm-classify`` writes its answers as text: lines to read, CSV, TSV, JSON Lines."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _STDOUT = 1
 _SHOWN_TEXT = 80
-# A file of such a name is expected to be what is not written: a workbook, a packed file, one JSON value.
-_NEVER_WRITTEN = (".gz", ".json", ".parquet", ".xls", ".xlsx")
+# A file of such a name is expected to be what is not written: an old workbook, a packed file, one JSON value.
+_NEVER_WRITTEN = (".gz", ".json", ".parquet", ".xls")
 TABLE_ENCODING = "utf-8-sig"
 """With a byte order mark Excel shows a table as what it is; other programs skip the mark."""
 
@@ -39,8 +39,8 @@ class Item:
 
     Attributes:
         text: the text.
-        values: cells of the table row that it comes from, by column, JSON values where they are some; ``text`` alone
-            where there is no table.
+        values: cells of the table row that it comes from, by column, as :attr:`runtime.tables.Row.given` has them;
+            ``text`` alone where there is no table.
         where: file and line, for messages.
     """
 
@@ -50,7 +50,8 @@ class Item:
 
 
 Write = Callable[[Item, Prediction], None]
-_WriteRow = Callable[[Sequence[str], str], None]
+WriteRow = Callable[[Sequence[object], Sequence[object], str], None]
+"""Takes the cells of a row, those of its answer, and where it comes from."""
 
 
 class Format(Enum):
@@ -60,10 +61,11 @@ class Format(Enum):
     CSV = ".csv"
     TSV = ".tsv"
     JSONL = ".jsonl"
+    XLSX = ".xlsx"
 
     @property
     def encoding(self) -> str:
-        """Encoding of a file of this format."""
+        """Encoding of a text file of this format."""
         return TABLE_ENCODING if self in (Format.CSV, Format.TSV) else "utf-8"
 
 
@@ -77,7 +79,9 @@ def format_of(out: Path | None, jsonl: bool, table: bool) -> Format:
     """
     suffix = out.suffix.lower() if out else ""
     if suffix in _NEVER_WRITTEN:
-        raise ConfigError(f"--out {out}: the output is CSV, TSV or JSON Lines; end it in .csv, .tsv or .jsonl")
+        raise ConfigError(
+            f"--out {out}: the output is CSV, TSV, JSON Lines or a workbook; end it in .csv, .tsv, .jsonl or .xlsx"
+        )
     named = next((form for form in Format if form.value == suffix), None)
     if jsonl and named not in (None, Format.JSONL):
         raise ConfigError(
@@ -147,7 +151,7 @@ def write_answers(classifier: Classifier, chunk: Sequence[Item], write: Write) -
 
 
 def answer_writer(form: Format, stream: TextIO, columns: Sequence[str], labels: tuple[str, ...], top_k: int) -> Write:
-    """Return the writer of a format, for a table with ``columns`` and a bundle with ``labels``."""
+    """Return the writer of a text format, for a table with ``columns`` and a bundle with ``labels``."""
     if form is Format.LINES:
         return line_writer(stream, labels, top_k)
     if form is Format.JSONL:
@@ -183,7 +187,7 @@ def json_writer(stream: TextIO, top_k: int) -> Write:
             answer["top"] = [{"label": label, "score": round(score, 6)} for label, score in prediction.top(top_k)]
         names = _free_names(item.values, answer)
         row = dict(item.values) | {names[key]: value for key, value in answer.items()}
-        stream.write(json.dumps(row, ensure_ascii=ascii_only) + "\n")
+        stream.write(json.dumps(row, ensure_ascii=ascii_only, default=cell_text) + "\n")
 
     return write
 
@@ -194,24 +198,26 @@ def csv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
     The header is written at once, for a table without rows has one too.
     """
     rows = csv.writer(_LineFeeds(stream))
-    return _table_writer(lambda cells, _where: rows.writerow(cells), columns, top_k)
+    return table_writer(lambda cells, answer, _: rows.writerow(_texts(cells, answer)), columns, top_k)
 
 
 def tsv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
     """Return a writer of TSV, as :func:`csv_writer`; it knows no quotes, so a cell with a tab is refused."""
 
-    def write_row(cells: Sequence[str], where: str) -> None:
+    def write_row(cells: Sequence[object], answer: Sequence[object], where: str) -> None:
         """Write one row."""
-        torn = next((cell for cell in cells if "\t" in cell or "\n" in cell), None)
+        texts = _texts(cells, answer)
+        torn = next((cell for cell in texts if "\t" in cell or "\n" in cell), None)
         if torn is not None:
             raise DataError(f"{where}: {_shown(torn)!r} has a tab or a line break, which TSV cannot hold; write .csv")
-        stream.write("\t".join(cells) + "\n")
+        stream.write("\t".join(texts) + "\n")
 
-    return _table_writer(write_row, columns, top_k)
+    return table_writer(write_row, columns, top_k)
 
 
-def _table_writer(write_row: _WriteRow, columns: Sequence[str], top_k: int) -> Write:
-    write_row([*columns, *_free_names(columns, _answer_columns(top_k)).values()], "header")
+def table_writer(write_row: WriteRow, columns: Sequence[str], top_k: int) -> Write:
+    """Write the header by ``write_row``, and return a writer of answers that does so row by row."""
+    write_row(columns, [*_free_names(columns, _answer_columns(top_k)).values()], "header")
     known = frozenset(columns)
 
     def write(item: Item, prediction: Prediction) -> None:
@@ -220,7 +226,7 @@ def _table_writer(write_row: _WriteRow, columns: Sequence[str], top_k: int) -> W
         if new is not None:
             raise DataError(f"{item.where}: column {new!r} is not in the first row; write JSON Lines with --jsonl")
         answer = (*prediction.to_dict().values(), *_next_best(prediction, top_k))
-        write_row([*(cell_text(item.values.get(name)) for name in columns), *map(_cell, answer)], item.where)
+        write_row([item.values.get(name) for name in columns], answer, item.where)
 
     return write
 
@@ -267,7 +273,11 @@ def _free_names(taken: Container[str], keys: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _cell(value: str | float | bool) -> str:
+def _texts(cells: Sequence[object], answer: Sequence[object]) -> list[str]:
+    return [*map(cell_text, cells), *map(_answer_text, answer)]
+
+
+def _answer_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

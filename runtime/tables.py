@@ -44,7 +44,8 @@ class Row:
     Attributes:
         line: 1-based line of the file on which the row begins (row of the sheet); the header is 1.
         values: cell by column name, as text; a missing cell and null are the empty string.
-        given: of JSON Lines, the values as they are in the file; of other formats, ``values``.
+        given: of JSON Lines and Excel files, the values as they are in the file, in which dates are those of
+            ``datetime``; of other formats, ``values``.
     """
 
     line: int
@@ -171,7 +172,7 @@ def _read_jsonl(path: Path, encoding: str, _wanted: _Names) -> Iterator[Row]:
 
 
 def _read_xlsx(path: Path, _encoding: str, wanted: _Names) -> Iterator[Row]:
-    return _rows(path, _guard(path, "an Excel workbook", _xlsx_cells(path, wanted)), wanted)
+    return _rows(path, _guard(path, "an Excel workbook", _xlsx_cells(path, wanted)), wanted, typed=True)
 
 
 def _read_parquet(path: Path, _encoding: str, wanted: _Names) -> Iterator[Row]:
@@ -199,7 +200,7 @@ def _reader(path: Path) -> Callable[[Path, str, _Names], Iterator[Row]]:
     return reader
 
 
-def _rows(path: Path, numbered: _Numbered, wanted: _Names) -> Iterator[Row]:
+def _rows(path: Path, numbered: _Numbered, wanted: _Names, *, typed: bool = False) -> Iterator[Row]:
     rows = _without_empty_ends(numbered)
     head = list(islice(rows, _HEADER_WITHIN))
     at = _header_at([cells for _, cells in head], wanted) or 0
@@ -212,7 +213,12 @@ def _rows(path: Path, numbered: _Numbered, wanted: _Names) -> Iterator[Row]:
                 f"{path}, line {line}: {len(cells)} cells but {len(names)} columns; quote or remove the extra"
             )
         padded = [*cells, *[""] * (len(names) - len(cells))]
-        yield _row(line, {name: cell_text(cell) for name, cell in zip(names, padded, strict=False)})
+        values = {name: cell_text(cell) for name, cell in zip(names, padded, strict=False)}
+        yield Row(line, values, _typed(names, padded) if typed else values)
+
+
+def _typed(names: Sequence[str], cells: Sequence[object]) -> dict[str, object]:
+    return {name: "" if cell is None else cell for name, cell in zip(names, cells, strict=False)}
 
 
 def _without_empty_ends(numbered: _Numbered) -> _Numbered:

@@ -181,7 +181,7 @@ def test_an_excel_sheet_becomes_csv_that_excel_opens(packed: Path, tmp_path: Pat
     assert rows[0]["label"]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".JSONL"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".JSONL", ".XLSX"])
 @pytest.mark.parametrize("given", ["arguments", "stdin", "table"])
 def test_the_suffix_of_the_output_is_its_format(packed: Path, tmp_path: Path, suffix: str, given: str) -> None:
     texts, names, out = ["乙醇", "acid, base"], tmp_path / "names.tsv", tmp_path / f"answers{suffix}"
@@ -308,9 +308,10 @@ def test_a_device_that_agrees_passes_the_selftest(packed: Path) -> None:
         (("-", "--encoding", "rot13"), 2, "unknown encoding 'rot13'"),
         ((__file__,), 2, "test_cli.py is a file, but no table; pipe its lines and give -, or save it as .csv"),
         ((os.devnull,), 2, "is a file, but no table"),
-        (("x", "--out", "answers.xlsx"), 2, "--out answers.xlsx: the output is CSV, TSV or JSON Lines; end it in .csv"),
-        (("x", "--out", "answers.CSV.gz"), 2, "--out answers.CSV.gz: the output is CSV, TSV or JSON Lines"),
-        (("-", "--out", "answers.jsonl.gz"), 2, "the output is CSV, TSV or JSON Lines"),
+        (("x", "--out", "answers.xls"), 2, "--out answers.xls: the output is CSV, TSV, JSON Lines or a workbook; end"),
+        (("x", "--out", "answers.CSV.gz"), 2, "--out answers.CSV.gz: the output is CSV, TSV, JSON Lines or a workbook"),
+        (("-", "--out", "answers.jsonl.gz"), 2, "end it in .csv, .tsv, .jsonl or .xlsx"),
+        (("x", "--jsonl", "--out", "answers.xlsx"), 2, "--out answers.xlsx does not hold the JSON Lines of --jsonl"),
         (("x", "--jsonl", "--out", "answers.csv"), 2, "--out answers.csv does not hold the JSON Lines of --jsonl"),
         (("none.csv",), 3, "cannot read none.csv"),
         ((".",), 2, ". is a folder; name a folder for its answers with --out, or pipe it as a text"),
