@@ -70,7 +70,7 @@ def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: 
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write to a file, .csv, .tsv or .jsonl; for a FOLDER, to another folder.",
+    help="Write to a file, .csv, .tsv, .jsonl or .xlsx; for a FOLDER, to another folder.",
 )
 @click.option(
     "--backend", type=click.Choice(CHOICES), default="auto", show_default=True, help="Engine that runs the model."

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _STDOUT = 1
 _SHOWN_TEXT = 80
-# A file of such a name is expected to be what is not written: an old workbook, a packed file, one JSON value.
-_NEVER_WRITTEN = (".gz", ".json", ".parquet", ".xls")
+# A file of such a name is expected to be what is not written: another workbook, a packed file, one JSON value.
+_NEVER_WRITTEN = (".gz", ".json", ".ods", ".parquet", ".xls", ".xlsb", ".xlsm")
 TABLE_ENCODING = "utf-8-sig"
 """With a byte order mark Excel shows a table as what it is; other programs skip the mark."""
 

@@ -10,21 +10,17 @@ from __future__ import annotations
 import csv
 import json
 import re
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, islice
+from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from runtime.errors import ConfigError, DataError, GMError
-from runtime.extras import needs_extra
+from runtime.sheets import open_sheets
 from runtime.text_files import PACKED, lines, readable
-
-if TYPE_CHECKING:
-    from openpyxl.workbook.workbook import Workbook
 
 # What spreadsheets and data frames write for "no value here".
 _MISSING = frozenset({"", "nan", "#n/a"})
@@ -299,8 +295,8 @@ def _csv_cells(path: Path, encoding: str) -> _Numbered:
 
 def _json_object(path: Path, number: int, line: str) -> dict[str, object]:
     try:
-        # NaN and infinity, which Python and pandas write, are no JSON and no value.
-        value = json.loads(line, parse_constant=lambda _: None)
+        # NaN and infinity, which Python and pandas write, are no JSON and no value; nor is what a float cannot hold.
+        value = json.loads(line, parse_constant=lambda _: None, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}, line {number}: not valid JSON ({error}); write one object a line") from error
     if not isinstance(value, dict):
@@ -308,31 +304,19 @@ def _json_object(path: Path, number: int, line: str) -> dict[str, object]:
     return value
 
 
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if isfinite(number) else None
+
+
 def _xlsx_cells(path: Path, wanted: _Names) -> _Numbered:
-    with needs_extra(f"{path}: reading Excel files", "xlsx"):
-        import openpyxl
-    with warnings.catch_warnings():
-        # About styles and other extensions, which hold no data.
-        warnings.simplefilter("ignore")
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
-        sheets = (_sheet_cells(book, number) for number in range(len(book.worksheets)))
-        number = next((n for n, sheet in enumerate(sheets) if _names_columns(sheet, wanted)), 0)
-        yield from _sheet_cells(book, number)
-    finally:
-        book.close()
+    with open_sheets(path) as sheets:
+        yield from next((rows for rows in sheets if _names_columns(rows(), wanted)), sheets[0])()
 
 
 def _names_columns(sheet: _Numbered, wanted: _Names) -> bool:
     head = islice(_without_empty_ends(sheet), _HEADER_WITHIN)
     return _header_at([cells for _, cells in head], wanted) is not None
-
-
-def _sheet_cells(book: Workbook, number: int) -> _Numbered:
-    sheet = book.worksheets[number]
-    # Some programs write a wrong size into the sheet; without it, all rows are read.
-    sheet.reset_dimensions()
-    return enumerate(sheet.iter_rows(values_only=True), 1)
 
 
 def _parquet_cells(path: Path) -> _Numbered:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
+from zipfile import ZipFile
 
 import openpyxl
 import pyarrow
@@ -189,7 +192,9 @@ def test_null_and_nan_in_json_are_empty(tmp_path: Path, value: str) -> None:
 def test_json_values_are_given_as_they_are(tmp_path: Path) -> None:
     path = write(tmp_path / "data.jsonl", '{" id ": 7, "flag": true, "none": null, "tags": ["a"]}\n')
     [row] = read_table(path)
-    assert next(read_table(write(tmp_path / "nan.jsonl", '{"a": NaN, "b": -Infinity}'))).given == {"a": None, "b": None}
+    content = '{"a": NaN, "b": -Infinity, "c": 1e999, "d": 0.5}'
+    given = next(read_table(write(tmp_path / "nan.jsonl", content))).given
+    assert given == {"a": None, "b": None, "c": None, "d": 0.5}
     assert row.values == {"id": "7", "flag": "True", "none": "", "tags": '["a"]'}
     assert row.given == {"id": 7, "flag": True, "none": None, "tags": ["a"]}
 
@@ -392,6 +397,51 @@ def test_a_json_object_without_the_column_has_an_empty_cell(tmp_path: Path) -> N
     assert [row.text("label") for row in read_table(path, wanted={"label": "--label-column"})] == ["b", ""]
 
 
+def test_a_number_shown_with_zeros_before_it_is_a_code(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for cells in (["code", "share", "whole"], [12, 0.5, 7], [123456, 12.5, -3]):
+        sheet.append(cells)
+    for line in (2, 3):
+        sheet.cell(line, 1).number_format = "00000"
+        sheet.cell(line, 2).number_format = "0%"
+        sheet.cell(line, 3).number_format = "0"
+    book.save(tmp_path / "data.xlsx")
+    assert values(tmp_path / "data.xlsx") == [
+        {"code": "00012", "share": "0.5", "whole": "7"},
+        {"code": "123456", "share": "12.5", "whole": "-3"},
+    ]
+
+
+@pytest.mark.parametrize("number", [14, 27, 31, 57, 58])
+def test_a_date_is_a_date_in_chinese_formats_too(tmp_path: Path, number: int) -> None:
+    plain = write_sheet(tmp_path / "plain.xlsx", [["text", "day"], ["a", datetime(2024, 1, 1)]])
+    path = tmp_path / "data.xlsx"
+    # openpyxl spells out each format; Excel leaves these numbers without one.
+    with ZipFile(plain) as source, ZipFile(path, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "xl/styles.xml":
+                content = re.sub(rb'numFmtId="(16\d|22|14)"', b'numFmtId="%d"' % number, content)
+                content = re.sub(rb"<numFmts.*?</numFmts>", b"", content)
+            target.writestr(name, content)
+    assert values(path) == [{"text": "a", "day": "2024-01-01 00:00:00"}]
+
+
+def test_what_excel_escapes_is_read_as_what_it_stands_for(tmp_path: Path) -> None:
+    path = write_sheet(tmp_path / "data.xlsx", [["text", "label"], ["片碱_x000D_\n25kg/袋", "a_x005F_x0041_"]])
+    assert values(path) == [{"text": "片碱\r\n25kg/袋", "label": "a_x0041_"}]
+
+
+def test_a_date_that_is_none_says_nothing_on_stderr(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["text", "day"], ["a", 20260102]):
+        book.worksheets[0].append(row)
+    book.worksheets[0]["B2"].number_format = "yyyy-mm-dd"
+    book.save(tmp_path / "data.xlsx")
+    assert [row["text"] for row in values(tmp_path / "data.xlsx")] == ["a"]
+
+
 @pytest.mark.parametrize(("name", "package"), [("data.xlsx", "openpyxl"), ("data.parquet", "pyarrow")])
 def test_a_missing_package_is_named_with_its_installation(tmp_path: Path, name: str, package: str) -> None:
     path = write(tmp_path / name, CSV)
@@ -400,7 +450,9 @@ import sys
 import runtime.tables
 assert "openpyxl" not in sys.modules and "pyarrow" not in sys.modules
 sys.modules["{package}"] = None  # as Python marks a package that cannot be imported
+from datetime import datetime
 from pathlib import Path
+from zipfile import ZipFile
 from runtime.errors import ConfigError
 try:
     list(runtime.tables.read_table(Path(sys.argv[1])))

@@ -2,6 +2,8 @@
 
 import datetime
 import os
+import random
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ import runtime.workbook
 from runtime import Classifier, ConfigError, DataError
 from runtime.cli import classify
 from runtime.output import Item
+from runtime.tables import read_table
 from runtime.workbook import open_workbook
 
 
@@ -72,12 +75,22 @@ def test_a_text_stays_a_text(shared_bundle: Path, tmp_path: Path, text: str) -> 
 
 def test_a_code_of_many_digits_keeps_them(shared_bundle: Path, tmp_path: Path) -> None:
     code = 123456789012345678
-    cells = _written(tmp_path / "a.xlsx", shared_bundle, code, 123456789012345, True, 1e999, {"a": [1]})
-    assert cells == (str(code), 123456789012345, True, "inf", '{"a": [1]}')
+    cells = _written(tmp_path / "a.xlsx", shared_bundle, code, 123456789012345, 6.02e23, True, 1e999, {"a": [1]})
+    assert cells == (str(code), 123456789012345, 6.02e23, True, "inf", '{"a": [1]}')
+
+
+@pytest.mark.parametrize("text", ["a\x0bb\x00", "a\r\nb\rc\td", "_x0041_", "_x005F_", " a  b ", "<&>\"'"])
+def test_a_text_comes_back_as_it_was(shared_bundle: Path, tmp_path: Path, text: str) -> None:
+    _written(tmp_path / "a.xlsx", shared_bundle, text)
+    assert next(read_table(tmp_path / "a.xlsx")).values["c0"] == text
 
 
 def test_what_no_workbook_can_hold_becomes_a_sign_of_its_own(shared_bundle: Path, tmp_path: Path) -> None:
-    assert _written(tmp_path / "a.xlsx", shared_bundle, "a\x0bb\x00\ufffe") == ("a\ufffdb\ufffd\ufffd",)
+    assert _written(tmp_path / "a.xlsx", shared_bundle, "a\ufffe\uffff") == ("a\ufffd\ufffd",)
+
+
+def test_a_day_before_the_first_of_a_sheet_is_a_text(shared_bundle: Path, tmp_path: Path) -> None:
+    assert _written(tmp_path / "a.xlsx", shared_bundle, datetime.date(1899, 12, 31)) == ("1899-12-31",)
 
 
 def test_a_sheet_that_would_be_too_long_is_refused(
@@ -91,9 +104,40 @@ def test_a_sheet_that_would_be_too_long_is_refused(
 
 def test_a_cell_that_would_be_too_long_is_refused(shared_bundle: Path, tmp_path: Path) -> None:
     assert _written(tmp_path / "a.xlsx", shared_bundle, "x" * 32_767) == ("x" * 32_767,)
-    with pytest.raises(DataError, match=r"line 2: a cell holds no more than 32,767 characters; write \.csv"):
-        _written(tmp_path / "b.xlsx", shared_bundle, "x" * 32_768)
+    for text in ("x" * 32_768, "😀" * 16_384):
+        with pytest.raises(DataError, match=r"line 2: a cell holds no more than 32,767 characters; write \.csv"):
+            _written(tmp_path / "b.xlsx", shared_bundle, text)
     assert not (tmp_path / "b.xlsx").exists()
+
+
+def test_a_sheet_that_would_be_too_wide_is_refused(tmp_path: Path) -> None:
+    columns = [str(place) for place in range(16_381)]
+    with pytest.raises(DataError, match=r"header: a sheet has no more than 16,384 columns; write \.csv"):
+        open_workbook(tmp_path / "a.xlsx", columns, 1).__enter__()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
+@pytest.mark.parametrize("most_bytes", [20_000, 200_000])
+def test_a_disk_that_is_full_leaves_one_line_and_nothing_else(
+    shared_bundle: Path, tmp_path: Path, most_bytes: int
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    digits = random.Random(0)
+    texts = "".join(f"{digits.random()}\n" for _ in range(4000))  # which no packing makes short
+    program = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({most_bytes},) * 2)\n"
+    program += "from runtime.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(shared_bundle), "-", "--out", str(tmp_path / "answers.xlsx")],
+        input=texts.encode(),
+        capture_output=True,
+        check=False,
+        env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
+    )
+    assert done.returncode == 3
+    assert done.stderr.decode().startswith(f"gm-classify: cannot write {tmp_path / 'answers.xlsx'}: File too large")
+    assert done.stderr.count(b"\n") == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]
 
 
 def test_a_fault_leaves_the_earlier_workbook(shared_bundle: Path, tmp_path: Path) -> None:
@@ -119,7 +163,7 @@ def test_a_pipe_holds_no_workbook(tmp_path: Path) -> None:
         open_workbook(tmp_path / "pipe.xlsx", ["text"], 1).__enter__()
 
 
-def test_without_openpyxl_the_line_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openpyxl", None)
+def test_without_the_package_the_line_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     with pytest.raises(ConfigError, match=r"writing Excel files needs .*gm-edge\[xlsx\]"):
         open_workbook(tmp_path / "a.xlsx", ["text"], 1).__enter__()
