@@ -251,6 +251,7 @@ def finetune(
 @click.option("--text-column", metavar="NAME", default="text", show_default=True, help="Column that holds the text.")
 @click.option("--label-column", metavar="NAME", default="label", show_default=True, help="Column that holds the class.")
 @click.option("--encoding", metavar="NAME", default="", help="Encoding of the files.  [default: UTF-8, else GB18030]")
+@click.option("--sheet", metavar="NAME", default="", help="Sheet of a workbook.  [default: the one with the columns]")
 @click.option("--left-out", metavar="FILE.csv", type=FILE, help="CSV to write, of the rows that training leaves out.")
 def audit(data: Path, left_out: Path | None, **columns: str) -> None:
     """Print what a run would learn from: splits, classes, lengths, what is left out, and near-duplicates across splits.
@@ -287,6 +288,7 @@ def audit(data: Path, left_out: Path | None, **columns: str) -> None:
 @click.option("--text-column", metavar="NAME", help="Column that holds the text.  [default: that of the run]")
 @click.option("--label-column", metavar="NAME", help="Column that holds the class.  [default: that of the run]")
 @click.option("--encoding", metavar="NAME", help="Encoding of the file.  [default: UTF-8, else GB18030]")
+@click.option("--sheet", metavar="NAME", help="Sheet of a workbook.  [default: the one with the columns]")
 @click.option("--errors", metavar="FILE.csv", type=FILE, help="CSV to write, of the texts that are classified wrongly.")
 def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns: str | None) -> None:
     """Print accuracy, macro-F1, the scores of each class and the most frequent confusions.
@@ -307,9 +309,9 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
     if errors is not None:
         _check_csv("--errors", errors, MISTAKES)
     if data is None and any(columns.values()):
-        raise click.UsageError("--text-column, --label-column and --encoding belong to --data")
+        raise click.UsageError("--text-column, --label-column, --encoding and --sheet belong to --data")
     trained = RunFolder(run_folder)
-    given = {"encoding": "", **{name: value for name, value in columns.items() if value is not None}}
+    given = {"encoding": "", "sheet": "", **{name: value for name, value in columns.items() if value is not None}}
     config = trained.recipe().data.model_copy(update=given)
     if data:
         click.echo("reading the data of the run too, to tell the texts that it learned …", err=True)

@@ -17,6 +17,7 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "text_column": ("--text-column", ("data.text_column",)),
     "label_column": ("--label-column", ("data.label_column",)),
     "encoding": ("--encoding", ("data.encoding",)),
+    "sheet": ("--sheet", ("data.sheet",)),
     "seed": ("--seed", ("training.seed",)),
     "lm": ("--lm", ("lm.folder",)),
     "folders": ("--teacher", ("teachers.folders", "lm_layers.teacher")),

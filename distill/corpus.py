@@ -118,11 +118,11 @@ def labelled_rows(path: Path, config: DataConfig) -> Iterator[tuple[int, str, st
     """Yield line, text and label of each row of a table, white space of the label folded.
 
     Raises:
-        DataError: the file cannot be read, or lacks one of the two columns.
-        ConfigError: the encoding is unknown, or a package that reads this format is missing.
+        DataError: the file cannot be read, or lacks the sheet or one of the two columns.
+        ConfigError: the encoding is unknown, a package that reads this format is missing, or it has no sheets.
     """
     wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
-    for row in read_table(path, config.encoding, wanted):
+    for row in read_table(path, config.encoding, wanted, config.sheet):
         yield row.line, row.text(config.text_column), " ".join(row.text(config.label_column).split())
 
 

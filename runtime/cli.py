@@ -65,6 +65,7 @@ def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: 
     callback=_known_encoding,
     help="Encoding of FILE or stdin.  [default: UTF-8; FILE else GB18030]",
 )
+@click.option("--sheet", default="", metavar="NAME", help="Sheet of a workbook.  [default: the one with the column]")
 @click.option("--top-k", default=1, show_default=True, type=click.IntRange(min=1), help="Best labels to show.")
 @click.option("--jsonl", is_flag=True, help="Write one JSON object a text.")
 @click.option(
@@ -115,6 +116,7 @@ def classify(
     texts: tuple[str, ...],
     text_column: str,
     encoding: str,
+    sheet: str,
     top_k: int,
     jsonl: bool,
     out: Path | None,
@@ -151,6 +153,8 @@ def classify(
     _check_use(texts, selftest)
     _check_out(out, bundle, texts)
     folder = _folder(texts, out)
+    if sheet and folder is None and not _is_table(texts):
+        raise click.UsageError(f"--sheet {sheet} belongs to a workbook; leave it out")
     _check_engine(folder, engine, ray_address, workers)
     form = format_of(None if folder else out, jsonl, _is_table(texts))
     # Imported here: --help and wrong use are answered without onnxruntime.
@@ -166,10 +170,10 @@ def classify(
 
             places = Path(os.path.abspath(folder)), Path(os.path.abspath(out))
             sha256 = classifier.bundle.sha256
-            job = Job(*places, sha256, backend, max_error, cascade, text_column, encoding, best, jsonl)
+            job = Job(*places, sha256, backend, max_error, cascade, text_column, encoding, sheet, best, jsonl)
             classify_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
-        _answer_all(classifier, _source(texts, text_column, encoding), out, form, best)
+        _answer_all(classifier, _source(texts, text_column, encoding, sheet), out, form, best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,12 +283,12 @@ def _is_table(texts: tuple[str, ...]) -> bool:
     return len(texts) == 1 and _names_table(texts[0])
 
 
-def _source(texts: tuple[str, ...], text_column: str, encoding: str) -> _Source:
+def _source(texts: tuple[str, ...], text_column: str, encoding: str, sheet: str) -> _Source:
     if texts == (_STDIN,):
         # Lines are answered as they come: what writes the pipe may be waiting for the answer.
         return _Source(_stdin_items(encoding), ("text",), table=False, chunk=1)
     if _is_table(texts):
-        columns, items = table_items(Path(texts[0]), text_column, encoding)
+        columns, items = table_items(Path(texts[0]), text_column, encoding, sheet)
         return _Source(items, columns, table=True, chunk=CHUNK)
     return _Source((Item(text, {"text": text}, "TEXT") for text in texts), ("text",), table=False, chunk=CHUNK)
 

@@ -45,6 +45,7 @@ class Job:
         backend, max_error, cascade: as given to :class:`runtime.classifier.Classifier`.
         column: of the text.
         encoding: of text files; empty: as :func:`runtime.tables.read_table` finds it.
+        sheet: of Excel files; empty: likewise.
         top_k: best labels to write.
         jsonl: write JSON Lines, not CSV.
     """
@@ -57,6 +58,7 @@ class Job:
     cascade: bool = True
     column: str = "text"
     encoding: str = ""
+    sheet: str = ""
     top_k: int = 1
     jsonl: bool = False
 
@@ -84,7 +86,7 @@ class Job:
     @property
     def options(self) -> dict[str, object]:
         """What changes the answers to the same rows."""
-        names = ("bundle", "backend", "max_error", "cascade", "column", "encoding", "top_k")
+        names = ("bundle", "backend", "max_error", "cascade", "column", "encoding", "sheet", "top_k")
         return {name: getattr(self, name) for name in names}
 
 
@@ -148,14 +150,14 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     return Outcome(name, rows, rejected)
 
 
-def table_items(path: Path, text_column: str, encoding: str) -> tuple[tuple[str, ...], Iterator[Item]]:
+def table_items(path: Path, text_column: str, encoding: str, sheet: str) -> tuple[tuple[str, ...], Iterator[Item]]:
     """Return the columns of a table, and its texts one after another.
 
     Raises:
-        DataError: it cannot be read, or has no such column; the texts raise it too.
-        ConfigError: the package that reads this format is not installed.
+        DataError: it cannot be read, or has no such column or sheet; the texts raise it too.
+        ConfigError: the package that reads this format is not installed, or it has no sheets and one is named.
     """
-    table = read_table(path, encoding, {text_column: "--text-column NAME"})
+    table = read_table(path, encoding, {text_column: "--text-column NAME"}, sheet)
     items = (Item(row.text(text_column), row.given, f"{path}, line {row.line}") for row in table)
     return table.columns, items
 
@@ -172,7 +174,7 @@ def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str
 
 def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Path) -> tuple[int, int]:
     rows = rejected = 0
-    columns, items = table_items(source, job.column, job.encoding)
+    columns, items = table_items(source, job.column, job.encoding, job.sheet)
     form = Format.JSONL if job.jsonl else Format.CSV
     with new_file(temporary, form.encoding) as stream:
         write = json_writer(stream, job.top_k) if job.jsonl else csv_writer(stream, columns, job.top_k)

@@ -26,8 +26,8 @@ Sheet = Iterator[tuple[int, Sequence[object]]]
 
 
 @contextmanager
-def open_sheets(path: Path) -> Iterator[list[Callable[[], Sheet]]]:
-    """Yield, for each sheet, what returns its rows: their numbers and cells, from the first to the last.
+def open_sheets(path: Path) -> Iterator[dict[str, Callable[[], Sheet]]]:
+    """Yield, by name of the sheet, what returns its rows: their numbers and cells, from the first to the last.
 
     A formula is its last value. A number in a format of zeros alone, as 12 shown as ``00012``, is the text that is
     shown, for it is a code; dates and times are those of ``datetime``.
@@ -40,7 +40,7 @@ def open_sheets(path: Path) -> Iterator[list[Callable[[], Sheet]]]:
     with _quiet():
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
-        yield [partial(_rows, book, number) for number in range(len(book.worksheets))]
+        yield {sheet.title: partial(_rows, book, number) for number, sheet in enumerate(book.worksheets)}
     finally:
         book.close()
 

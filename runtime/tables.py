@@ -82,11 +82,13 @@ class Table(Iterator[Row]):
         return next(iter(self))
 
 
-def read_table(path: Path, encoding: str = "", wanted: Mapping[str, str] = MappingProxyType({})) -> Table:
+def read_table(
+    path: Path, encoding: str = "", wanted: Mapping[str, str] = MappingProxyType({}), sheet: str = ""
+) -> Table:
     r"""Return the rows of a ``.csv``, ``.tsv``, ``.jsonl``, ``.xlsx`` or ``.parquet`` file.
 
     CSV is quoted as in RFC 4180, TSV not at all. The header is the first of the first twenty rows that names all
-    columns ``wanted``, below titles and notes of fewer cells, which are left out; an Excel file gives the first sheet
+    columns ``wanted``, below titles and notes of fewer cells, which are left out; an Excel file gives the sheet
     that has such a row. Where there is none, and where no column is wanted, it is the first row, of the first sheet.
     Column names lose the blanks around them, and the third column is called ``column 3`` if it has none. Rows without
     any content are left out at the end alone: each other row has its place. Lone surrogates (``"\ud800"`` in JSON)
@@ -98,18 +100,23 @@ def read_table(path: Path, encoding: str = "", wanted: Mapping[str, str] = Mappi
             the first MB is.
         wanted: columns, as :meth:`Row.text` takes them, which there must be; of JSON Lines the first object decides.
             With each stands what the user sets to name another one, for the message.
+        sheet: name of that of an Excel file. Empty: the one that has the columns wanted.
 
     Raises:
-        DataError: as the columns or rows are read: the file cannot be read or is not what its suffix says, or it
-            lacks a column.
-        ConfigError: likewise: the encoding is unknown, or the package that reads this format is not installed.
+        DataError: as the columns or rows are read: the file cannot be read or is not what its suffix says, it lacks
+            a column or the sheet, or several sheets have the columns.
+        ConfigError: likewise: the encoding is unknown, the package that reads this format is not installed, or a
+            file of another format has a ``sheet``.
     """
-    return Table(_header_and_rows(path, encoding, wanted))
+    return Table(_header_and_rows(path, encoding, wanted, sheet))
 
 
-def _header_and_rows(path: Path, encoding: str, wanted: Mapping[str, str]) -> Iterator[Row]:
+def _header_and_rows(path: Path, encoding: str, wanted: Mapping[str, str], sheet: str) -> Iterator[Row]:
     with readable(path):
-        rows = _reader(path)(path, encoding, wanted)
+        reader = _reader(path)
+        if sheet and reader is not _read_xlsx:
+            raise ConfigError(f"{path} has no sheets; leave out --sheet")
+        rows = _read_xlsx(path, encoding, wanted, sheet) if sheet else reader(path, encoding, wanted)
         header = next(rows)
         for name, option in wanted.items():
             _refuse_if_missing(path, name, option, header.values)
@@ -167,8 +174,8 @@ def _read_jsonl(path: Path, encoding: str, _wanted: _Names) -> Iterator[Row]:
         raise DataError(f"{path} is empty; write one JSON object a line")
 
 
-def _read_xlsx(path: Path, _encoding: str, wanted: _Names) -> Iterator[Row]:
-    return _rows(path, _guard(path, "an Excel workbook", _xlsx_cells(path, wanted)), wanted, typed=True)
+def _read_xlsx(path: Path, _encoding: str, wanted: _Names, sheet: str = "") -> Iterator[Row]:
+    return _rows(path, _guard(path, "an Excel workbook", _xlsx_cells(path, wanted, sheet)), wanted, typed=True)
 
 
 def _read_parquet(path: Path, _encoding: str, wanted: _Names) -> Iterator[Row]:
@@ -309,9 +316,15 @@ def _finite(digits: str) -> float | None:
     return number if isfinite(number) else None
 
 
-def _xlsx_cells(path: Path, wanted: _Names) -> _Numbered:
+def _xlsx_cells(path: Path, wanted: _Names, named: str) -> _Numbered:
     with open_sheets(path) as sheets:
-        yield from next((rows for rows in sheets if _names_columns(rows(), wanted)), sheets[0])()
+        if named and named not in sheets:
+            raise DataError(f"{path} has no sheet {named!r}, only: {', '.join(sheets)}; name another with --sheet")
+        found = [named] if named else [name for name in sheets if wanted and _names_columns(sheets[name](), wanted)]
+        if len(found) > 1:
+            both = ", ".join(map(repr, found))
+            raise DataError(f"{path}: the sheets {both} have these columns; name one with --sheet, or save it alone")
+        yield from sheets[next(iter(found or sheets))]()
 
 
 def _names_columns(sheet: _Numbered, wanted: _Names) -> bool:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from distill.recipe import read_recipe
@@ -339,7 +340,7 @@ def test_evaluate_writes_errors_neither_over_the_data_nor_in_another_format(
 
 def test_evaluate_takes_columns_of_a_file_only(gm_distill: Command, finished: Path, capsys: Output) -> None:
     assert gm_distill("evaluate", finished, "--text-column", "名") == 2
-    assert "--text-column, --label-column and --encoding belong to --data" in capsys.readouterr().err
+    assert "--text-column, --label-column, --encoding and --sheet belong to --data" in capsys.readouterr().err
 
 
 def test_report_of_a_run_has_its_scores(gm_distill: Command, finished: Path, tmp_path: Path) -> None:
@@ -372,6 +373,24 @@ def test_audit_tells_of_data_what_a_run_would_learn_from_and_trains_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.csv", "left_out.csv"]
     assert gm_distill("audit", data, *columns, "--left-out", data) == 2
     assert gm_distill("audit", tmp_path / "none.csv") == 3
+
+
+def test_a_sheet_is_named_where_several_have_the_columns(
+    gm_distill: Command, finished: Path, tmp_path: Path, capsys: Output
+) -> None:
+    book, path = openpyxl.Workbook(), tmp_path / "year.xlsx"
+    book.worksheets[0].title = "一月"
+    for sheet, label in ((book.worksheets[0], "酸"), (book.create_sheet("二月"), "碱")):
+        for cells in (["text", "label"], *([f"{label}{number}", label] for number in range(6))):
+            sheet.append(cells)
+    book.save(path)
+    for command in (("audit", path), ("evaluate", finished, "--data", path), ("run", "--data", path, "--out", "out")):
+        assert gm_distill(*command) == 3
+        assert "the sheets '一月', '二月' have these columns; name one with --sheet" in capsys.readouterr().err
+    assert gm_distill("evaluate", finished, "--data", path, "--sheet", "二月") == 0
+    assert "6 texts" in capsys.readouterr().out
+    assert gm_distill("run", "--data", path, "--sheet", "三月", "--out", "out") == 3
+    assert "no sheet '三月', only: 一月, 二月" in capsys.readouterr().err
 
 
 def test_evaluate_of_no_run_or_unknown_labels_exits_3(

@@ -126,7 +126,7 @@ def test_the_header_is_the_first_row_that_names_the_columns_wanted(tmp_path: Pat
     assert list(read_table(table, wanted={"规格": "--column"})) == [row(4, {"品名": "硫酸", "规格": "98%"})]
 
 
-def test_of_a_workbook_the_first_sheet_with_the_columns_wanted_is_read(tmp_path: Path) -> None:
+def test_of_a_workbook_the_sheet_with_the_columns_wanted_is_read(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.active.append(["说明"])
     for row in TITLED:
@@ -136,6 +136,28 @@ def test_of_a_workbook_the_first_sheet_with_the_columns_wanted_is_read(tmp_path:
     assert read_table(tmp_path / "data.xlsx").columns == ("说明",)
     with pytest.raises(DataError, match="no column '名称', only: 说明; name another with --column"):
         _ = read_table(tmp_path / "data.xlsx", wanted={"名称": "--column"}).columns
+
+
+def test_where_several_sheets_have_the_columns_one_is_named(tmp_path: Path) -> None:
+    book, path = openpyxl.Workbook(), tmp_path / "year.xlsx"
+    book.worksheets[0].title = "Jan"
+    for sheet, text in ((book.worksheets[0], "a"), (book.create_sheet("Feb"), "b")):
+        sheet.append(["text"])
+        sheet.append([text])
+    book.save(path)
+    with pytest.raises(DataError, match="the sheets 'Jan', 'Feb' have these columns; name one with --sheet"):
+        list(read_table(path, wanted={"text": "--column"}))
+    assert [row.values for row in read_table(path, wanted={"text": "--column"}, sheet="Feb")] == [{"text": "b"}]
+    assert [row.values for row in read_table(path)] == [{"text": "a"}]
+    with pytest.raises(DataError, match="no sheet 'Mar', only: Jan, Feb; name another with --sheet"):
+        list(read_table(path, sheet="Mar"))
+    with pytest.raises(DataError, match="no column 'name', only: text"):
+        list(read_table(path, wanted={"name": "--column"}, sheet="Feb"))
+
+
+def test_other_files_have_no_sheets(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.csv has no sheets; leave out --sheet"):
+        list(read_table(write(tmp_path / "data.csv", CSV), sheet="Feb"))
 
 
 def test_a_row_of_data_is_not_taken_for_a_header(tmp_path: Path) -> None:

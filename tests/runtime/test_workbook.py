@@ -61,6 +61,20 @@ def test_a_sheet_becomes_a_sheet_with_the_answers_beside_it(shared_bundle: Path,
     assert last[:5] == ("x", "甲苯", 2.5, None, None)
 
 
+def test_a_sheet_is_named_for_a_file_and_for_a_folder(shared_bundle: Path, tmp_path: Path) -> None:
+    book, folder = openpyxl.Workbook(), tmp_path / "tables"
+    for sheet, text in ((book.worksheets[0], "乙醇"), (book.create_sheet("Feb"), "甲苯")):
+        sheet.append(["text"])
+        sheet.append([text])
+    folder.mkdir()
+    book.save(folder / "year.xlsx")
+    for given, out in ((folder / "year.xlsx", tmp_path / "answers.csv"), (folder, tmp_path / "answers")):
+        done = CliRunner().invoke(classify, [str(shared_bundle), str(given), "--sheet", "Feb", "--out", str(out)])
+        assert done.exit_code == 0
+    for answers in (tmp_path / "answers.csv", tmp_path / "answers" / "year.csv"):
+        assert [row.values["text"] for row in read_table(answers)] == ["甲苯"]
+
+
 def test_a_day_is_shown_without_a_time(shared_bundle: Path, tmp_path: Path) -> None:
     _written(tmp_path / "a.xlsx", shared_bundle, datetime.datetime(2026, 1, 2))
     cell = openpyxl.load_workbook(tmp_path / "a.xlsx").worksheets[0]["A2"]
