@@ -251,7 +251,9 @@ def finetune(
 @click.option("--text-column", metavar="NAME", default="text", show_default=True, help="Column that holds the text.")
 @click.option("--label-column", metavar="NAME", default="label", show_default=True, help="Column that holds the class.")
 @click.option("--encoding", metavar="NAME", default="", help="Encoding of the files.  [default: UTF-8, else GB18030]")
-@click.option("--sheet", metavar="NAME", default="", help="Sheet of a workbook.  [default: the one with the columns]")
+@click.option(
+    "--sheet", metavar="NAME", default="", help="Sheet of a workbook; *: all that fit.  [default: the only one]"
+)
 @click.option("--left-out", metavar="FILE.csv", type=FILE, help="CSV to write, of the rows that training leaves out.")
 def audit(data: Path, left_out: Path | None, **columns: str) -> None:
     """Print what a run would learn from: splits, classes, lengths, what is left out, and near-duplicates across splits.
@@ -288,7 +290,7 @@ def audit(data: Path, left_out: Path | None, **columns: str) -> None:
 @click.option("--text-column", metavar="NAME", help="Column that holds the text.  [default: that of the run]")
 @click.option("--label-column", metavar="NAME", help="Column that holds the class.  [default: that of the run]")
 @click.option("--encoding", metavar="NAME", help="Encoding of the file.  [default: UTF-8, else GB18030]")
-@click.option("--sheet", metavar="NAME", help="Sheet of a workbook.  [default: the one with the columns]")
+@click.option("--sheet", metavar="NAME", help="Sheet of a workbook; *: all that fit.  [default: the only one]")
 @click.option("--errors", metavar="FILE.csv", type=FILE, help="CSV to write, of the texts that are classified wrongly.")
 def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns: str | None) -> None:
     """Print accuracy, macro-F1, the scores of each class and the most frequent confusions.

@@ -13,7 +13,7 @@ from distill.layout import first_few
 from distill.recipe import DataConfig
 from distill.split import split
 from runtime.errors import DataError
-from runtime.tables import SUFFIXES, read_table
+from runtime.tables import SUFFIXES, read_table, sheet_of
 from runtime.text import normalise
 
 EXAMPLE_SET = Path(__file__).with_name("example") / "chemicals.tsv"
@@ -96,7 +96,7 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
     path = Path(config.path) if config.path else EXAMPLE_SET
     dropped: _Dropped = defaultdict(list)
     files = _files(path)
-    given = {name: _read(file, config, dropped) for name, file in files.items()}
+    given = {name: _read(file, _of_file(config, file, path), dropped) for name, file in files.items()}
     given = _without_texts_of_test(given, dropped)
     elsewhere = {normalise(example.text) for name in given.keys() - {"train"} for example in given[name]}
     rows = _clean(given["train"], elsewhere, dropped)
@@ -144,6 +144,11 @@ def _files(path: Path) -> dict[str, Path]:
     if "train" not in found:
         raise DataError(f"{path} has no train file; name one train{{{','.join(SUFFIXES)}}}, or name one file")
     return found
+
+
+def _of_file(config: DataConfig, file: Path, given: Path) -> DataConfig:
+    """Return the configuration for one file of a folder, which may hold files without sheets too."""
+    return config if file == given else config.model_copy(update={"sheet": sheet_of(file, config.sheet)})
 
 
 def _read(path: Path, config: DataConfig, dropped: _Dropped) -> list[Example]:

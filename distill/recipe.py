@@ -61,7 +61,7 @@ class DataConfig(Section):
     text_column: str = Field("text", description="Column that holds the text.")
     label_column: str = Field("label", description="Column that holds the class.")
     encoding: str = Field("", description="Encoding of the files; empty: UTF-8 with or without BOM, else GB18030.")
-    sheet: str = Field("", description="Sheet of Excel files; empty: the one that has the columns.")
+    sheet: str = Field("", description="Sheet of Excel files; empty: the one that has the columns; *: all that do.")
     dev_share: Share = Field(0.1, description="Share of one file that becomes the development set.")
     test_share: Share = Field(0.1, description="Share of one file that becomes the test set.")
     near_duplicate: Share = Field(

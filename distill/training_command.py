@@ -70,7 +70,7 @@ def training_options(out: str, what: str) -> Callable[[_Command], _Command]:
         click.option("--text-column", metavar="NAME", help="Column that holds the text.  [default: text]"),
         click.option("--label-column", metavar="NAME", help="Column that holds the class.  [default: label]"),
         click.option("--encoding", metavar="NAME", help="Encoding of the files.  [default: UTF-8, else GB18030]"),
-        click.option("--sheet", metavar="NAME", help="Sheet of a workbook.  [default: the one with the columns]"),
+        click.option("--sheet", metavar="NAME", help="Sheet of a workbook; *: all that fit.  [default: the only one]"),
         click.option("--seed", type=click.IntRange(min=0), help="Short for --set training.seed=N."),
         run_options(what, default=out, show_default=True),
     )

@@ -65,7 +65,9 @@ def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: 
     callback=_known_encoding,
     help="Encoding of FILE or stdin.  [default: UTF-8; FILE else GB18030]",
 )
-@click.option("--sheet", default="", metavar="NAME", help="Sheet of a workbook.  [default: the one with the column]")
+@click.option(
+    "--sheet", default="", metavar="NAME", help="Sheet of a workbook; *: all that fit.  [default: the only one]"
+)
 @click.option("--top-k", default=1, show_default=True, type=click.IntRange(min=1), help="Best labels to show.")
 @click.option("--jsonl", is_flag=True, help="Write one JSON object a text.")
 @click.option(
@@ -154,7 +156,7 @@ def classify(
     _check_out(out, bundle, texts)
     folder = _folder(texts, out)
     if sheet and folder is None and not _is_table(texts):
-        raise click.UsageError(f"--sheet {sheet} belongs to a workbook; leave it out")
+        raise click.UsageError(f"--sheet {sheet}: there is no workbook to read; leave it out")
     _check_engine(folder, engine, ray_address, workers)
     form = format_of(None if folder else out, jsonl, _is_table(texts))
     # Imported here: --help and wrong use are answered without onnxruntime.

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _STDOUT = 1
 _SHOWN_TEXT = 80
+_TORN_BY = re.compile("[\t\n\r]")
 # A file of such a name is expected to be what is not written: another workbook, a packed file, one JSON value.
 _NEVER_WRITTEN = (".gz", ".json", ".ods", ".parquet", ".xls", ".xlsb", ".xlsm")
 TABLE_ENCODING = "utf-8-sig"
@@ -207,7 +209,7 @@ def tsv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
     def write_row(cells: Sequence[object], answer: Sequence[object], where: str) -> None:
         """Write one row."""
         texts = _texts(cells, answer)
-        torn = next((cell for cell in texts if "\t" in cell or "\n" in cell), None)
+        torn = next((cell for cell in texts if _TORN_BY.search(cell)), None)
         if torn is not None:
             raise DataError(f"{where}: {_shown(torn)!r} has a tab or a line break, which TSV cannot hold; write .csv")
         stream.write("\t".join(texts) + "\n")

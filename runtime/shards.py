@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from runtime.errors import DataError, GMError
 from runtime.files import atomic_path, write_json
 from runtime.output import Format, Item, csv_writer, json_writer, new_file, write_answers
-from runtime.tables import read_table
+from runtime.tables import read_table, sheet_of
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
@@ -45,7 +45,7 @@ class Job:
         backend, max_error, cascade: as given to :class:`runtime.classifier.Classifier`.
         column: of the text.
         encoding: of text files; empty: as :func:`runtime.tables.read_table` finds it.
-        sheet: of Excel files; empty: likewise.
+        sheet: of the Excel files among them; empty: likewise.
         top_k: best labels to write.
         jsonl: write JSON Lines, not CSV.
     """
@@ -174,7 +174,7 @@ def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str
 
 def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Path) -> tuple[int, int]:
     rows = rejected = 0
-    columns, items = table_items(source, job.column, job.encoding, job.sheet)
+    columns, items = table_items(source, job.column, job.encoding, sheet_of(source, job.sheet))
     form = Format.JSONL if job.jsonl else Format.CSV
     with new_file(temporary, form.encoding) as stream:
         write = json_writer(stream, job.top_k) if job.jsonl else csv_writer(stream, columns, job.top_k)

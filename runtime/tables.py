@@ -17,18 +17,23 @@ from itertools import accumulate, chain, islice
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from runtime.errors import ConfigError, DataError, GMError
-from runtime.sheets import open_sheets
+from runtime.sheets import Sheet, open_sheets
 from runtime.text_files import PACKED, lines, readable
 
 # What spreadsheets and data frames write for "no value here".
 _MISSING = frozenset({"", "nan", "#n/a"})
 # Titles and notes stand above the header of many a sheet, hardly ever more of them.
 _HEADER_WITHIN = 20
+_LOOKED_AT = 200
+EVERY_SHEET = "*"
+"""Stands for all sheets that have the columns; no sheet is called so."""
 _BETWEEN_COLUMNS = re.compile("[,\N{FULLWIDTH COMMA}]")
 _OTHER_SEPARATORS = ";\t|\N{FULLWIDTH COMMA}"
 
+_Read = TypeVar("_Read")
 _Numbered = Iterator[tuple[int, Sequence[object]]]
 _Names = Collection[str]
 
@@ -100,7 +105,8 @@ def read_table(
             the first MB is.
         wanted: columns, as :meth:`Row.text` takes them, which there must be; of JSON Lines the first object decides.
             With each stands what the user sets to name another one, for the message.
-        sheet: name of that of an Excel file. Empty: the one that has the columns wanted.
+        sheet: name of that of an Excel file. Empty: the one that has the columns wanted; :data:`EVERY_SHEET`: all
+            that have them, one after another. A hidden one, or one without rows, counts only where no other has them.
 
     Raises:
         DataError: as the columns or rows are read: the file cannot be read or is not what its suffix says, it lacks
@@ -109,6 +115,11 @@ def read_table(
             file of another format has a ``sheet``.
     """
     return Table(_header_and_rows(path, encoding, wanted, sheet))
+
+
+def sheet_of(path: Path, sheet: str) -> str:
+    """Return the sheet for a file that may have some: a folder may hold files of other formats too."""
+    return sheet if _reader(path) is _read_xlsx else ""
 
 
 def _header_and_rows(path: Path, encoding: str, wanted: Mapping[str, str], sheet: str) -> Iterator[Row]:
@@ -175,7 +186,7 @@ def _read_jsonl(path: Path, encoding: str, _wanted: _Names) -> Iterator[Row]:
 
 
 def _read_xlsx(path: Path, _encoding: str, wanted: _Names, sheet: str = "") -> Iterator[Row]:
-    return _rows(path, _guard(path, "an Excel workbook", _xlsx_cells(path, wanted, sheet)), wanted, typed=True)
+    return _guard(path, "an Excel workbook", _sheet_rows(path, wanted, sheet))
 
 
 def _read_parquet(path: Path, _encoding: str, wanted: _Names) -> Iterator[Row]:
@@ -316,20 +327,44 @@ def _finite(digits: str) -> float | None:
     return number if isfinite(number) else None
 
 
-def _xlsx_cells(path: Path, wanted: _Names, named: str) -> _Numbered:
+def _sheet_rows(path: Path, wanted: _Names, named: str) -> Iterator[Row]:
     with open_sheets(path) as sheets:
-        if named and named not in sheets:
-            raise DataError(f"{path} has no sheet {named!r}, only: {', '.join(sheets)}; name another with --sheet")
-        found = [named] if named else [name for name in sheets if wanted and _names_columns(sheets[name](), wanted)]
-        if len(found) > 1:
-            both = ", ".join(map(repr, found))
-            raise DataError(f"{path}: the sheets {both} have these columns; name one with --sheet, or save it alone")
-        yield from sheets[next(iter(found or sheets))]()
+        for place, sheet in enumerate(_chosen(path, sheets, wanted, named)):
+            rows = _rows(path, sheet.rows(), wanted, typed=True)
+            header = next(rows)
+            if place == 0:
+                yield header
+            yield from rows
 
 
-def _names_columns(sheet: _Numbered, wanted: _Names) -> bool:
-    head = islice(_without_empty_ends(sheet), _HEADER_WITHIN)
-    return _header_at([cells for _, cells in head], wanted) is not None
+def _chosen(path: Path, sheets: Sequence[Sheet], wanted: _Names, named: str) -> list[Sheet]:
+    """Return the sheet that is named, or that has the columns; all of those for :data:`EVERY_SHEET`."""
+    if not sheets:
+        raise DataError(f"{path} has no sheet with cells; save the table in one")
+    if named not in ("", EVERY_SHEET):
+        found = [sheet for sheet in sheets if sheet.name == named]
+        if not found:
+            names = ", ".join(sheet.name for sheet in sheets)
+            raise DataError(f"{path} has no sheet {named!r}, only: {names}; name another with --sheet")
+        return found
+    fits = [(_fit(sheet, wanted), sheet) for sheet in sheets] if wanted else []
+    # A sheet that is hidden, or has a header alone, counts only where no other has the columns.
+    best = max((fit for fit, _ in fits), default=0)
+    found = [sheet for fit, sheet in fits if fit and fit == best]
+    if len(found) > 1 and not named:
+        names = ", ".join(repr(sheet.name) for sheet in found)
+        raise DataError(
+            f"{path}: the sheets {names} have these columns; name one with --sheet, or save it as a file of its own"
+        )
+    return found or [sheets[0]]
+
+
+def _fit(sheet: Sheet, wanted: _Names) -> int:
+    """Return 0 for a sheet that lacks columns, else more the likelier it is the one that is meant."""
+    # Formatted rows without content, of which there may be many thousands, are no head.
+    head = list(islice(_without_empty_ends(islice(sheet.rows(), _LOOKED_AT)), _HEADER_WITHIN + 1))
+    at = _header_at([cells for _, cells in head[:_HEADER_WITHIN]], wanted)
+    return 0 if at is None else 1 + 2 * sheet.visible + (len(head) > at + 1)
 
 
 def _parquet_cells(path: Path) -> _Numbered:
@@ -343,9 +378,9 @@ def _parquet_cells(path: Path) -> _Numbered:
         yield from enumerate((cells for batch in columns for cells in zip(*batch, strict=True)), 2)
 
 
-def _guard(path: Path, kind: str, cells: _Numbered) -> _Numbered:
+def _guard(path: Path, kind: str, read: Iterator[_Read]) -> Iterator[_Read]:
     try:
-        yield from cells
+        yield from read
     except (GMError, OSError):
         raise
     except Exception as error:  # what a parser raises on a damaged file is not documented

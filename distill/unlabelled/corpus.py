@@ -22,7 +22,7 @@ from distill.unlabelled.hash_set import HashSet, text_hash
 from distill.unlabelled.near_duplicates import NearDuplicates
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path, write_json
-from runtime.tables import read_table
+from runtime.tables import EVERY_SHEET, read_table, sheet_of
 from runtime.text import normalise
 from runtime.text_files import read_lines
 
@@ -60,6 +60,8 @@ def read_texts(
 ) -> Iterator[str]:
     """Yield the texts of a file: the lines of ``.txt``, or one column of a table (``.jsonl``, ``.csv``, …).
 
+    Of a workbook, all sheets that have the column are read.
+
     ``option`` is what the user sets to name another column, for the message.
 
     Raises:
@@ -69,7 +71,7 @@ def read_texts(
     if path.name.lower().endswith((".txt", ".txt.gz")):
         yield from read_lines(path, encoding)
         return
-    for row in read_table(path, encoding, {text_column: option}):
+    for row in read_table(path, encoding, {text_column: option}, sheet_of(path, EVERY_SHEET)):
         yield row.text(text_column)
 
 

@@ -384,12 +384,16 @@ def test_a_sheet_is_named_where_several_have_the_columns(
         for cells in (["text", "label"], *([f"{label}{number}", label] for number in range(6))):
             sheet.append(cells)
     book.save(path)
-    for command in (("audit", path), ("evaluate", finished, "--data", path), ("run", "--data", path, "--out", "out")):
+    for command in (
+        ("audit", path),
+        ("evaluate", finished, "--data", path),
+        ("run", "--data", path, "--out", tmp_path / "out"),
+    ):
         assert gm_distill(*command) == 3
         assert "the sheets '一月', '二月' have these columns; name one with --sheet" in capsys.readouterr().err
     assert gm_distill("evaluate", finished, "--data", path, "--sheet", "二月") == 0
     assert "6 texts" in capsys.readouterr().out
-    assert gm_distill("run", "--data", path, "--sheet", "三月", "--out", "out") == 3
+    assert gm_distill("run", "--data", path, "--sheet", "三月", "--out", tmp_path / "out") == 3
     assert "no sheet '三月', only: 一月, 二月" in capsys.readouterr().err
 
 

@@ -318,7 +318,7 @@ def test_a_device_that_agrees_passes_the_selftest(packed: Path) -> None:
         ((".", "--out", __file__), 2, ". is a folder; name a folder for its answers"),
         ((".", "--out", os.devnull), 2, ". is a folder; name a folder for its answers"),
         (("x", "--out", "."), 2, "--out . is a folder; name a file"),
-        (("x", "--sheet", "Feb"), 2, "--sheet Feb belongs to a workbook; leave it out"),
+        (("x", "--sheet", "Feb"), 2, "--sheet Feb: there is no workbook to read; leave it out"),
         (("x", "--engine", "ray"), 2, "--engine ray takes one FOLDER of tables"),
         (("x", __file__), 2, "test_cli.py is a file, but no table"),
         (("x", "none.csv"), 2, "'none.csv' must stand alone, not beside other texts or files; a folder takes many"),

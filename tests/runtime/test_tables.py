@@ -7,13 +7,14 @@ import os
 import re
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
 from zipfile import ZipFile
 
 import openpyxl
 import pyarrow
 import pytest
+import xlsxwriter
+from openpyxl.chart import BarChart
 from openpyxl.styles import Border, Side
 from pyarrow import parquet
 
@@ -138,21 +139,47 @@ def test_of_a_workbook_the_sheet_with_the_columns_wanted_is_read(tmp_path: Path)
         _ = read_table(tmp_path / "data.xlsx", wanted={"名称": "--column"}).columns
 
 
-def test_where_several_sheets_have_the_columns_one_is_named(tmp_path: Path) -> None:
-    book, path = openpyxl.Workbook(), tmp_path / "year.xlsx"
-    book.worksheets[0].title = "Jan"
-    for sheet, text in ((book.worksheets[0], "a"), (book.create_sheet("Feb"), "b")):
-        sheet.append(["text"])
-        sheet.append([text])
+def _year(path: Path, **months: list[str]) -> openpyxl.Workbook:
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for month, texts in months.items():
+        sheet = book.create_sheet(month)
+        for text in ("text", *texts):
+            sheet.append([text])
     book.save(path)
+    return book
+
+
+def test_where_several_sheets_have_the_columns_one_is_named(tmp_path: Path) -> None:
+    path, wanted = tmp_path / "year.xlsx", {"text": "--column"}
+    _year(path, Jan=["a"], Feb=["b", "c"])
     with pytest.raises(DataError, match="the sheets 'Jan', 'Feb' have these columns; name one with --sheet"):
-        list(read_table(path, wanted={"text": "--column"}))
-    assert [row.values for row in read_table(path, wanted={"text": "--column"}, sheet="Feb")] == [{"text": "b"}]
-    assert [row.values for row in read_table(path)] == [{"text": "a"}]
+        list(read_table(path, wanted=wanted))
+    assert [row.values["text"] for row in read_table(path, wanted=wanted, sheet="Feb")] == ["b", "c"]
+    assert [row.values["text"] for row in read_table(path, wanted=wanted, sheet="*")] == ["a", "b", "c"]
+    assert [row.values["text"] for row in read_table(path)] == ["a"]
     with pytest.raises(DataError, match="no sheet 'Mar', only: Jan, Feb; name another with --sheet"):
         list(read_table(path, sheet="Mar"))
     with pytest.raises(DataError, match="no column 'name', only: text"):
         list(read_table(path, wanted={"name": "--column"}, sheet="Feb"))
+
+
+@pytest.mark.parametrize("sheet", ["", "*"])
+def test_sheets_that_are_hidden_or_have_no_rows_are_no_rivals(tmp_path: Path, sheet: str) -> None:
+    path, wanted = tmp_path / "year.xlsx", {"text": "--column"}
+    book = _year(path, Old=["x"], Jan=["a"], Feb=[])
+    book["Old"].sheet_state = "veryHidden"
+    book.save(path)
+    assert [row.values["text"] for row in read_table(path, wanted=wanted, sheet=sheet)] == ["a"]
+    assert [row.values["text"] for row in read_table(path, wanted=wanted, sheet="Old")] == ["x"]
+
+
+def test_a_workbook_without_a_sheet_of_cells_is_refused(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    book.create_chartsheet("chart").add_chart(BarChart())
+    book.save(tmp_path / "data.xlsx")
+    assert "has no sheet with cells; save the table in one" in failure(tmp_path / "data.xlsx")
 
 
 def test_other_files_have_no_sheets(tmp_path: Path) -> None:
@@ -435,18 +462,29 @@ def test_a_number_shown_with_zeros_before_it_is_a_code(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("number", [14, 27, 31, 57, 58])
-def test_a_date_is_a_date_in_chinese_formats_too(tmp_path: Path, number: int) -> None:
-    plain = write_sheet(tmp_path / "plain.xlsx", [["text", "day"], ["a", datetime(2024, 1, 1)]])
-    path = tmp_path / "data.xlsx"
-    # openpyxl spells out each format; Excel leaves these numbers without one.
-    with ZipFile(plain) as source, ZipFile(path, "w") as target:
+def _formatted(number: float, form: str) -> openpyxl.Workbook:
+    book = openpyxl.Workbook()
+    for cells in (["text", "day"], ["a", number]):
+        book.worksheets[0].append(cells)
+    book.worksheets[0]["B2"].number_format = form
+    return book
+
+
+def _with_styles(folder: Path, pattern: bytes, instead: bytes) -> Path:
+    """Return ``plain.xlsx`` of a folder with other styles: openpyxl spells out each format, others do not."""
+    with ZipFile(folder / "plain.xlsx") as source, ZipFile(folder / "data.xlsx", "w") as target:
         for name in source.namelist():
             content = source.read(name)
-            if name == "xl/styles.xml":
-                content = re.sub(rb'numFmtId="(16\d|22|14)"', b'numFmtId="%d"' % number, content)
-                content = re.sub(rb"<numFmts.*?</numFmts>", b"", content)
-            target.writestr(name, content)
+            changed = re.sub(pattern, instead, content)
+            assert name != "xl/styles.xml" or changed != content
+            target.writestr(name, changed if name == "xl/styles.xml" else content)
+    return folder / "data.xlsx"
+
+
+@pytest.mark.parametrize("number", [27, 31, 57, 58])
+def test_a_date_is_a_date_in_chinese_formats_too(tmp_path: Path, number: int) -> None:
+    _formatted(45292, "mm-dd-yy").save(tmp_path / "plain.xlsx")
+    path = _with_styles(tmp_path, rb'numFmtId="14"', b'numFmtId="%d"' % number)
     assert values(path) == [{"text": "a", "day": "2024-01-01 00:00:00"}]
 
 
@@ -455,13 +493,37 @@ def test_what_excel_escapes_is_read_as_what_it_stands_for(tmp_path: Path) -> Non
     assert values(path) == [{"text": "片碱\r\n25kg/袋", "label": "a_x0041_"}]
 
 
-def test_a_date_that_is_none_says_nothing_on_stderr(tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
-    for row in (["text", "day"], ["a", 20260102]):
-        book.worksheets[0].append(row)
-    book.worksheets[0]["B2"].number_format = "yyyy-mm-dd"
+@pytest.mark.parametrize(("form", "day"), [("yyyy-mm-dd", "#VALUE!"), ("00000", "20260102")])
+def test_a_date_that_is_none_says_nothing_on_stderr(tmp_path: Path, form: str, day: str) -> None:
+    book = _formatted(20260102, form)
     book.save(tmp_path / "data.xlsx")
-    assert [row["text"] for row in values(tmp_path / "data.xlsx")] == ["a"]
+    assert values(tmp_path / "data.xlsx") == [{"text": "a", "day": day}]
+
+
+def test_a_number_that_is_no_date_in_a_chinese_format_stays_a_number(tmp_path: Path) -> None:
+    _formatted(20260102, "mm-dd-yy").save(tmp_path / "plain.xlsx")
+    path = _with_styles(tmp_path, rb'numFmtId="14"', b'numFmtId="31"')
+    assert values(path) == [{"text": "a", "day": "20260102"}]
+
+
+def test_a_style_that_the_file_lacks_says_nothing(tmp_path: Path) -> None:
+    _formatted(12, "0.000").save(tmp_path / "plain.xlsx")
+    assert values(_with_styles(tmp_path, rb"<numFmts.*?</numFmts>", b"")) == [{"text": "a", "day": "12"}]
+
+
+@pytest.mark.parametrize("form", ["00000", "00000;-00000", "00000;@", "00000_ ", "[$-804]00000"])
+def test_formats_of_zeros(tmp_path: Path, form: str) -> None:
+    _formatted(12, form).save(tmp_path / "data.xlsx")
+    assert values(tmp_path / "data.xlsx") == [{"text": "a", "day": "00012"}]
+
+
+@pytest.mark.parametrize("text", ["_x1234_", "a\rb", "_x0041_", "_x12"])
+def test_shared_strings_are_read_as_they_are_shown(tmp_path: Path, text: str) -> None:
+    with xlsxwriter.Workbook(tmp_path / "data.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ("text", "label"))
+        sheet.write_row(1, 0, (text, "a"))
+    assert values(tmp_path / "data.xlsx") == [{"text": text, "label": "a"}]
 
 
 @pytest.mark.parametrize(("name", "package"), [("data.xlsx", "openpyxl"), ("data.parquet", "pyarrow")])
@@ -472,9 +534,7 @@ import sys
 import runtime.tables
 assert "openpyxl" not in sys.modules and "pyarrow" not in sys.modules
 sys.modules["{package}"] = None  # as Python marks a package that cannot be imported
-from datetime import datetime
 from pathlib import Path
-from zipfile import ZipFile
 from runtime.errors import ConfigError
 try:
     list(runtime.tables.read_table(Path(sys.argv[1])))

@@ -68,11 +68,12 @@ def test_a_sheet_is_named_for_a_file_and_for_a_folder(shared_bundle: Path, tmp_p
         sheet.append([text])
     folder.mkdir()
     book.save(folder / "year.xlsx")
+    (folder / "other.csv").write_text("text\n硫酸\n", encoding="utf-8")
     for given, out in ((folder / "year.xlsx", tmp_path / "answers.csv"), (folder, tmp_path / "answers")):
         done = CliRunner().invoke(classify, [str(shared_bundle), str(given), "--sheet", "Feb", "--out", str(out)])
         assert done.exit_code == 0
-    for answers in (tmp_path / "answers.csv", tmp_path / "answers" / "year.csv"):
-        assert [row.values["text"] for row in read_table(answers)] == ["甲苯"]
+    for answers, text in (("answers.csv", "甲苯"), ("answers/year.csv", "甲苯"), ("answers/other.csv", "硫酸")):
+        assert [row.values["text"] for row in read_table(tmp_path / answers)] == [text]
 
 
 def test_a_day_is_shown_without_a_time(shared_bundle: Path, tmp_path: Path) -> None:

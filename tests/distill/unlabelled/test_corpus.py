@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from distill.unlabelled.corpus import Cleaning, clean_corpus, corpus_files, han_share, read_texts
@@ -199,6 +200,16 @@ def test_a_table_without_the_column_names_the_option(tmp_path: Path) -> None:
     assert list(read_texts(tmp_path / "names.csv", "品名")) == ["盐酸"]
     with pytest.raises(DataError, match=r"no column 'text', only: 品名; name another with --text-column"):
         list(read_texts(tmp_path / "names.csv"))
+
+
+def test_of_a_workbook_all_sheets_with_the_column_are_read(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for sheet, name in ((book.worksheets[0], "盐酸"), (book.create_sheet("二月"), "硫酸")):
+        sheet.append(["品名"])
+        sheet.append([name])
+    book.create_sheet("说明").append(["note"])
+    book.save(tmp_path / "names.xlsx")
+    assert list(read_texts(tmp_path / "names.xlsx", "品名")) == ["盐酸", "硫酸"]
 
 
 def test_corpus_files_are_shards_in_order_or_files_as_named(tmp_path: Path) -> None:
