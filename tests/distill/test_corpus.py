@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from distill.corpus import Corpus, Example, read_corpus
@@ -64,6 +65,19 @@ def test_a_folder_may_be_packed(tmp_path: Path) -> None:
     plain = write(folder / "train.tsv", ROWS)
     (packed / "train.tsv.gz").write_bytes(gzip.compress(plain.read_bytes()))
     assert read(packed) == read(folder)
+
+
+def test_in_a_folder_the_sheet_is_that_of_workbooks_alone(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for sheet, rows in ((book.worksheets[0], ROWS[:2]), (book.create_sheet("二月"), ROWS[2:12])):
+        for cells in (("text", "label"), *rows):
+            sheet.append(cells)
+    book.save(tmp_path / "train.xlsx")
+    write(tmp_path / "dev.tsv", ROWS[12:14])
+    write(tmp_path / "test.tsv", ROWS[14:])
+    assert "name one with --sheet" in refusal(tmp_path)
+    assert set(texts(read(tmp_path, sheet="二月").train)) == {text for text, _ in ROWS[2:12]}
+    assert set(texts(read(tmp_path, sheet="*").train)) == {text for text, _ in ROWS[:12]}
 
 
 def test_what_a_folder_lacks_is_split_off_train(tmp_path: Path) -> None:
