@@ -13,7 +13,7 @@ from distill.layout import first_few
 from distill.recipe import DataConfig
 from distill.split import split
 from runtime.errors import DataError
-from runtime.tables import SUFFIXES, read_table, sheet_of
+from runtime.tables import SUFFIXES, Row, read_table, sheet_of
 from runtime.text import normalise
 
 EXAMPLE_SET = Path(__file__).with_name("example") / "chemicals.tsv"
@@ -30,8 +30,8 @@ class Example:
     Attributes:
         text: the text.
         label: its class.
-        file: name of the file that it comes from.
-        line: line of that file, as :class:`runtime.tables.Row` counts.
+        file: name of the file that it comes from; of a workbook, with that of the sheet: ``year.xlsx [Jan]``.
+        line: line of that file or sheet, as :class:`runtime.tables.Row` counts.
     """
 
     text: str
@@ -114,8 +114,8 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
     )
 
 
-def labelled_rows(path: Path, config: DataConfig) -> Iterator[tuple[int, str, str]]:
-    """Yield line, text and label of each row of a table, white space of the label folded.
+def labelled_rows(path: Path, config: DataConfig) -> Iterator[tuple[Row, str, str]]:
+    """Yield each row of a table, its text and its label, of which white space is folded.
 
     Raises:
         DataError: the file cannot be read, or lacks the sheet or one of the two columns.
@@ -123,7 +123,7 @@ def labelled_rows(path: Path, config: DataConfig) -> Iterator[tuple[int, str, st
     """
     wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
     for row in read_table(path, config.encoding, wanted, config.sheet):
-        yield row.line, row.text(config.text_column), " ".join(row.text(config.label_column).split())
+        yield row, row.text(config.text_column), " ".join(row.text(config.label_column).split())
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -152,7 +152,10 @@ def _of_file(config: DataConfig, file: Path, given: Path) -> DataConfig:
 
 
 def _read(path: Path, config: DataConfig, dropped: _Dropped) -> list[Example]:
-    examples = [Example(text.strip(), label, path.name, line) for line, text, label in labelled_rows(path, config)]
+    examples = [
+        Example(text.strip(), label, path.name + (f" [{row.sheet}]" if row.sheet else ""), row.line)
+        for row, text, label in labelled_rows(path, config)
+    ]
     if not examples:
         raise DataError(f"{path} has a header but no rows; add some")
     labelled = _keep(examples, lambda example: bool(example.label), "empty label", dropped)

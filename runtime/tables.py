@@ -47,11 +47,13 @@ class Row:
         values: cell by column name, as text; a missing cell and null are the empty string.
         given: of JSON Lines and Excel files, the values as they are in the file, in which dates are those of
             ``datetime``; of other formats, ``values``.
+        sheet: of Excel files, the name of the sheet.
     """
 
     line: int
     values: dict[str, str]
     given: Mapping[str, object]
+    sheet: str = ""
 
     def text(self, columns: str) -> str:
         """Return a cell, or several joined by blanks: ``columns`` is one name, or several between commas.
@@ -214,7 +216,7 @@ def _reader(path: Path) -> Callable[[Path, str, _Names], Iterator[Row]]:
     return reader
 
 
-def _rows(path: Path, numbered: _Numbered, wanted: _Names, *, typed: bool = False) -> Iterator[Row]:
+def _rows(path: Path, numbered: _Numbered, wanted: _Names, sheet: str = "") -> Iterator[Row]:
     rows = _without_empty_ends(numbered)
     head = list(islice(rows, _HEADER_WITHIN))
     at = _header_at([cells for _, cells in head], wanted) or 0
@@ -228,7 +230,7 @@ def _rows(path: Path, numbered: _Numbered, wanted: _Names, *, typed: bool = Fals
             )
         padded = [*cells, *[""] * (len(names) - len(cells))]
         values = {name: cell_text(cell) for name, cell in zip(names, padded, strict=False)}
-        yield Row(line, values, _typed(names, padded) if typed else values)
+        yield Row(line, values, _typed(names, padded) if sheet else values, sheet)
 
 
 def _typed(names: Sequence[str], cells: Sequence[object]) -> dict[str, object]:
@@ -330,7 +332,7 @@ def _finite(digits: str) -> float | None:
 def _sheet_rows(path: Path, wanted: _Names, named: str) -> Iterator[Row]:
     with open_sheets(path) as sheets:
         for place, sheet in enumerate(_chosen(path, sheets, wanted, named)):
-            rows = _rows(path, sheet.rows(), wanted, typed=True)
+            rows = _rows(path, sheet.rows(), wanted, sheet.name)
             header = next(rows)
             if place == 0:
                 yield header

@@ -77,7 +77,12 @@ def test_in_a_folder_the_sheet_is_that_of_workbooks_alone(tmp_path: Path) -> Non
     write(tmp_path / "test.tsv", ROWS[14:])
     assert "name one with --sheet" in refusal(tmp_path)
     assert set(texts(read(tmp_path, sheet="二月").train)) == {text for text, _ in ROWS[2:12]}
-    assert set(texts(read(tmp_path, sheet="*").train)) == {text for text, _ in ROWS[:12]}
+    both = read(tmp_path, sheet="*")
+    assert set(texts(both.train)) == {text for text, _ in ROWS[:12]}
+    assert [(example.file, example.line) for example in both.train if example.text in (ROWS[0][0], ROWS[2][0])] == [
+        ("train.xlsx [Sheet]", 2),
+        ("train.xlsx [二月]", 2),
+    ]
 
 
 def test_what_a_folder_lacks_is_split_off_train(tmp_path: Path) -> None:

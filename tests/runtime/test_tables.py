@@ -122,7 +122,8 @@ TITLED: list[list[object]] = [["某化工厂 物料台账", None], [None, None],
 
 def test_the_header_is_the_first_row_that_names_the_columns_wanted(tmp_path: Path) -> None:
     sheet = write_sheet(tmp_path / "data.xlsx", TITLED)
-    assert list(read_table(sheet, wanted={"品名": "--column"})) == [row(4, {"品名": "硫酸", "规格": "98%"})]
+    [found] = read_table(sheet, wanted={"品名": "--column"})
+    assert (found.line, found.values, found.sheet) == (4, {"品名": "硫酸", "规格": "98%"}, "Sheet")
     table = write(tmp_path / "data.csv", "物料台账,\n\n品名,规格\n硫酸,98%\n")
     assert list(read_table(table, wanted={"规格": "--column"})) == [row(4, {"品名": "硫酸", "规格": "98%"})]
 
