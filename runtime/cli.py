@@ -155,8 +155,7 @@ def classify(
     _check_use(texts, selftest)
     _check_out(out, bundle, texts)
     folder = _folder(texts, out)
-    if sheet and folder is None and not _is_table(texts):
-        raise click.UsageError(f"--sheet {sheet}: there is no workbook to read; leave it out")
+    _check_sheet(sheet, folder, texts)
     _check_engine(folder, engine, ray_address, workers)
     form = format_of(None if folder else out, jsonl, _is_table(texts))
     # Imported here: --help and wrong use are answered without onnxruntime.
@@ -168,12 +167,10 @@ def classify(
             return
         best = min(top_k, len(classifier.labels))
         if folder and out:
-            from runtime.folder import classify_folder
-
             places = Path(os.path.abspath(folder)), Path(os.path.abspath(out))
             sha256 = classifier.bundle.sha256
             job = Job(*places, sha256, backend, max_error, cascade, text_column, encoding, sheet, best, jsonl)
-            classify_folder(classifier, job, _spread(engine, ray_address, workers, threads))
+            _answer_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
         _answer_all(classifier, _source(texts, text_column, encoding, sheet), out, form, best)
 
@@ -186,6 +183,12 @@ class _Source:
     columns: tuple[str, ...]
     table: bool
     chunk: int
+
+
+def _answer_folder(classifier: Classifier, job: Job, spread: Spread) -> None:
+    from runtime.folder import classify_folder
+
+    classify_folder(classifier, job, spread)
 
 
 def _answer_all(classifier: Classifier, source: _Source, out: Path | None, form: Format, top_k: int) -> None:
@@ -254,6 +257,11 @@ def _folder(texts: tuple[str, ...], out: Path | None) -> Path | None:
             f"{texts[0]} is a folder; name a folder for its answers with --out, or pipe it as a text"
         )
     return Path(texts[0])
+
+
+def _check_sheet(sheet: str, folder: Path | None, texts: tuple[str, ...]) -> None:
+    if sheet and folder is None and not _is_table(texts):
+        raise click.UsageError(f"--sheet {sheet}: there is no workbook to read; leave it out")
 
 
 def _check_engine(folder: Path | None, engine: str, ray_address: str, workers: int | None) -> None:

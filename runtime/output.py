@@ -107,9 +107,13 @@ def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
         with in_place:
             yield in_place
         return
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    with atomic_path(target) as temporary, new_file(temporary, encoding) as stream:
+    with atomic_path(behind_link(path)) as temporary, new_file(temporary, encoding) as stream:
         yield stream
+
+
+def behind_link(path: Path) -> Path:
+    """Return the file that a link names, which is to be replaced in its stead; another path as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _stdout(encoding: str) -> TextIO:

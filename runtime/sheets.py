@@ -110,5 +110,6 @@ def _formatted(cell: ReadOnlyCell, value: float) -> object:
         zeros = _ZEROS.fullmatch(cell.number_format)
     except (OverflowError, ValueError, IndexError):
         return value  # no date, or a style that the file does not have
-    is_code = zeros is not None and value >= 0 and value == int(value)
-    return f"{int(value):0{len(zeros[1])}}" if zeros and is_code else value
+    if zeros and value >= 0 and value == int(value):
+        return f"{int(value):0{len(zeros[1])}}"
+    return value

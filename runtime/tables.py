@@ -158,10 +158,7 @@ def _has_all(there: _Names, wanted: _Names) -> bool:
 
 
 def _header(line: int, names: Iterable[str]) -> Row:
-    return _row(line, dict.fromkeys(names, ""))
-
-
-def _row(line: int, values: dict[str, str]) -> Row:
+    values = dict.fromkeys(names, "")
     return Row(line, values, values)
 
 

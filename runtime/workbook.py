@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from runtime.errors import ConfigError, DataError
 from runtime.extras import needs_extra
 from runtime.files import atomic_path
-from runtime.output import Write, table_writer
+from runtime.output import Write, behind_link, table_writer
 from runtime.tables import cell_text
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def open_workbook(path: Path, columns: Sequence[str], top_k: int) -> Iterator[Wr
         from xlsxwriter.exceptions import FileCreateError
     if path.exists() and not path.is_file():
         raise ConfigError(f"--out {path} is no file; a workbook cannot be written to a device or a pipe")
-    with atomic_path(Path(os.path.realpath(path)) if path.is_symlink() else path) as temporary:
+    with atomic_path(behind_link(path)) as temporary:
         # Packed in memory, so that a full disk is met by us alone; the rows, before, are in a file beside the target.
         packed = io.BytesIO()
         book = xlsxwriter.Workbook(packed, {"constant_memory": True, "tmpdir": str(temporary.parent)})

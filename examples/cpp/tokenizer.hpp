@@ -119,7 +119,8 @@ private:
     static constexpr std::int32_t first_id = 2;
 
     void add_aliases_(const json::Value& aliases) {
-        std::vector<std::pair<char16_t, std::int32_t>> added;
+        if (aliases.kind != json::Value::Kind::object) throw std::runtime_error("aliases are not an object");
+        std::vector<std::pair<char16_t, std::int32_t>> added;  // all at the end, so that none stands for another
         for (const auto& [key, meant] : aliases.object) {
             icu::UnicodeString alias = icu::UnicodeString::fromUTF8(key);
             bool single = alias.length() == 1 && meant.string.length() == 1 && !U16_IS_SURROGATE(alias[0]);
@@ -127,7 +128,6 @@ private:
                 throw std::runtime_error("an alias is in the vocabulary, or what it stands for is not");
             added.emplace_back(alias[0], table_[meant.string[0]]);
         }
-        if (aliases.kind != json::Value::Kind::object) throw std::runtime_error("aliases are not an object");
         for (auto [alias, id] : added) table_[alias] = id;
     }
 

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import openpyxl
 import pytest
 
 from distill.recipe import read_recipe
@@ -18,6 +17,7 @@ from distill.recipes.gate_mixup import train
 from distill.run_folder import PredictionRow, RunFolder
 from distill.training import claimed
 from tests.distill.tiny import TINY, tiny_recipe, write_tiny_data
+from tests.workbooks import write_workbook
 
 Command = Callable[..., int]
 Output = pytest.CaptureFixture[str]
@@ -378,12 +378,8 @@ def test_audit_tells_of_data_what_a_run_would_learn_from_and_trains_nothing(
 def test_a_sheet_is_named_where_several_have_the_columns(
     gm_distill: Command, finished: Path, tmp_path: Path, capsys: Output
 ) -> None:
-    book, path = openpyxl.Workbook(), tmp_path / "year.xlsx"
-    book.worksheets[0].title = "一月"
-    for sheet, label in ((book.worksheets[0], "酸"), (book.create_sheet("二月"), "碱")):
-        for cells in (["text", "label"], *([f"{label}{number}", label] for number in range(6))):
-            sheet.append(cells)
-    book.save(path)
+    acids, bases = ([["text", "label"], *([f"{label}{number}", label] for number in range(6))] for label in "酸碱")
+    path = write_workbook(tmp_path / "year.xlsx", {"一月": acids, "二月": bases})
     for command in (
         ("audit", path),
         ("evaluate", finished, "--data", path),

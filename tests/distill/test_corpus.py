@@ -5,12 +5,12 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import openpyxl
 import pytest
 
 from distill.corpus import Corpus, Example, read_corpus
 from distill.recipe import DataConfig
 from runtime.errors import ConfigError, DataError
+from tests.workbooks import write_workbook
 
 ACIDS = ["盐酸", "硫酸", "硝酸", "磷酸", "氢氟酸", "硼酸", "氨基磺酸", "高氯酸"]
 SOLVENTS = ["甲苯", "丙酮", "乙醇", "二甲亚砜", "环己烷", "四氢呋喃", "正丁醚", "醋酸仲丁酯"]
@@ -68,11 +68,8 @@ def test_a_folder_may_be_packed(tmp_path: Path) -> None:
 
 
 def test_in_a_folder_the_sheet_is_that_of_workbooks_alone(tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
-    for sheet, rows in ((book.worksheets[0], ROWS[:2]), (book.create_sheet("二月"), ROWS[2:12])):
-        for cells in (("text", "label"), *rows):
-            sheet.append(cells)
-    book.save(tmp_path / "train.xlsx")
+    header = ("text", "label")
+    write_workbook(tmp_path / "train.xlsx", {"Sheet": [header, *ROWS[:2]], "二月": [header, *ROWS[2:12]]})
     write(tmp_path / "dev.tsv", ROWS[12:14])
     write(tmp_path / "test.tsv", ROWS[14:])
     assert "name one with --sheet" in refusal(tmp_path)

@@ -10,7 +10,6 @@ import sys
 from math import floor
 from pathlib import Path
 
-import openpyxl
 import pytest
 
 from runtime import Classifier
@@ -20,6 +19,7 @@ from tests.runtime.bundles import TEXTS, add_cascade
 from tests.runtime.gm_classify import answers as _answers
 from tests.runtime.gm_classify import run as _run
 from tests.runtime.gm_classify import start as _start
+from tests.workbooks import write_sheet
 
 TWO = "{}: rows: 2; accepted: 2\n"
 
@@ -165,10 +165,7 @@ def test_a_table_may_become_json_lines(table: Path, packed: Path) -> None:
 
 
 def test_an_excel_sheet_becomes_csv_that_excel_opens(packed: Path, tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
-    for row in (["品名", "no"], ["乙醇", 1], ["甲苯", 2.5]):
-        book.worksheets[0].append(row)
-    book.save(tmp_path / "book.xlsx")
+    write_sheet(tmp_path / "book.xlsx", [["品名", "no"], ["乙醇", 1], ["甲苯", 2.5]])
     out = tmp_path / "answers.csv"
     assert _run(packed, tmp_path / "book.xlsx", "--column", "品名", "--out", out) == (
         0,

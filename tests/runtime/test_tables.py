@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -21,6 +22,7 @@ from pyarrow import parquet
 from runtime.errors import ConfigError, DataError
 from runtime.tables import Row, read_table
 from runtime.text_files import read_lines
+from tests.workbooks import workbook, write_sheet, write_workbook
 
 ROWS = [{"text": "片碱 99%", "label": "无机"}, {"text": "甲苯, 工业级", "label": "溶剂"}]
 
@@ -36,14 +38,6 @@ def row(line: int, values: dict[str, str]) -> Row:
 
 def values(path: Path, encoding: str = "") -> list[dict[str, str]]:
     return [row.values for row in read_table(path, encoding)]
-
-
-def write_sheet(path: Path, rows: list[list[object]]) -> Path:
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    book.save(path)
-    return path
 
 
 def failure(path: Path, encoding: str = "") -> str:
@@ -122,38 +116,23 @@ TITLED: list[list[object]] = [["某化工厂 物料台账", None], [None, None],
 
 def test_the_header_is_the_first_row_that_names_the_columns_wanted(tmp_path: Path) -> None:
     sheet = write_sheet(tmp_path / "data.xlsx", TITLED)
-    [found] = read_table(sheet, wanted={"品名": "--column"})
-    assert (found.line, found.values, found.sheet) == (4, {"品名": "硫酸", "规格": "98%"}, "Sheet")
+    found = replace(row(4, {"品名": "硫酸", "规格": "98%"}), sheet="Sheet")
+    assert list(read_table(sheet, wanted={"品名": "--column"})) == [found]
     table = write(tmp_path / "data.csv", "物料台账,\n\n品名,规格\n硫酸,98%\n")
     assert list(read_table(table, wanted={"规格": "--column"})) == [row(4, {"品名": "硫酸", "规格": "98%"})]
 
 
 def test_of_a_workbook_the_sheet_with_the_columns_wanted_is_read(tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
-    book.active.append(["说明"])
-    for row in TITLED:
-        book.create_sheet("数据").append(row) if row is TITLED[0] else book["数据"].append(row)
-    book.save(tmp_path / "data.xlsx")
+    write_workbook(tmp_path / "data.xlsx", {"Sheet": [["说明"]], "数据": TITLED})
     assert [row.values["品名"] for row in read_table(tmp_path / "data.xlsx", wanted={"品名": "--column"})] == ["硫酸"]
     assert read_table(tmp_path / "data.xlsx").columns == ("说明",)
     with pytest.raises(DataError, match="no column '名称', only: 说明; name another with --column"):
         _ = read_table(tmp_path / "data.xlsx", wanted={"名称": "--column"}).columns
 
 
-def _year(path: Path, **months: list[str]) -> openpyxl.Workbook:
-    book = openpyxl.Workbook()
-    book.remove(book.worksheets[0])
-    for month, texts in months.items():
-        sheet = book.create_sheet(month)
-        for text in ("text", *texts):
-            sheet.append([text])
-    book.save(path)
-    return book
-
-
 def test_where_several_sheets_have_the_columns_one_is_named(tmp_path: Path) -> None:
     path, wanted = tmp_path / "year.xlsx", {"text": "--column"}
-    _year(path, Jan=["a"], Feb=["b", "c"])
+    write_workbook(path, {"Jan": [["text"], ["a"]], "Feb": [["text"], ["b"], ["c"]]})
     with pytest.raises(DataError, match="the sheets 'Jan', 'Feb' have these columns; name one with --sheet"):
         list(read_table(path, wanted=wanted))
     assert [row.values["text"] for row in read_table(path, wanted=wanted, sheet="Feb")] == ["b", "c"]
@@ -168,7 +147,7 @@ def test_where_several_sheets_have_the_columns_one_is_named(tmp_path: Path) -> N
 @pytest.mark.parametrize("sheet", ["", "*"])
 def test_sheets_that_are_hidden_or_have_no_rows_are_no_rivals(tmp_path: Path, sheet: str) -> None:
     path, wanted = tmp_path / "year.xlsx", {"text": "--column"}
-    book = _year(path, Old=["x"], Jan=["a"], Feb=[])
+    book = workbook({"Old": [["text"], ["x"]], "Jan": [["text"], ["a"]], "Feb": [["text"]]})
     book["Old"].sheet_state = "veryHidden"
     book.save(path)
     assert [row.values["text"] for row in read_table(path, wanted=wanted, sheet=sheet)] == ["a"]
@@ -448,10 +427,8 @@ def test_a_json_object_without_the_column_has_an_empty_cell(tmp_path: Path) -> N
 
 
 def test_a_number_shown_with_zeros_before_it_is_a_code(tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
+    book = workbook({"Sheet": [["code", "share", "whole"], [12, 0.5, 7], [123456, 12.5, -3]]})
     sheet = book.worksheets[0]
-    for cells in (["code", "share", "whole"], [12, 0.5, 7], [123456, 12.5, -3]):
-        sheet.append(cells)
     for line in (2, 3):
         sheet.cell(line, 1).number_format = "00000"
         sheet.cell(line, 2).number_format = "0%"
@@ -464,9 +441,7 @@ def test_a_number_shown_with_zeros_before_it_is_a_code(tmp_path: Path) -> None:
 
 
 def _formatted(number: float, form: str) -> openpyxl.Workbook:
-    book = openpyxl.Workbook()
-    for cells in (["text", "day"], ["a", number]):
-        book.worksheets[0].append(cells)
+    book = workbook({"Sheet": [["text", "day"], ["a", number]]})
     book.worksheets[0]["B2"].number_format = form
     return book
 

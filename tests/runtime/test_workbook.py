@@ -5,7 +5,6 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import openpyxl
@@ -18,14 +17,7 @@ from runtime.cli import classify
 from runtime.output import Item
 from runtime.tables import read_table
 from runtime.workbook import open_workbook
-
-
-def _sheet(path: Path, rows: Sequence[Sequence[object]]) -> Path:
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.worksheets[0].append(row)
-    book.save(path)
-    return path
+from tests.workbooks import write_sheet, write_workbook
 
 
 def _cells(path: Path) -> list[tuple[object, ...]]:
@@ -49,7 +41,7 @@ def test_a_sheet_becomes_a_sheet_with_the_answers_beside_it(shared_bundle: Path,
         ["x", "甲苯", 2.5, None, None],
     ]
     out = tmp_path / "answers.xlsx"
-    given = _sheet(tmp_path / "given.xlsx", rows)
+    given = write_sheet(tmp_path / "given.xlsx", rows)
     CliRunner().invoke(classify, [str(shared_bundle), str(given), "--out", str(out)], catch_exceptions=False)
     header, first, empty, last = _cells(out)
     assert header == ("编号", "text", "数量", "日期", "时刻", "label", "score", "accepted", "reason")
@@ -62,12 +54,9 @@ def test_a_sheet_becomes_a_sheet_with_the_answers_beside_it(shared_bundle: Path,
 
 
 def test_a_sheet_is_named_for_a_file_and_for_a_folder(shared_bundle: Path, tmp_path: Path) -> None:
-    book, folder = openpyxl.Workbook(), tmp_path / "tables"
-    for sheet, text in ((book.worksheets[0], "乙醇"), (book.create_sheet("Feb"), "甲苯")):
-        sheet.append(["text"])
-        sheet.append([text])
+    folder = tmp_path / "tables"
     folder.mkdir()
-    book.save(folder / "year.xlsx")
+    write_workbook(folder / "year.xlsx", {"Jan": [["text"], ["乙醇"]], "Feb": [["text"], ["甲苯"]]})
     (folder / "other.csv").write_text("text\n硫酸\n", encoding="utf-8")
     for given, out in ((folder / "year.xlsx", tmp_path / "answers.csv"), (folder, tmp_path / "answers")):
         done = CliRunner().invoke(classify, [str(shared_bundle), str(given), "--sheet", "Feb", "--out", str(out)])

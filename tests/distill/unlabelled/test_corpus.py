@@ -9,11 +9,11 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
-import openpyxl
 import pytest
 
 from distill.unlabelled.corpus import Cleaning, clean_corpus, corpus_files, han_share, read_texts
 from runtime.errors import ConfigError, DataError
+from tests.workbooks import write_workbook
 
 NAMES = ["氢氧化钠 片碱", "工业盐酸", "聚乙烯颗粒 薄膜级", "环氧树脂 E-44", "冰醋酸", "碳酸钙粉末"]
 
@@ -203,12 +203,8 @@ def test_a_table_without_the_column_names_the_option(tmp_path: Path) -> None:
 
 
 def test_of_a_workbook_all_sheets_with_the_column_are_read(tmp_path: Path) -> None:
-    book = openpyxl.Workbook()
-    for sheet, name in ((book.worksheets[0], "盐酸"), (book.create_sheet("二月"), "硫酸")):
-        sheet.append(["品名"])
-        sheet.append([name])
-    book.create_sheet("说明").append(["note"])
-    book.save(tmp_path / "names.xlsx")
+    sheets = {"一月": [["品名"], ["盐酸"]], "二月": [["品名"], ["硫酸"]], "说明": [["note"]]}
+    write_workbook(tmp_path / "names.xlsx", sheets)
     assert list(read_texts(tmp_path / "names.xlsx", "品名")) == ["盐酸", "硫酸"]
 
 
