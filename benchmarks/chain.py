@@ -32,6 +32,7 @@ class Chain:
         settings: overrides of the recipe of the student.
         taught_by: who teaches the student: the language model and a run of the full method; the language model alone,
             and there is no run of the full method; or the latter and a second language model, which both have taught.
+        full_settings: overrides of the recipe of the full method.
     """
 
     lm: Path
@@ -40,21 +41,26 @@ class Chain:
     lm_settings: Sequence[str] = ()
     settings: Sequence[str] = ()
     taught_by: TaughtBy = "both"
+    full_settings: Sequence[str] = ()
 
     @property
     def told(self) -> list[str]:
         """What distinguishes the student from the defaults, for the reader."""
-        return [*self.settings, *self._told_texts]
+        return [*self.settings, *self._told_texts, *self._told_full]
 
     @property
     def told_of_second(self) -> list[str]:
         """What distinguishes the second language model from the defaults, for the reader."""
-        return [*_SECOND, *self.lm_settings, *self._told_texts]
+        return [*_SECOND, *self.lm_settings, *self._told_texts, *self._told_full]
 
     @property
     def _told_texts(self) -> list[str]:
         names = ", ".join(path.name for path in self.texts)
         return [f"data.unlabelled=[{names}]"] if names else []
+
+    @property
+    def _told_full(self) -> list[str]:
+        return [f"full method: {setting}" for setting in self.full_settings]
 
     def language_model(self, data: str, seed: int) -> RunFolder:
         """Return the fine-tuned encoder."""
@@ -63,7 +69,7 @@ class Chain:
 
     def both(self, data: str, seed: int) -> list[RunFolder]:
         """Return the fine-tuned encoder and the run of the full method."""
-        return [self.language_model(data, seed), trained(FULL, data, seed, self.work, ())]
+        return [self.language_model(data, seed), trained(FULL, data, seed, self.work, self.full_settings)]
 
     def second(self, data: str, seed: int) -> RunFolder:
         """Return a second encoder, which learned what both answer beside the labels."""

@@ -20,13 +20,14 @@ from benchmarks.accuracy_report import set_table
 from benchmarks.methods import data_and_seed
 from benchmarks.scores import Score, Scores, told
 from benchmarks.targets import Target, as_block
-from distill.batches import EncodedExamples, encode_examples, epoch_steps
+from distill.batches import Batch, EncodedExamples, encode_examples, epoch_steps
 from distill.corpus import Example, read_corpus
 from distill.graph import GraphBuilder
 from distill.imbalance import label_loss_for
 from distill.learner import Trainee
 from distill.lm.folder import read_frozen
 from distill.lm.node_states import GraphsWithStates, graphs_with_states
+from distill.losses import mean_loss
 from distill.models.gnn_teacher import GNNTeacher
 from distill.recipe import Recipe, read_recipe
 from distill.training import score
@@ -72,8 +73,9 @@ def command(sets: Sequence[str], seeds: int, settings: Sequence[str], work: Path
 
 
 def row_of(recipe: Recipe) -> str:
-    """Return the name of the row: one for each language model whose states the nodes have."""
-    return f"{ROW}, states of {Path(recipe.teacher.lm).name}" if recipe.teacher.features == "lm" else ROW
+    """Return the name of the row: with a bag of nodes or without, and whose states the nodes have."""
+    row = f"{ROW} and bag of nodes" if recipe.teacher.bag_width else ROW
+    return f"{row}, states of {Path(recipe.teacher.lm).name}" if recipe.teacher.features == "lm" else row
 
 
 def markdown(scores: Scores) -> str:
@@ -146,7 +148,11 @@ class GraphTraining:
         """Train for one epoch."""
         self.network.train()
         for batch in self.train_set.shuffled(self.settings.batch_size, self.settings.epoch_steps):
-            self.trainee.step(self.label_loss(self.network(batch.graphs), batch.labels))
+            self.trainee.step(self._loss(batch))
+
+    def _loss(self, batch: Batch) -> Tensor:
+        answers = self.network.answers(self.network.encode(batch.graphs))
+        return mean_loss(answers, lambda logits: self.label_loss(logits, batch.labels))
 
     @torch.no_grad()
     def score(self, examples: EncodedExamples) -> dict[str, float]:

@@ -63,6 +63,7 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
     "model that both have taught.",
 )
 @click.option("--lm-set", "lm_settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of fine-tuning.")
+@click.option("--full-set", "full_settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of the full method.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of the students.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("accuracy-work"), help="Folder for the runs.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for accuracy.json and .md.")
@@ -75,11 +76,16 @@ def command(
     plain: bool,
     taught_by: TaughtBy,
     lm_settings: Sequence[str],
+    full_settings: Sequence[str],
     settings: Sequence[str],
     work: Path,
     out: Path,
 ) -> None:
     """Train the chain on every set with every seed, score test once each, and make the tables again."""
+    if full_settings and taught_by == "lm":
+        raise click.UsageError(
+            "--full-set is for the run of the full method, and there is none; leave out --taught-by lm"
+        )
     if plain and taught_by != "both":
         raise click.UsageError("--plain compares students of both teachers; leave out --taught-by")
     scores, last = Scores(out / "accuracy.json"), _STUDENTS[taught_by][1]
@@ -89,7 +95,8 @@ def command(
             if not study.has(last) or (plain and not study.has(PLAIN_ROW)):
                 click.echo(f"... {study.name}, seed {seed}", err=True)
                 texts = [*study.unlabelled, *unlabelled]
-                _measure(study, Chain(lm, work, texts, lm_settings, settings, taught_by), plain=plain)
+                chain = Chain(lm, work, texts, lm_settings, settings, taught_by, full_settings)
+                _measure(study, chain, plain=plain)
     write_report(scores, RESULTS / "latency.json", out)
 
 

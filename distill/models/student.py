@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distill.models.bag import Bag
 from distill.recipe import StudentConfig
 from runtime.cascade import BIGRAM_FACTOR
 from runtime.tokenizer import PAD_ID
@@ -15,7 +16,7 @@ from runtime.tokenizer import PAD_ID
 _EPSILON = 1e-6
 # Rows that a handful of texts have are seldom learnt from: at the rate of the rest, sets of a thousand texts end before
 # they say anything.
-_HASHED_RATE = 5.0
+_RARE_RATE = 5.0
 
 
 class StudentBlock(nn.Module):
@@ -84,11 +85,10 @@ def bigram_rows(ids: Tensor, buckets: int) -> Tensor:
     return (ids * BIGRAM_FACTOR + following) % buckets
 
 
-class NGrams(nn.Module):
+class NGrams(Bag):
     """The mean of the embeddings of a text's characters and hashed character bigrams, and a linear head for it.
 
-    Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification". Rows are those of
-    :func:`runtime.cascade.table_rows`.
+    Rows are those of :func:`runtime.cascade.table_rows`.
 
     Args:
         buckets: rows, a power of two.
@@ -97,13 +97,8 @@ class NGrams(nn.Module):
     """
 
     def __init__(self, buckets: int, width: int, classes: int) -> None:
-        super().__init__()
+        super().__init__(buckets, width, classes)
         self.buckets = buckets
-        self.rows = nn.Embedding(buckets, width)
-        self.head = nn.Linear(width, classes)
-        nn.init.uniform_(self.rows.weight, -1 / width, 1 / width)
-        nn.init.normal_(self.head.weight, std=width**-0.5)
-        nn.init.zeros_(self.head.bias)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return means ``[B, width]`` of ids ``[B, L]``; ``mask`` is true where there is text."""
@@ -183,20 +178,20 @@ class Student(nn.Module):
 
 
 def parameter_groups(module: nn.Module, lr: float) -> list[dict[str, Any]]:
-    """Return the parameters of a network with their learning rates: ``lr``, and five times as much for what is hashed.
+    """Return the parameters of a network with their learning rates: ``lr``, and five times as much for rare rows.
 
-    That are the bigrams of the Transformer, and the n-grams with their head.
+    Those are the bigrams of the student's Transformer, and each :class:`~distill.models.bag.Bag` with its head.
     """
-    fast = [parameter for part in module.modules() for parameter in _hashed(part)]
+    fast = [parameter for part in module.modules() for parameter in _rare(part)]
     rest = [parameter for parameter in module.parameters() if all(parameter is not one for one in fast)]
     groups: list[dict[str, Any]] = [{"params": rest, "lr": lr}]
-    return [*groups, {"params": fast, "lr": _HASHED_RATE * lr}] if fast else groups
+    return [*groups, {"params": fast, "lr": _RARE_RATE * lr}] if fast else groups
 
 
-def _hashed(module: nn.Module) -> list[nn.Parameter]:
+def _rare(module: nn.Module) -> list[nn.Parameter]:
     if isinstance(module, Student) and module.config.bigram_buckets:
         return list(module.bigrams.parameters())
-    return list(module.parameters()) if isinstance(module, NGrams) else []
+    return list(module.parameters()) if isinstance(module, Bag) else []
 
 
 def _initialise(module: nn.Module) -> None:

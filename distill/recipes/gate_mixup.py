@@ -126,8 +126,8 @@ class GateMixup:
         teacher = GNNTeacher(recipe.teacher, self.builder.size, classes, self._feature_width)
         if teacher.features:
             teacher.features.fit([graph.states for graph in self.train_set.graphs])
-        to_teacher = nn.Linear(student.representation_width, teacher.width)
-        to_student = nn.Linear(teacher.width, student.representation_width)
+        to_teacher = nn.Linear(student.representation_width, teacher.representation_width)
+        to_student = nn.Linear(teacher.representation_width, student.representation_width)
         ids, graphs = attrgetter("ids"), attrgetter("graphs")
         self.student = Learner(student.to(device), to_teacher.to(device), ids, settings.student_lr, settings)
         self.teacher = Learner(teacher.to(device), to_student.to(device), graphs, settings.teacher_lr, settings)

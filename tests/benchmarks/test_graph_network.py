@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from benchmarks.graph_network import ROW, GraphTraining, command, markdown, measured, targets
@@ -51,6 +52,15 @@ def test_the_best_epoch_on_dev_is_the_one_that_is_tested(tmp_path: Path, monkeyp
     monkeypatch.setattr(training, "score", lambda examples: {"accuracy": next(told), "macro_f1": 0.0})
     assert measured("tiny", training).accuracy == 0.5
     assert all(bool((tensor == epochs[1][name]).all()) for name, tensor in training.network.state_dict().items())
+
+
+def test_a_network_beside_a_bag_of_nodes_has_a_row_of_its_own(tmp_path: Path) -> None:
+    data = write_tiny_data(tmp_path / "data")
+    training = GraphTraining(tiny_recipe(data, *FAST, "teacher.bag_width=4"), tmp_path)
+    assert training.network.bag is not None
+    before = training.network.bag.head.weight.detach().clone()
+    assert measured("tiny", training).row == f"{ROW} and bag of nodes"
+    assert not torch.equal(training.network.bag.head.weight, before)
 
 
 def test_nodes_may_have_the_states_of_a_language_model(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from benchmarks.language_models import command
 from benchmarks.methods import FULL
 from benchmarks.scores import Scores
 from distill.lm.recipe import FinetuneRecipe
+from distill.recipe import Recipe
 from distill.run_folder import RunFolder
 from distill.teachers.recipe import MultiTeacherRecipe
 from tests.benchmarks.tiny_chain import MADE, short_full_method
@@ -70,7 +71,8 @@ def test_a_second_language_model_is_measured_as_the_teacher_that_it_is(
 ) -> None:
     monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
     monkeypatch.setattr("benchmarks.chain._SECOND", ("training.epochs=1", "teachers.dictionary_words=20"))
-    scores = {score.row: score for score in _run(tmp_path, "--taught-by", "second").all}
+    options = ("--taught-by", "second", "--full-set", "teacher.bag_width=4")
+    scores = {score.row: score for score in _run(tmp_path, *options).all}
     rows = {LM_ROW, TOGETHER_ROW, SECOND_ROW, SECOND_TOGETHER_ROW, SECOND_STUDENT_ROW}
     assert rows <= set(scores) <= {*rows, SECOND_INT8_ROW}
     assert len(list((tmp_path / "work").iterdir())) == 4
@@ -78,12 +80,21 @@ def test_a_second_language_model_is_measured_as_the_teacher_that_it_is(
     taught = [recipe.teachers for recipe in recipes if isinstance(recipe, FinetuneRecipe) and recipe.teachers.folders]
     taught_students = [recipe.teachers for recipe in recipes if isinstance(recipe, MultiTeacherRecipe)]
     assert [len(teachers.folders) for teachers in taught] == [len(one.folders) for one in taught_students] == [2]
+    assert [recipe.teacher.bag_width for recipe in recipes if isinstance(recipe, Recipe)] == [4]
+    assert scores[SECOND_STUDENT_ROW].settings.endswith("full method: teacher.bag_width=4")
 
 
 def test_a_student_without_made_texts_is_one_of_both_teachers(tmp_path: Path) -> None:
     told = CliRunner().invoke(command, ["--lm", str(tmp_path), "--data", "tiny=.", "--plain", "--taught-by", "lm"])
     assert told.exit_code == 2
     assert "leave out --taught-by" in told.output
+
+
+def test_settings_of_the_full_method_want_a_run_of_it(tmp_path: Path) -> None:
+    words = ["--lm", str(tmp_path), "--data", "tiny=.", "--taught-by", "lm", "--full-set", "training.rounds=1"]
+    told = CliRunner().invoke(command, words)
+    assert told.exit_code == 2
+    assert "leave out --taught-by lm" in told.output
 
 
 _ROWS = (LM_ROW, TOGETHER_ROW, STUDENT_ROW, PLAIN_ROW, INT8_ROW)

@@ -11,6 +11,7 @@ from torch_geometric.data import Batch, Data
 from distill.graph import GraphBuilder
 from distill.lm.node_states import GraphWithStates, covers
 from distill.models.gnn_teacher import GNNTeacher, TokenFeatures
+from distill.models.student import parameter_groups
 from distill.recipe import GraphConfig, TeacherConfig
 
 TEXTS = ("硫酸铵", "氯化钠", "聚丙烯酰胺 阴离子", "酸", "")
@@ -19,7 +20,7 @@ GRAPHS = GraphBuilder.from_texts(TEXTS, GraphConfig(edges=("adjacency", "contain
 
 def teacher(seed: int = 0, **keys: object) -> GNNTeacher:
     torch.manual_seed(seed)
-    config = TeacherConfig.model_validate({"layers": 2, "width": 16, "heads": 2, **keys})
+    config = TeacherConfig.model_validate({"layers": 2, "width": 16, "heads": 2, "bag_width": 8, **keys})
     return GNNTeacher(config, GRAPHS.size, classes=3)
 
 
@@ -54,13 +55,54 @@ def train(network: GNNTeacher, texts: Sequence[str], labels: Sequence[int], step
 def test_shapes() -> None:
     network = teacher()
     representation = network.encode(batch(TEXTS))
-    assert representation.shape == (len(TEXTS), network.width)
+    assert representation.shape == (len(TEXTS), network.representation_width)
     assert network.classify(representation).shape == (len(TEXTS), 3)
 
 
 def test_forward_is_classify_of_encode() -> None:
     network, graphs = teacher().eval(), batch(TEXTS)
     assert torch.equal(network(graphs), network.classify(network.encode(graphs)))
+
+
+def test_graph_network_and_bag_answer_and_the_logits_are_their_mean() -> None:
+    network = teacher().eval()
+    representation = network.encode(batch(TEXTS))
+    by_network, by_bag = network.answers(representation)
+    assert not torch.allclose(by_network, by_bag, atol=1e-3)
+    torch.testing.assert_close(network.classify(representation), (by_network + by_bag) / 2)
+
+
+def test_the_bag_is_the_mean_of_a_graphs_nodes() -> None:
+    network = teacher(bag_width=4).eval()
+    assert network.bag is not None
+    bags = network.encode(batch(TEXTS))[:, network.config.width :]
+    for text, bag in zip(TEXTS, bags, strict=True):
+        torch.testing.assert_close(bag, network.bag.rows(GRAPHS.build(text).x).mean(0))
+
+
+def test_without_a_bag_the_graph_network_answers_alone_and_as_it_would_beside_one() -> None:
+    alone, beside, graphs = teacher(bag_width=0).eval(), teacher().eval(), batch(TEXTS)
+    assert alone.bag is None
+    assert alone.representation_width == alone.config.width
+    (answer,) = alone.answers(alone.encode(graphs))
+    assert torch.equal(answer, alone(graphs))
+    assert torch.equal(answer, beside.answers(beside.encode(graphs))[0])
+
+
+def test_each_part_learns_alone() -> None:
+    network = teacher(dropout=0.0)
+    _, by_bag = network.answers(network.encode(batch(TEXTS)))
+    by_bag.sum().backward()  # type: ignore[no-untyped-call]
+    learned = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
+    assert learned == {"bag.rows.weight", "bag.head.weight", "bag.head.bias"}
+
+
+def test_the_bag_learns_five_times_as_fast_as_the_rest() -> None:
+    network = teacher()
+    rest, fast = parameter_groups(network, 0.25)
+    assert (rest["lr"], fast["lr"]) == (0.25, 1.25)
+    assert network.bag is not None
+    assert {id(p) for p in fast["params"]} == {id(p) for p in network.bag.parameters()}
 
 
 def test_a_batch_gives_what_its_graphs_give_alone() -> None:
@@ -134,6 +176,16 @@ def test_hidden_nodes_train_the_embeddings_of_unknown_ones() -> None:
     assert gradient[: len(GRAPHS.kinds)].abs().sum(1).all()
 
 
+def test_a_hidden_node_is_hidden_from_the_bag_too() -> None:
+    network = teacher(dropout=0.0, node_dropout=0.99)
+    assert network.bag is not None
+    torch.manual_seed(0)
+    network.answers(network.encode(batch(TEXTS)))[1].square().sum().backward()  # type: ignore[no-untyped-call]
+    gradient = network.bag.rows.weight.grad
+    assert gradient is not None
+    assert gradient[: len(GRAPHS.kinds)].abs().sum(1).all()
+
+
 def test_runs_in_mixed_precision() -> None:
     network, graphs = teacher(), batch(TEXTS)
     with torch.autocast("cpu", torch.bfloat16):
@@ -170,7 +222,7 @@ def rich_teacher(**keys: object) -> GNNTeacher:
 def test_a_node_is_its_embedding_and_the_mean_of_the_features_of_its_tokens() -> None:
     network, graph = rich_teacher().eval(), with_states("硫酸铵")
     assert network.features is not None
-    nodes = network._nodes(Batch.from_data_list([graph]))
+    nodes = network._nodes(Batch.from_data_list([graph]), graph.x)
     features, embedded = network.features(graph.states), network.embedding(graph.x)
     torch.testing.assert_close(nodes[0], embedded[0])  # the start has no token
     torch.testing.assert_close(nodes[1], embedded[1] + features[0])
