@@ -55,7 +55,8 @@ class FittedCascade:
     Attributes:
         files: content by path in the bundle.
         threshold: lowest score at which the head answers.
-        metrics: share that the head answers, of dev and of test, and the scores on test of head and model together.
+        metrics: share that the head answers, of dev and of test, and on test the scores of head and model together,
+            what they lose of the student's macro-F1, and the share of texts with the student's label.
     """
 
     files: dict[str, bytes]
@@ -182,12 +183,16 @@ def _head_logits(source: Source, data: LabelledTexts, table: Halves | Logits) ->
 
 
 def _metrics(source: Source, dev: Answers, test: Answers, threshold: float) -> dict[str, Any]:
+    student, classes = source.reference.argmax(1), len(source.names)
+    score = macro_f1(source.test.labels, test.predicted, classes)
     return {
         "threshold": threshold,
         "answered_by_head": {"dev": float(dev.by_head.mean()), "test": float(test.by_head.mean())},
         "test": {
             "texts": len(source.test.texts),
             "accuracy": accuracy(source.test.labels, test.predicted),
-            "macro_f1": macro_f1(source.test.labels, test.predicted, len(source.names)),
+            "macro_f1": score,
+            "f1_drop": macro_f1(source.test.labels, student, classes) - score,
+            "agreement": float(np.mean(test.predicted == student)),
         },
     }

@@ -155,7 +155,9 @@ def run(
 
     RUN is the folder that 'gm-distill run' wrote. 'gm-export verify BUNDLE' checks a bundle later, on any machine.
     --cascade needs a student with n-grams, the default. Where these cannot answer a tenth of the development texts
-    without losing right answers, a line says so and the bundle is written without a cascade.
+    without losing right answers, or lose more macro-F1 on test than --max-f1-drop, a line says so and the bundle is
+    written without a cascade. Where the head is sure it may decide otherwise than the student: --min-agreement is for
+    the models alone, and how many texts keep their label with the head is told.
 
     \b
     Examples:
@@ -330,7 +332,8 @@ def _print_cascade(cascade: FittedCascade) -> None:
     click.echo(
         f"cascade: from a score of {cascade.threshold:.2f} its head answers alone, {answered['dev']:.0%} of the "
         f"development and {answered['test']:.0%} of the test texts; "
-        f"on test, accuracy {test['accuracy']:.4f}, macro-F1 {test['macro_f1']:.4f}"
+        f"on test, accuracy {test['accuracy']:.4f}, macro-F1 {test['macro_f1']:.4f}, "
+        f"{test['agreement']:.2%} labelled as by the student"
     )
 
 

@@ -172,6 +172,13 @@ def _cascade(
     found = fit_cascade(source, variant.backend, confidence.temperature, confidence.max_unknown, options.precision)
     if found is None:
         report("no cascade: the head cannot answer a tenth of the development texts without losing right answers")
+        return None
+    # The parity of the models says nothing of what the head answers in their place.
+    drop, limit = found.metrics["test"]["f1_drop"], options.limits.max_f1_drop
+    if drop > limit:
+        lost = f"head and model lose {100 * drop:.2f} points of macro-F1 on test to the student"
+        report(f"no cascade: {lost}, more than the {100 * limit:.2f} of --max-f1-drop")
+        return None
     return found
 
 

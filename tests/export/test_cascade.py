@@ -1,6 +1,8 @@
 """The student's n-grams as the head of a cascade, and a threshold that costs nothing."""
 
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,14 @@ from click.testing import CliRunner
 
 from distill.metrics import accuracy, macro_f1
 from distill.run_folder import RunFolder
-from export.cascade import fit_sure
+from export.cascade import FittedCascade, fit_cascade, fit_sure
 from export.cli import cli
 from export.graph import ngram_logits
 from export.options import Options
 from export.pipeline import Exported, export_run
-from export.source import read_source
+from export.source import Source, read_source
 from runtime import Classifier
+from runtime.backends import Backend
 from runtime.bundle import Bundle
 from runtime.cascade import CASCADE, TABLE, CascadeEntry, Head
 from runtime.errors import ConfigError
@@ -40,6 +43,10 @@ def test_the_bundle_answers_as_was_measured(exported: Exported, run_folder: Path
     assert metrics["test"]["accuracy"] == accuracy(source.test.labels, predicted)
     assert metrics["test"]["macro_f1"] == macro_f1(source.test.labels, predicted, len(NAMES))
     assert metrics["answered_by_head"]["dev"] >= 0.1
+    student = source.reference.argmax(1)
+    assert metrics["test"]["agreement"] == np.mean(predicted == student)
+    dropped = macro_f1(source.test.labels, student, len(NAMES)) - metrics["test"]["macro_f1"]
+    assert metrics["test"]["f1_drop"] == pytest.approx(dropped)
 
 
 def test_no_right_answer_is_lost_on_the_development_set(exported: Exported, run_folder: Path) -> None:
@@ -87,6 +94,7 @@ def test_the_command_says_how_much_the_head_answers(run_folder: Path, tmp_path: 
     assert done.exit_code == 0, done.stderr
     assert "fitting the cascade" in done.stderr
     assert "its head answers alone, " in done.stdout
+    assert re.search(r"\d% labelled as by the student$", done.stdout, re.MULTILINE)
 
 
 def test_the_head_is_the_ngrams_of_the_student(run_folder: Path) -> None:
@@ -112,6 +120,26 @@ def test_a_head_that_costs_right_answers_is_left_out(run_folder: Path, tmp_path:
     assert plain.cascade is None
     assert CASCADE not in plain.manifest.files
     assert "cascade" not in plain.manifest.metrics
+
+
+def test_a_cascade_that_loses_too_much_macro_f1_is_left_out(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fitted(source: Source, backend: Backend, *settings: float) -> FittedCascade:
+        found = fit_cascade(source, backend, *settings)
+        assert found is not None
+        test = {**found.metrics["test"], "f1_drop": 0.0123}
+        return replace(found, metrics={**found.metrics, "test": test})
+
+    monkeypatch.setattr("export.pipeline.fit_cascade", fitted)
+    said: list[str] = []
+    plain = export_run(run_folder, tmp_path / "bundle", Options(cascade=True), said.append)
+    assert said[-1] == (
+        "no cascade: head and model lose 1.23 points of macro-F1 on test to the student, "
+        "more than the 0.50 of --max-f1-drop"
+    )
+    assert plain.cascade is None
+    assert CASCADE not in plain.manifest.files
 
 
 def test_a_student_without_ngrams_has_no_head(tmp_path: Path) -> None:
