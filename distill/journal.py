@@ -32,7 +32,7 @@ class Journal:
         self.events: list[Event] = []
         self._seconds_before, self._started = 0.0, time.monotonic()
         if self._checkpoint.is_file() and read_state(self._checkpoint)["data_fingerprint"] != fingerprint:
-            what = f"the data changed since {run.path} was begun, or a model that teaches did"
+            what = f"the data changed since {run.path} was begun, or a model that it learns from did"
             raise ConfigError(f"{what}; train anew with another --out")
 
     @property

@@ -237,7 +237,10 @@ class BaseRecipe(Section):
 
     @property
     def sha256(self) -> str:
-        """Fingerprint of the method and its keys, but for where files lie: the data have a fingerprint of their own."""
+        """Fingerprint of the method and its keys, but for where files lie.
+
+        What lies there, data and models, has fingerprints of its own in ``environment.json``.
+        """
         files = self.file_keys()
         values = {key: value for key, value in self._values().items() if key not in files}
         return hashlib.sha256(json.dumps([self.method(), values], sort_keys=True).encode("utf-8")).hexdigest()

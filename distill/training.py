@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
@@ -20,7 +21,7 @@ from distill.metrics import accuracy, macro_f1
 from distill.recipe import BaseRecipe, DataConfig, method_of, read_recipe_of
 from distill.run_folder import RunFolder, refuse_strange_names
 from distill.summary import summary
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, GMError
 from runtime.lock import HeldError, held
 
 Event = dict[str, Any]
@@ -112,10 +113,16 @@ def claimed(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Iterator[None]:
     with _locked(run):
         # Once more: whoever held the lock until now may have finished.
         _refuse_unless_free(run, recipe, resume)
-        # Of a run that is resumed the data may have moved.
-        if _is_new(run, type(recipe)) or _begun(run, type(recipe)) != recipe:
+        begun = recipe if _is_new(run, type(recipe)) else _begun(run, type(recipe))
+        if begun != recipe or _is_new(run, type(recipe)):
             run.save_recipe(recipe)
-        yield
+        try:
+            yield
+        except GMError:
+            # Where its data lie now was perhaps mistyped, and they are those of another run: it keeps its own.
+            if begun != recipe:
+                run.save_recipe(begun)
+            raise
     if (run.path / "environment.json").exists():
         # On Windows the lock outlives the checkpoint that it lies in. Of an unfinished run it stays: were it removed,
         # two who wait for it could hold two files of its name.
@@ -172,13 +179,14 @@ def _is_new(run: RunFolder, kind: type[BaseRecipe]) -> bool:
 
 
 def _left(run: RunFolder) -> list[Path]:
-    """Return what lies there, without a checkpoint that holds a lock alone, and without the rows that were left out."""
+    """Return what lies there and was learned, or is another's: no checkpoint of a lock alone, no rows left out."""
     if not run.path.is_dir():
         return [run.path] if run.path.exists() else []
     lock = run.checkpoint / _LOCK
     nothing_kept = lock.is_file() and list(run.checkpoint.glob("*")) == [lock]
-    nothing = {run.left_out, run.checkpoint} if nothing_kept else {run.left_out}
-    return [path for path in run.path.iterdir() if path not in nothing]
+    nothing = {run.left_out, *([run.checkpoint] if nothing_kept else [])}
+    # A process that is killed while it writes its first file leaves that one's workplace.
+    return [path for path in run.path.iterdir() if path not in nothing and not path.name.startswith(".recipe.toml.")]
 
 
 def read_data(run: RunFolder, config: DataConfig, seed: int) -> Corpus:
@@ -221,8 +229,9 @@ def refuse_other_data(teacher: Path, learned: str, data: str) -> None:
 
 
 def machine(seed: int, device: torch.device) -> dict[str, Any]:
-    """Return seed, device, threads and versions of a run, for ``environment.json``."""
+    """Return seed, device, threads and versions of a run that ends now, for ``environment.json``."""
     return {
+        "finished_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seed": seed,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),

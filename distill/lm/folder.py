@@ -29,6 +29,9 @@ from distill.training import refuse_other_data
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path, write_bytes
 
+# A tokeniser made anew gives other ids to the same weights.
+_MODEL_FILES = {".safetensors", ".bin", ".json", ".txt", ".model"}
+
 
 @dataclass(frozen=True, slots=True)
 class FinetunedLM:
@@ -39,7 +42,7 @@ class FinetunedLM:
         tokenizer: reads texts for it.
         labels: the classes in the order of the logits.
         data_fingerprint: of the texts and the split that it was fine-tuned on.
-        sha256: of its weights.
+        sha256: of what lies in the folder: weights, configuration, tokeniser.
         precision: in which it was fine-tuned and is asked: that of its recipe.
     """
 
@@ -58,7 +61,7 @@ class FrozenLM:
     Attributes:
         encoder: a model of transformers in evaluation mode, on the CPU.
         tokenizer: reads texts for it.
-        sha256: of its weights.
+        sha256: of what lies in its folder: weights, configuration, tokeniser.
         precision: in which it is asked: that of the recipe of its fine-tuning, if it was.
     """
 
@@ -111,9 +114,8 @@ def read_finetuned(path: Path, max_len: int) -> FinetunedLM:
         teacher.head.load_state_dict(load_file(path / "head.safetensors"))
     except (ConfigError, OSError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{path} is damaged: {error}; fine-tune again with 'gm-distill finetune'") from error
-    return FinetunedLM(
-        teacher.eval(), tokenizer, labels, run.data_fingerprint(), _sha256(path), recipe.training.precision
-    )
+    sha256 = file_fingerprint([*_model_files(path / "encoder"), path / "head.safetensors"])
+    return FinetunedLM(teacher.eval(), tokenizer, labels, run.data_fingerprint(), sha256, recipe.training.precision)
 
 
 def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
@@ -135,7 +137,7 @@ def read_frozen(path: Path, data_fingerprint: str, max_len: int) -> FrozenLM:
         return FrozenLM(finetuned.teacher.encoder, finetuned.tokenizer, finetuned.sha256, finetuned.precision)
     refuse_labels_of_other_data(path, data_fingerprint)
     tokenizer, encoder = read_tokenizer_and_encoder(LanguageModelConfig(max_len=max_len), path, "--set teacher.lm=")
-    return FrozenLM(encoder.eval(), tokenizer, _sha256(path))
+    return FrozenLM(encoder.eval(), tokenizer, model_sha256(path))
 
 
 def refuse_labels_of_other_data(encoder: Path, data_fingerprint: str) -> None:
@@ -154,9 +156,16 @@ def refuse_labels_of_other_data(encoder: Path, data_fingerprint: str) -> None:
         refuse_other_data(encoder, learned, data_fingerprint)
 
 
-def _sha256(folder: Path) -> str:
-    """Return the SHA-256 of the weights as they lie in a folder.
+def model_sha256(folder: Path) -> str:
+    """Return the SHA-256 of weights, configuration and tokeniser as they lie in a Hugging Face folder.
 
     Not of a model that was read: what a folder lacks, as a pooler that nobody asks, is drawn anew each time.
+
+    Raises:
+        DataError: a file cannot be read.
     """
-    return file_fingerprint(sorted(folder.rglob("*.safetensors")))
+    return file_fingerprint(_model_files(folder))
+
+
+def _model_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in _MODEL_FILES and path.is_file())

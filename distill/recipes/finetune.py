@@ -28,7 +28,7 @@ from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
-from distill.lm.folder import read_tokenizer_and_encoder, refuse_labels_of_other_data, save_finetuned
+from distill.lm.folder import model_sha256, read_tokenizer_and_encoder, refuse_labels_of_other_data, save_finetuned
 from distill.lm.precision import computes_in, lm_precision
 from distill.lm.probe import fit_probe
 from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
@@ -48,6 +48,7 @@ from distill.training import (
     read_data,
     score,
 )
+from distill.unlabelled.training_texts import fingerprint
 from runtime.errors import ConfigError
 
 _EVALUATION_BATCH = 128
@@ -123,7 +124,8 @@ class Finetuning:
         self.tokenizer, encoder = self._read_language_model()
         self.lessons = self._lessons() if recipe.teachers.folders else None
         known = self.lessons.fingerprint if self.lessons else self.corpus.fingerprint
-        self.journal = Journal(run, known, report)
+        self.lm_sha256 = model_sha256(Path(recipe.lm.folder))
+        self.journal = Journal(run, fingerprint(known, self.lm_sha256, ()), report)
         self.answers = self.lessons.answers(run, report) if self.lessons else None
         # Again: whatever random numbers reading takes, the head begins the same.
         torch.manual_seed(settings.seed)
@@ -244,9 +246,11 @@ class Finetuning:
     def _environment(self) -> dict[str, Any]:
         settings = self.recipe.training
         about = environment(settings.seed, self.device, self.corpus, self.journal.seconds)
+        about |= {"lm_sha256": self.lm_sha256, "precision": computes_in(self.device, settings.precision)}
         if self.lessons:
             about["rows"]["unlabelled"] = len(self.lessons.others)
-        return {**about, "precision": computes_in(self.device, settings.precision)}
+            about["teachers_sha256"] = self.lessons.teachers.sha256
+        return about
 
     def _precision(self) -> torch.autocast:
         return lm_precision(self.device, self.recipe.training.precision)

@@ -174,4 +174,4 @@ class MultiTeacher:
     def _environment(self) -> dict[str, Any]:
         about = environment(self.recipe.training.seed, self.device, self.corpus, self.journal.seconds)
         about["rows"]["unlabelled"] = len(self.others)
-        return about
+        return {**about, "teachers_sha256": self.teachers.sha256}

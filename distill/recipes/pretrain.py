@@ -68,6 +68,7 @@ def pretrain(
     torch.set_num_threads(recipe.training.threads)
     run = RunFolder(out)
     processes = Processes(device)
+    _batch_size(recipe, recipe.training.batch_size, processes.count)  # before texts are encoded, which takes long
     with ExitStack() as until_the_end:
         with processes.one_after_the_first():
             if processes.first:

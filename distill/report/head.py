@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
@@ -36,6 +35,7 @@ class Environment(BaseModel):
     rows: dict[str, int] = {}
     dropped: dict[str, int] = {}
     wall_s: float | None = None
+    finished_at: datetime | None = None
 
 
 def read_environment(run: RunFolder) -> Environment:
@@ -68,7 +68,7 @@ def facts(run: RunFolder, recipe: AnyRecipe, about: Environment, beside: bool) -
         "method": f"{recipe.method()}: {_METHODS[recipe.method()]}",
         "learned from": ", ".join(_sources(recipe)),
         "seed": "" if about.seed is None else str(about.seed),
-        "finished": _finished(run.path / "environment.json", about),
+        "finished": _finished(about),
         "versions": ", ".join(f"{name} {version}" for name, version in about.versions.items()),
     }
     return element("dl", *(_fact(name, value) for name, value in told.items() if value))
@@ -117,8 +117,8 @@ def _sources(recipe: AnyRecipe) -> tuple[str, ...]:
     return (recipe.lm_layers.teacher,) if isinstance(recipe, LayersRecipe) else tuple(filter(None, [recipe.teacher.lm]))
 
 
-def _finished(environment: Path, about: Environment) -> str:
-    """Return when the last file of a run was written, how long the run took, and on what."""
-    when = datetime.fromtimestamp(environment.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
-    took = "" if about.wall_s is None else f" after {duration(about.wall_s)}"
-    return f"{when}{took}" + (f", on {about.device}" if about.device else "")
+def _finished(about: Environment) -> str:
+    """Return when a run ended, by the clock of the reader, how long it took, and on what."""
+    when = f"{about.finished_at.astimezone():%Y-%m-%d %H:%M}" if about.finished_at else ""
+    took = "" if about.wall_s is None else f"after {duration(about.wall_s)}"
+    return " ".join(filter(None, [when, took])) + (f", on {about.device}" if about.device else "")

@@ -9,7 +9,7 @@ from distill.corpus import Example
 from distill.recipe import DataConfig, Recipe
 from distill.run_folder import RunFolder
 from distill.training import Means, claimed, read_data
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, DataError
 from runtime.tables import read_table
 from tests.distill.tiny import write_tiny_data
 
@@ -71,6 +71,18 @@ def test_data_that_moved_are_no_other_recipe_and_are_named_where_they_are_now(tm
         begin(run, Recipe.model_validate({"data": {"path": new, "text_column": "名"}}), resume=True)
 
 
+def test_a_mistyped_place_of_the_data_does_not_take_the_place_of_the_right_one(tmp_path: Path) -> None:
+    run, right, mistyped = RunFolder(tmp_path / "run"), str(tmp_path / "right.tsv"), str(tmp_path / "rihgt.tsv")
+    begin(run, Recipe.model_validate({"data": {"path": right}}), resume=False)
+    (run.path / "metrics.jsonl").touch()
+    with (
+        pytest.raises(DataError, match="cannot read"),
+        claimed(run, Recipe.model_validate({"data": {"path": mistyped}}), resume=True),
+    ):
+        raise DataError(f"cannot read {mistyped}")
+    assert run.recipe().data.path == right
+
+
 def test_no_lock_is_left_in_a_folder_that_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").touch()
     with pytest.raises(ConfigError, match="not empty"):
@@ -84,6 +96,12 @@ def test_a_process_that_was_killed_before_it_wrote_a_recipe_blocks_nothing(tmp_p
     (run.path / "recipe.toml").unlink()
     begin(run, Recipe(), resume=False)
     assert run.recipe() == Recipe()
+
+
+def test_one_that_was_killed_while_it_wrote_the_recipe_blocks_nothing_either(tmp_path: Path) -> None:
+    (tmp_path / ".recipe.toml.x7" / "recipe.toml").mkdir(parents=True)
+    begin(RunFolder(tmp_path), Recipe(), resume=False)
+    assert RunFolder(tmp_path).recipe() == Recipe()
 
 
 def test_the_example_set_stays_the_empty_path(tmp_path: Path) -> None:

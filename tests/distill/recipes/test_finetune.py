@@ -244,6 +244,18 @@ def test_resume_refuses_another_recipe(data: Path, lm: Path, tmp_path: Path) -> 
         finetune(tiny_finetune(data, lm, "training.lr=1"), tmp_path / "teacher", "cpu", resume=True)
 
 
+@pytest.mark.parametrize("changed", ["tokenizer.json", "config.json"])
+def test_resume_refuses_another_language_model_in_the_same_place(
+    data: Path, lm: Path, tmp_path: Path, changed: str
+) -> None:
+    recipe = tiny_finetune(data, Path(shutil.copytree(lm, tmp_path / "lm")))
+    with pytest.raises(KeyboardInterrupt):
+        finetune(recipe, tmp_path / "teacher", "cpu", report=stop_at(1))
+    (tmp_path / "lm" / changed).write_bytes((lm / changed).read_bytes() + b" ")
+    with pytest.raises(ConfigError, match=r"or a model that it learns from did; train anew with another --out$"):
+        finetune(recipe, tmp_path / "teacher", "cpu", resume=True)
+
+
 def test_folder_of_a_student_is_no_teacher(data: Path, tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.save_recipe(tiny_recipe(data))

@@ -248,6 +248,20 @@ def test_unlabelled_texts_alone_can_fill_a_batch(data: Path, teacher: Path, tmp_
     assert RunFolder(tmp_path / "run").metrics()[0]["loss"]["labels"] > 0
 
 
+def test_the_loss_with_the_labels_is_a_mean_over_the_texts_that_have_one(
+    data: Path, teacher: Path, tmp_path: Path
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(f"氯化钠 {number}" for number in range(400)), encoding="utf-8")
+
+    def first(name: str, *overrides: str) -> float:
+        recipe = tiny_layers(data, teacher, "training.epochs=1", "training.lr=1e-9", *overrides)
+        train(recipe, tmp_path / name, "cpu")
+        return float(RunFolder(tmp_path / name).metrics()[0]["loss"]["labels"])
+
+    assert first("beside others", f"data.unlabelled=['{names}']") == pytest.approx(first("alone"), rel=0.3)
+
+
 def test_missing_file_of_unlabelled_texts_is_named(data: Path, teacher: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nothing\.txt"):
         train(tiny_layers(data, teacher, "data.unlabelled=['nothing.txt']"), tmp_path / "run", "cpu")

@@ -264,6 +264,7 @@ def test_single_tokens_instead_of_words_are_another_method(losses: Losses) -> No
 def test_a_batch_of_fewer_pieces_than_parts_is_refused(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a batch of 2 pieces cannot be cut into 3 parts"):
         pretrain(tiny_pretraining(corpus, "training.batch_size=2", "training.accumulate=3"), tmp_path / "lm", "cpu")
+    assert not (tmp_path / "lm").exists()  # said before the texts are encoded: another try may use the folder
 
 
 def test_a_loss_that_is_no_number_leaves_the_last_sound_state(corpus: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import datetime, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_a_run_of_mutual_learning_has_every_section(tmp_path: Path) -> None:
     assert facts["left out"] == "nothing"
     assert facts["method"] == "gate_mixup: a graph teacher and a student taught each other"
     assert facts["versions"] == "python 3.11.7, gm-edge 0.1.0"
-    assert facts["finished"].endswith(" after 2 min, on cpu")
+    assert facts["finished"] == "after 2 min, on cpu"
 
 
 def test_numbers_of_the_answers_are_on_the_page(tmp_path: Path) -> None:
@@ -141,6 +142,12 @@ def test_a_student_without_mistakes_is_told_so(tmp_path: Path) -> None:
 def test_a_run_without_test_texts_has_no_bins(tmp_path: Path) -> None:
     page = page_of(write_run(tmp_path, answers=[]))
     assert "Reliability of the scores" not in page.headings
+
+
+def test_a_copy_of_a_run_finished_when_the_run_did(tmp_path: Path) -> None:
+    run = write_run(tmp_path, finished_at="2026-03-01T12:00:00+00:00")
+    told = datetime(2026, 3, 1, 12, tzinfo=timezone.utc).astimezone()
+    assert page_of(run).facts["finished"] == f"{told:%Y-%m-%d %H:%M} after 2 min, on cpu"
 
 
 def test_a_run_of_a_release_that_told_less_has_a_page(tmp_path: Path) -> None:
