@@ -101,7 +101,7 @@ def init(folder: Path) -> None:
     type=Range(0.7, 1),
     default=0.9,
     show_default=True,
-    help="Similarity from which the later text is left out; 1: only exact duplicates.",
+    help="Similarity, estimated, from which the later text is left out; 1: only exact duplicates.",
 )
 @click.option(
     "--window",
@@ -114,7 +114,8 @@ def init(folder: Path) -> None:
     "--exclude",
     multiple=True,
     type=FILE,
-    help="File of texts to leave out, as those of a test set, with all that are similar to one.",
+    help="File of texts to leave out, as those of a test set, with all that are similar to one; thousands, not "
+    "millions. Read as UTF-8, else in --encoding; a table without --text-column gives its column text.",
 )
 @click.option("--shard-lines", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Texts a shard.")
 def corpus(
@@ -130,11 +131,10 @@ def corpus(
       gm-distill corpus names.txt abstracts.jsonl.gz --out clean
       gm-distill corpus erp/*.csv --text-column 品名 --exclude test.tsv --out clean
     """
-    from distill.unlabelled.corpus import Cleaning, clean_corpus, read_texts
+    from distill.unlabelled.corpus import Cleaning, clean_corpus, read_further_texts, read_texts
 
-    texts, excluded = (
-        chain.from_iterable(read_texts(path, text_column, encoding) for path in paths) for paths in (sources, exclude)
-    )
+    texts = chain.from_iterable(read_texts(path, text_column, encoding) for path in sources)
+    excluded = chain.from_iterable(read_further_texts(path, text_column, encoding) for path in exclude)
     report = clean_corpus(texts, out, Cleaning(**settings), excluded)  # type: ignore[arg-type]
     dropped = [[f"dropped: {reason}", f"{number:,}"] for reason, number in report["dropped"].items()]
     rows = [["read", f"{report['read']:,}"], *dropped, ["kept", f"{report['kept']:,}"]]
@@ -296,7 +296,8 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
     """Print accuracy, macro-F1, the scores of each class and the most frequent confusions.
 
     --errors writes the texts that are classified wrongly, the surest mistake first: among the first ones, it is
-    often the label that is wrong.
+    often the label that is wrong. With --data, texts whose labels the run learned are scored apart; those that it
+    learned without a label (--unlabelled) are not counted among them.
 
     \b
     Examples:
@@ -315,7 +316,7 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
     trained = RunFolder(run_folder)
     given = {"encoding": "", "sheet": "", **{name: value for name, value in columns.items() if value is not None}}
     config = trained.recipe().data.model_copy(update=given)
-    if data:
+    if data and trained.learned() is None:
         click.echo("reading the data of the run too, to tell the texts that it learned …", err=True)
     evaluation = evaluate_file(trained, data, config) if data else evaluate_test_set(trained)
     click.echo(report(evaluation))

@@ -13,7 +13,7 @@ from distill.csv_file import write_csv
 from distill.metrics import ClassIds
 from distill.predict import prediction_rows, student_logits
 from distill.recipe import DataConfig
-from distill.run_folder import PredictionRow, RunFolder
+from distill.run_folder import PredictionRow, RunFolder, learned_hash
 from runtime.errors import DataError, GMError
 from runtime.text import normalise
 
@@ -30,20 +30,20 @@ class Evaluation:
         answers: about texts of these classes.
         unknown: about texts of classes that the student does not know, which are all wrong.
         left_out: rows without a text or a label.
-        learned: labelled texts, normalised, that the student was trained on or chosen by; ``None`` where that is not
-            known.
+        learned: hashes of the texts that the student learned with their labels or was chosen by; ``None`` where that
+            is not known.
     """
 
     names: tuple[str, ...]
     answers: tuple[PredictionRow, ...]
     unknown: tuple[PredictionRow, ...] = ()
     left_out: int = 0
-    learned: frozenset[str] | None = frozenset()
+    learned: frozenset[int] | None = frozenset()
 
     @property
     def new(self) -> tuple[PredictionRow, ...]:
         """The answers about texts that were not learned."""
-        return tuple(answer for answer in self.answers if normalise(answer.text) not in (self.learned or ()))
+        return tuple(answer for answer in self.answers if learned_hash(answer.text) not in (self.learned or ()))
 
     @property
     def mistakes(self) -> list[PredictionRow]:
@@ -110,11 +110,15 @@ def write_mistakes(evaluation: Evaluation, path: Path) -> None:
     write_csv(path, MISTAKES, cells)
 
 
-def _learned(run: RunFolder) -> frozenset[str] | None:
-    """Return the labelled texts, normalised, that a run learned or was chosen by, if its data are still there.
+def _learned(run: RunFolder) -> frozenset[int] | None:
+    """Return the hashes of the texts that a run learned with their labels or was chosen by.
 
-    Finding out takes as long as the run took to read them.
+    A run of an older release kept none: its data are read, if they are still there, which takes as long as it took
+    the run.
     """
+    kept = run.learned()
+    if kept is not None:
+        return kept
     recipe = run.recipe()
     try:
         corpus = read_corpus(recipe.data, recipe.training.seed)
@@ -123,4 +127,4 @@ def _learned(run: RunFolder) -> frozenset[str] | None:
         return None
     if corpus.fingerprint != known:
         return None
-    return frozenset(normalise(example.text) for example in corpus.train + corpus.dev)
+    return frozenset(learned_hash(example.text) for example in corpus.train + corpus.dev)

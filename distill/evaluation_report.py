@@ -56,9 +56,9 @@ def _learned_texts(evaluation: Evaluation) -> str:
     if len(new) == total:
         return ""
     if not new:
-        return "the run was trained on all these texts, or chosen by them: the scores say nothing of others"
+        return "the run learned the labels of all these texts, or was chosen by them: the scores say nothing of others"
     return (
-        f"the run was trained on {total - len(new)} of the {total} texts, or chosen by them; "
+        f"the run learned the labels of {total - len(new)} of the {total} texts, or was chosen by them; "
         f"the other {len(new)}: {_scores(evaluation, new)}"
     )
 

@@ -13,6 +13,7 @@ import click
 
 from distill.layout import duration
 from distill.recipe import TrainingConfig
+from runtime.command import is_terminal
 
 # A line that stays takes the place of the bar, which is drawn anew below it.
 _CLEAR_LINE = "\r\x1b[K"
@@ -46,7 +47,7 @@ def progress(total: int, describe: Callable[[dict[str, Any]], Line]) -> Iterator
     What :mod:`distill` logs meanwhile, as the size of the corpus, is shown there too.
     """
     clock = _Clock(total)
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         with _log_shown(before=""):
             yield lambda event: click.echo(_with_time(describe(event), clock), err=True)
         return

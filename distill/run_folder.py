@@ -6,6 +6,7 @@
     student/{model.safetensors,config.json}
     teacher/{model.safetensors,config.json,nodes.json}
     predictions/{dev,test}.jsonl
+    learned.json     hashes of the texts of train and dev
     left_out.csv     only if rows of the data were left out
     report.html      only if 'gm-distill report' wrote it
     checkpoint/      only while the run is unfinished; holds the lock of who trains, too
@@ -25,13 +26,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from distill.corpus import LeftOut
+from distill.corpus import Example, LeftOut
 from distill.methods import AnyRecipe, read_any_recipe
 from distill.models.student import Student
 from distill.recipe import BaseRecipe, StudentConfig, TeacherConfig, method_of
 from distill.summary import write_left_out
+from distill.unlabelled.hash_set import text_hash
 from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import write_bytes, write_json, write_text
+from runtime.text import normalise
 from runtime.tokenizer import CharTokenizer
 
 if TYPE_CHECKING:
@@ -167,6 +170,19 @@ class RunFolder:
             raise damaged(self.path / "environment.json", "it does not say by data_fingerprint what data were learned")
         return fingerprint
 
+    def learned(self) -> frozenset[int] | None:
+        """Return :func:`learned_hash` of the texts that the run learned with their labels, or was chosen by.
+
+        ``None`` for a run of an older release, which kept no hashes.
+        """
+        path = self.path / "learned.json"
+        if not path.exists():
+            return None
+        try:
+            return frozenset(int(number, 16) for number in _read_json(path, list))
+        except (TypeError, ValueError) as error:
+            raise damaged(path, "it is not a list of hashes") from error
+
     def metrics(self) -> list[dict[str, Any]]:
         """Return the events of the run: epochs, rounds and the final scores, in order."""
         return _read_json_lines(self.path / "metrics.jsonl")
@@ -191,6 +207,11 @@ class RunFolder:
     def save_labels(self, labels: Sequence[str]) -> None:
         """Write the class names in the order of the logits."""
         write_json(self.path / "labels.json", list(labels))
+
+    def save_learned(self, examples: Iterable[Example]) -> None:
+        """Write hashes of the texts that the run learned with their labels, or was chosen by."""
+        hashes = {learned_hash(example.text) for example in examples}
+        write_json(self.path / "learned.json", [f"{number:016x}" for number in sorted(hashes)])
 
     def save_student(self, student: Student) -> None:
         """Write weights and sizes of the student."""
@@ -231,6 +252,11 @@ class RunFolder:
     def save_metrics(self, events: Iterable[dict[str, Any]]) -> None:
         """Write all events so far."""
         _write_json_lines(self.path / "metrics.jsonl", events)
+
+
+def learned_hash(text: str) -> int:
+    """Return what stands for a text, whatever its width and case, in ``learned.json``."""
+    return text_hash(normalise(text))
 
 
 def refuse_strange_names(recipe: BaseRecipe) -> None:

@@ -49,6 +49,7 @@ def complete(
         rows = prediction_rows(texts, [example.label for example in examples], logits.numpy(), corpus.labels)
         run.save_predictions(split, rows)
     run.save_labels(corpus.labels)
+    run.save_learned(corpus.train + corpus.dev)
     tokenizer.save(run.path / "tokenizer.json")
     run.save_student(student)
     return final

@@ -83,7 +83,10 @@ def teacher_options(command: _Command) -> _Command:
             "--teacher", "folders", multiple=True, type=FOLDER, help="Finished folder that teaches; may be repeated."
         ),
         click.option(
-            "--unlabelled", multiple=True, type=FILE_OR_FOLDER, help="Texts that only teachers label; may be repeated."
+            "--unlabelled",
+            multiple=True,
+            type=FILE_OR_FOLDER,
+            help="Texts that only teachers label, read as UTF-8, else in --encoding; may be repeated.",
         ),
     )(command)
 

@@ -3,6 +3,7 @@
 ::
 
     recipe.toml  labels.json  environment.json  metrics.jsonl  predictions/{dev,test}.jsonl
+    learned.json        hashes of the texts of train and dev
     left_out.csv        only if rows of the data were left out
     encoder/            an ordinary Hugging Face folder
     head.safetensors    the linear head

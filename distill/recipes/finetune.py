@@ -216,6 +216,7 @@ class Finetuning:
             final[split]["teacher"] = score(encoded.labels, logits)
             self.run.save_predictions(split, prediction_rows(texts, labels, logits.numpy(), self.corpus.labels))
         self.run.save_labels(self.corpus.labels)
+        self.run.save_learned(self.corpus.train + self.corpus.dev)
         save_finetuned(self.run, self.teacher, self.tokenizer, self.corpus.fingerprint)
         self.journal.finish(final, self._environment())
         return final
@@ -248,7 +249,7 @@ class Finetuning:
         about = environment(settings.seed, self.device, self.corpus, self.journal.seconds)
         about |= {"lm_sha256": self.lm_sha256, "precision": computes_in(self.device, settings.precision)}
         if self.lessons:
-            about["rows"]["unlabelled"] = len(self.lessons.others)
+            about["rows"] |= self.lessons.rows
             about["teachers_sha256"] = self.lessons.teachers.sha256
         return about
 

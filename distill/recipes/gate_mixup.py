@@ -325,6 +325,7 @@ class GateMixup:
         """Write the best networks and what they need; the student holds its best weights."""
         run, recipe, names = self.run, self.recipe, self.corpus.labels
         run.save_labels(names)
+        run.save_learned(self.corpus.train + self.corpus.dev)
         self.tokenizer.save(run.path / "tokenizer.json")
         run.save_student(cast(Student, self.student.module))
         run.save_teacher(self.teacher.module, recipe.teacher, self.builder.size, len(names), self._feature_width)

@@ -101,7 +101,7 @@ class LayerDistillation:
         self.finetuned = read_finetuned(Path(recipe.lm_layers.teacher), recipe.student.max_len)
         refuse_other_data(Path(recipe.lm_layers.teacher), self.finetuned.data_fingerprint, self.corpus.fingerprint)
         labelled = [example.text for example in self.corpus.train]
-        texts = [*labelled, *unlabelled_texts(recipe.data, self.corpus)]
+        texts = [*labelled, *unlabelled_texts(recipe.data, self.corpus).given]
         self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
         self.ids = character_ids(texts, self.tokenizer)
         self.labels = torch.full((len(texts),), _NO_LABEL)

@@ -84,7 +84,7 @@ class MultiTeacher:
         self.recipe, self.run, self.device, settings = recipe, run, device, recipe.training
         self.corpus = corpus = read_data(run, recipe.data, settings.seed)
         lessons = Lessons(recipe.teachers, recipe.data, corpus, settings.seed, device)
-        self.teachers = lessons.teachers
+        self.teachers, self.rows = lessons.teachers, lessons.rows
         self.tokenizer = CharTokenizer.from_texts(lessons.texts, recipe.student.max_len)
         self.labelled = character_ids(lessons.labelled, self.tokenizer)
         self.others = character_ids(lessons.others, self.tokenizer)
@@ -173,5 +173,5 @@ class MultiTeacher:
 
     def _environment(self) -> dict[str, Any]:
         about = environment(self.recipe.training.seed, self.device, self.corpus, self.journal.seconds)
-        about["rows"]["unlabelled"] = len(self.others)
+        about["rows"] |= self.rows
         return {**about, "teachers_sha256": self.teachers.sha256}

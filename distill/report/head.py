@@ -23,7 +23,8 @@ _METHODS = {
     "multi_teacher": "a student learned from several finished teachers",
     "finetune": "a language model was fine-tuned on the labels",
 }
-_SPLITS = ("train", "dev", "test", "unlabelled")
+_SPLITS = ("train", "dev", "test")
+_OTHERS = ("unlabelled", "made")
 
 
 class Environment(BaseModel):
@@ -63,7 +64,7 @@ def facts(run: RunFolder, recipe: AnyRecipe, about: Environment, beside: bool) -
     told = {
         "run folder": str(run.path.absolute()),
         "data": recipe.data.path or "the example set of the package",
-        "texts": ", ".join(f"{about.rows[split]:,} {split}" for split in _SPLITS if split in about.rows),
+        "texts": ", ".join(f"{about.rows[kind]:,} {kind}" for kind in _kinds(about.rows)),
         "left out": _left_out(run, about.dropped, beside),
         "method": f"{recipe.method()}: {_METHODS[recipe.method()]}",
         "learned from": ", ".join(_sources(recipe)),
@@ -88,6 +89,10 @@ def names_of(recipe: AnyRecipe) -> dict[str, str]:
     if isinstance(recipe, MultiTeacherRecipe):
         return ENSEMBLE_SCORED
     return LM_SCORED if isinstance(recipe, LayersRecipe | FinetuneRecipe) else SCORED
+
+
+def _kinds(rows: Mapping[str, int]) -> list[str]:
+    return [*filter(rows.__contains__, _SPLITS), *filter(rows.get, _OTHERS)]
 
 
 def _four_places(scores: Scores) -> tuple[str, str]:

@@ -29,6 +29,7 @@ class Lessons:
         teachers: are asked.
         labelled: the texts of train.
         others: the texts that teachers alone label: those of the user, then those that are made.
+        rows: how many of the others there are of each kind.
         texts: the labelled ones, then the others.
         fingerprint: of all that there is to learn from.
 
@@ -43,7 +44,9 @@ class Lessons:
         self.teachers = Teachers(asked.folders, corpus.fingerprint, device)
         self.labelled = [example.text for example in corpus.train]
         made = made_texts(self.labelled, asked.dictionary_words, asked.replaced_words, seed)
-        self.others = unlabelled_texts(data, corpus, made)
+        others = unlabelled_texts(data, corpus, made)
+        self.others = [*others.given, *others.made]
+        self.rows = {"unlabelled": len(others.given), "made": len(others.made)}
         self.texts = [*self.labelled, *self.others]
         self.fingerprint = fingerprint(corpus.fingerprint, self.teachers.sha256, self.texts)
 

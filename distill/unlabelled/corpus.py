@@ -1,23 +1,24 @@
 """An unlabelled corpus: read from files of many kinds, cleaned, without duplicates, written in shards.
 
 Texts stream through one after another. Memory does not grow with their lengths; it grows by 12 to 24 bytes
-for each text kept (exact duplicates) and by about 262 bytes for each text of the window and each that is
-excluded (near-duplicates): at most 24 MB per million lines kept, and 262 MB for the default window of a million.
+for each text kept (exact duplicates) and by about 262 bytes for each text of the window (near-duplicates): at most
+24 MB per million lines kept, and 262 MB for the default window of a million. Those that are excluded are few: each
+takes about 300 bytes a character, and time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
+from distill.similarity import SimilarTexts
 from distill.unlabelled.hash_set import HashSet, text_hash
 from distill.unlabelled.near_duplicates import NearDuplicates
 from runtime.errors import ConfigError, DataError
@@ -29,6 +30,8 @@ from runtime.text_files import read_lines
 SHARDS = "shard-*.txt"
 """Pattern of the names of the shards."""
 _REPORT = "report.json"
+# Predictions of a run have their texts in it.
+_OUR_COLUMN = "text"
 # Signatures are computed for this many characters at a time.
 _CHUNK = 1 << 16
 
@@ -41,8 +44,9 @@ class Cleaning:
         min_chars: shortest text, in characters after normalisation.
         max_chars: longest text.
         min_han: least share of Chinese characters among the letters of a text, 0.0 (all languages) to 1.0.
-        near_duplicate: similarity (Jaccard of character 1- and 2-grams) to a text before it, or to an excluded
-            one, from which a text is left out; 1.0 leaves out exact duplicates only.
+        near_duplicate: similarity (Jaccard of character 1- and 2-grams) to a text before it, as
+            :class:`distill.unlabelled.near_duplicates.NearDuplicates` estimates it, or to an excluded one, exactly,
+            from which a text is left out; 1.0 leaves out exact duplicates only.
         window: near-duplicates are looked for among this many texts that came last.
         shard_lines: most texts in a shard.
     """
@@ -62,17 +66,37 @@ def read_texts(
 
     Of a workbook, all sheets that have the column are read.
 
-    ``option`` is what the user sets to name another column, for the message.
+    ``option`` is what the user sets to name another column, for the message. A shard may be UTF-8 whatever the
+    encoding: 'gm-distill corpus' writes them so.
 
     Raises:
         DataError: the file cannot be read, is not what its suffix says, or has no such column.
         ConfigError: the encoding is unknown, or a package that reads this format is missing.
     """
+    if fnmatchcase(path.name, SHARDS):
+        encoding = _utf_8_or(path, encoding)
     if path.name.lower().endswith((".txt", ".txt.gz")):
         yield from read_lines(path, encoding)
         return
     for row in read_table(path, encoding, {text_column: option}, sheet_of(path, EVERY_SHEET)):
         yield row.text(text_column)
+
+
+def read_further_texts(path: Path, text_column: str, encoding: str) -> Iterator[str]:
+    """Yield the texts of a file that comes beside the user's own, as the predictions of a run do.
+
+    Column and encoding are those of the user's own files: a table without that column gives its column ``text``, and
+    a file is read in that encoding only where it is not UTF-8. Else an encoding that can read any file, as Latin-1,
+    would make nonsense of it, and none of these texts would be found again.
+
+    Raises:
+        DataError: as :func:`read_texts`.
+        ConfigError: likewise.
+    """
+    encoding = _utf_8_or(path, encoding)
+    if not _has_column(path, text_column, encoding) and _has_column(path, _OUR_COLUMN, encoding):
+        text_column = _OUR_COLUMN
+    return read_texts(path, text_column, encoding)
 
 
 def clean_corpus(texts: Iterable[str], out: Path, config: Cleaning, excluded: Iterable[str] = ()) -> dict[str, Any]:
@@ -85,7 +109,8 @@ def clean_corpus(texts: Iterable[str], out: Path, config: Cleaning, excluded: It
         texts: as read, one after another.
         out: the folder to write; new, empty, or an older corpus and nothing beside it.
         config: what stays.
-        excluded: texts that must not be in the corpus, as those of a test set, nor any that is similar to one.
+        excluded: few texts that must not be in the corpus, as those of a test set, nor any that is similar to one.
+            None is missed, and all are compared, whatever the window.
 
     Returns:
         The report: ``read``, ``kept``, ``characters``, ``dropped`` by reason, ``settings``, and name, lines,
@@ -97,8 +122,8 @@ def clean_corpus(texts: Iterable[str], out: Path, config: Cleaning, excluded: It
     """
     _check_out(out)
     tally = _Tally()
-    forbidden = _Excluded(excluded, config.near_duplicate)
-    kept = _without_near_duplicates(_without_duplicates(texts, config, forbidden, tally), config, forbidden, tally)
+    checks = _checks(config, {text for text in map(normalise, excluded) if text})
+    kept = _without_near_duplicates(_checked(texts, checks, tally), config, tally)
     with atomic_path(out) as folder:
         folder.mkdir()
         shards = list(_write_shards(kept, folder, config.shard_lines))
@@ -122,30 +147,6 @@ class _Tally:
         self.dropped: Counter[str] = Counter()
 
 
-class _Excluded:
-    """Texts that must not be in the corpus.
-
-    Attributes:
-        hashes: of them, normalised.
-    """
-
-    def __init__(self, texts: Iterable[str], threshold: float) -> None:
-        self.hashes = HashSet()
-        # All of them are remembered, however many texts come after.
-        self._similar = NearDuplicates(threshold, sys.maxsize) if threshold < 1 else None
-        for chunk in _chunks(filter(None, map(normalise, texts))):
-            for text in chunk:
-                self.hashes.add(text_hash(text))
-            if self._similar:
-                self._similar.remember(chunk)
-
-    def unlike(self, texts: list[str]) -> list[str]:
-        """Return those of normalised ``texts`` that are not similar to one of them."""
-        if not self._similar or not len(self.hashes):
-            return texts
-        return [text for text, known in zip(texts, self._similar.known(texts), strict=True) if not known]
-
-
 def han_share(text: str) -> float:
     """Return the share of Chinese characters among the letters of ``text``; 0.0 if it has none."""
     letters = [character for character in text if character.isalpha()]
@@ -155,6 +156,25 @@ def han_share(text: str) -> float:
 def _is_han(character: str) -> bool:
     # The ideographs of the basic plane with extension A and the compatibility ones, and those beyond.
     return "\u3400" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff" or character >= "\U00020000"
+
+
+def _utf_8_or(path: Path, encoding: str) -> str:
+    """Return UTF-8 where all of a file is that, else ``encoding``; where that is empty, nothing needs to be tried."""
+    if not encoding:
+        return ""
+    try:
+        for _ in read_lines(path, "utf-8"):
+            pass
+    except DataError:
+        return encoding
+    return "utf-8"
+
+
+def _has_column(path: Path, name: str, encoding: str) -> bool:
+    try:
+        return bool(read_table(path, encoding, {name: ""}, sheet_of(path, EVERY_SHEET)).columns)
+    except DataError:  # also of what is no table
+        return False
 
 
 def _check_out(out: Path) -> None:
@@ -179,39 +199,35 @@ def _written(folder: Path) -> set[str]:
     return {_REPORT, *shards} if ours and all(fnmatchcase(name, SHARDS) for name in shards) else set()
 
 
-def _without_duplicates(texts: Iterable[str], config: Cleaning, forbidden: _Excluded, tally: _Tally) -> Iterator[str]:
-    checks = _checks(config)
-    seen = HashSet()
+def _checked(texts: Iterable[str], checks: dict[str, Callable[[str], bool]], tally: _Tally) -> Iterator[str]:
     for text in map(normalise, texts):
         tally.read += 1
         reason = next((reason for reason, fails in checks.items() if fails(text)), None)
-        if reason is None:
-            number = text_hash(text)
-            reason = "excluded" if number in forbidden.hashes else None if seen.add(number) else "duplicate"
         if reason is None:
             yield text
         else:
             tally.dropped[reason] += 1
 
 
-def _checks(config: Cleaning) -> dict[str, Callable[[str], bool]]:
+def _checks(config: Cleaning, excluded: Collection[str]) -> dict[str, Callable[[str], bool]]:
     """Return what may be wrong with a normalised text, by reason, cheap checks first."""
-    return {
+    seen = HashSet()
+    checks: dict[str, Callable[[str], bool]] = {
         "empty": lambda text: not text,
         "too short": lambda text: len(text) < config.min_chars,
         "too long": lambda text: len(text) > config.max_chars,
         "other language": lambda text: config.min_han > 0 and han_share(text) < config.min_han,
+        "excluded": excluded.__contains__,
+        "duplicate": lambda text: not seen.add(text_hash(text)),
     }
+    if excluded and config.near_duplicate < 1:
+        checks["nearly excluded"] = SimilarTexts(excluded, config.near_duplicate).any_like
+    return checks
 
 
-def _without_near_duplicates(
-    texts: Iterator[str], config: Cleaning, forbidden: _Excluded, tally: _Tally
-) -> Iterator[str]:
+def _without_near_duplicates(texts: Iterator[str], config: Cleaning, tally: _Tally) -> Iterator[str]:
     index = NearDuplicates(config.near_duplicate, config.window) if config.near_duplicate < 1 else None
-    for candidates in _chunks(texts):
-        chunk = forbidden.unlike(candidates)
-        if len(chunk) < len(candidates):
-            tally.dropped["nearly excluded"] += len(candidates) - len(chunk)
+    for chunk in _chunks(texts):
         novel = index.novel(chunk) if index else [True] * len(chunk)
         for text, is_novel in zip(chunk, novel, strict=True):
             if is_novel:

@@ -299,9 +299,11 @@ def test_evaluate_on_texts_that_the_run_learned_says_so(
     gm_distill: Command, finished: Path, data: Path, capsys: Output
 ) -> None:
     assert gm_distill("evaluate", finished, "--data", data / "train.tsv") == 0
-    assert capsys.readouterr().out.splitlines()[1] == (
-        "the run was trained on all these texts, or chosen by them: the scores say nothing of others"
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[1] == (
+        "the run learned the labels of all these texts, or was chosen by them: the scores say nothing of others"
     )
+    assert not printed.err  # it reads no other data to tell
 
 
 def test_evaluate_writes_the_mistakes_with_the_surest_first(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from distill.run_folder import PredictionRow, RunFolder
+
 Command = Callable[..., int]
 Output = pytest.CaptureFixture[str]
 
@@ -43,6 +45,20 @@ def test_it_prints_what_was_dropped_and_what_comes_next(
     assert (out / "shard-00000.txt").read_text(encoding="utf-8") == "工业盐酸\n甲苯\n"
     assert (out / "shard-00001.txt").read_text(encoding="utf-8") == "冰醋酸\n"
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["settings"]["shard_lines"] == 2
+
+
+@pytest.mark.parametrize("encoding", ["big5", "utf-16"])
+def test_column_and_encoding_of_the_corpus_are_not_those_of_predictions_to_leave_out(
+    gm_distill: Command, tmp_path: Path, capsys: Output, encoding: str
+) -> None:
+    (tmp_path / "erp.csv").write_text("品名,類別\n工業鹽酸,酸\n冰醋酸,酸\n", encoding=encoding)
+    run = RunFolder(tmp_path / "run")
+    run.save_predictions("test", [PredictionRow("工業鹽酸", "酸", "酸", 0.9, (1.0, 0.0))])
+    options = ["--text-column", "品名", "--encoding", encoding, "--out", tmp_path / "clean"]
+    test = run.path / "predictions" / "test.jsonl"
+    assert gm_distill("corpus", tmp_path / "erp.csv", "--exclude", test, *options) == 0
+    assert "dropped: excluded       1" in capsys.readouterr().out
+    assert (tmp_path / "clean" / "shard-00000.txt").read_text(encoding="utf-8") == "冰醋酸\n"
 
 
 @pytest.mark.parametrize("option", ["--min-han", "--near-duplicate"])

@@ -11,7 +11,7 @@ from distill.evaluation import Evaluation, evaluate_file, evaluate_test_set
 from distill.evaluation_report import report
 from distill.recipe import DataConfig
 from distill.recipes.gate_mixup import train
-from distill.run_folder import PredictionRow, RunFolder
+from distill.run_folder import PredictionRow, RunFolder, learned_hash
 from runtime.errors import DataError
 from tests.distill.tiny import tiny_recipe, write_tiny_data
 
@@ -74,13 +74,30 @@ def test_texts_of_train_and_dev_are_recognised_whatever_their_width_and_case(run
     assert [answer.text for answer in found.new] == ["没见过的酸"]
 
 
+def test_a_run_knows_what_it_learned_when_its_data_have_grown_or_are_gone(tmp_path: Path) -> None:
+    data, run = write_tiny_data(tmp_path / "data"), RunFolder(tmp_path / "run")
+    train(tiny_recipe(data, "training.initial_epochs=1", "training.rounds=1"), run.path, "cpu")
+    learned = [
+        line.split("\t")[0]
+        for split in ("train", "dev")
+        for line in (data / f"{split}.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    ]
+    test = table(tmp_path / "test.tsv", *((text, "酸") for text in learned), ("没见过的酸", "酸"))
+    with (data / "train.tsv").open("a", encoding="utf-8") as rows:
+        rows.write("没见过的酸\t酸\n")
+    assert [answer.text for answer in evaluate_file(run, test, DataConfig()).new] == ["没见过的酸"]
+    shutil.rmtree(data)
+    assert [answer.text for answer in evaluate_file(run, test, DataConfig()).new] == ["没见过的酸"]
+
+
 @pytest.mark.parametrize("change", ["gone", "other"])
-def test_where_the_data_are_not_those_of_the_run_it_says_that_it_cannot_tell_what_was_learned(
+def test_where_an_older_run_kept_no_hashes_and_its_data_are_others_it_says_that_it_cannot_tell_what_was_learned(
     run: RunFolder, tmp_path: Path, change: str
 ) -> None:
     data = write_tiny_data(tmp_path / "data")
     moved = RunFolder(tmp_path / "run")
     shutil.copytree(run.path, moved.path)
+    (moved.path / "learned.json").unlink()
     moved.save_recipe(tiny_recipe(data))
     test = table(tmp_path / "test.tsv", ("盐酸 试剂", "酸"))
     assert evaluate_file(moved, test, DataConfig()).new == ()
@@ -113,7 +130,8 @@ def test_unknown_classes_are_told_by_size_and_count_as_wrong() -> None:
 
 
 def test_texts_that_were_learned_are_told_from_the_others() -> None:
-    found = Evaluation(NAMES, (RIGHT, WRONG), learned=frozenset({"盐酸"}))
+    found = Evaluation(NAMES, (RIGHT, WRONG), learned=frozenset({learned_hash("盐酸")}))
     assert first_lines(found)[1:] == [
-        "the run was trained on 1 of the 2 texts, or chosen by them; the other 1: accuracy 0.0000, macro-F1 0.0000"
+        "the run learned the labels of 1 of the 2 texts, or was chosen by them; "
+        "the other 1: accuracy 0.0000, macro-F1 0.0000"
     ]

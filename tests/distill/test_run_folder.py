@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from distill.corpus import Example
 from distill.lm.pretrain_config import PretrainRecipe
 from distill.lm.recipe import FinetuneRecipe
 from distill.models.student import Student
 from distill.recipe import Recipe, StudentConfig, read_recipe
-from distill.run_folder import PredictionRow, RunFolder
+from distill.run_folder import PredictionRow, RunFolder, learned_hash
 from runtime.errors import DataError
 from runtime.tokenizer import CharTokenizer
 
@@ -32,6 +33,7 @@ def run(tmp_path: Path) -> RunFolder:
     tokenizer = CharTokenizer.from_texts(["盐酸 31%", "片碱"], SMALL.max_len)
     folder.save_recipe(read_recipe(None, ["training.seed=3"]))
     folder.save_labels(LABELS)
+    folder.save_learned([Example("盐酸 31%", "acid"), Example("片碱", "base")])
     tokenizer.save(folder.path / "tokenizer.json")
     torch.manual_seed(0)
     student = Student(SMALL, tokenizer.size, len(LABELS))
@@ -45,9 +47,27 @@ def run(tmp_path: Path) -> RunFolder:
 def test_everything_saved_comes_back(run: RunFolder) -> None:
     assert run.recipe().training.seed == 3
     assert run.labels() == LABELS
+    assert run.learned() == frozenset(map(learned_hash, ["片碱", "盐酸　31％"]))
     assert run.predictions("test") == ROWS
     assert run.environment() == {"seed": 3}
     assert run.metrics() == [{"event": "initial", "epoch": 1}, {"event": "final"}]
+
+
+def test_what_is_learned_lies_in_the_folder_as_hashes(tmp_path: Path) -> None:
+    RunFolder(tmp_path).save_learned([Example("氢氧化钠", "base")])
+    assert json.loads((tmp_path / "learned.json").read_text(encoding="utf-8")) == ["17758e8b6d72139d"]
+
+
+def test_an_older_run_does_not_tell_what_it_learned(run: RunFolder) -> None:
+    (run.path / "learned.json").unlink()
+    assert run.learned() is None
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '["x"]', "[3]"])
+def test_damaged_hashes_are_named(run: RunFolder, content: str) -> None:
+    (run.path / "learned.json").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"learned\.json is damaged: "):
+        run.learned()
 
 
 def test_student_comes_back_with_its_weights_ready_to_classify(run: RunFolder) -> None:

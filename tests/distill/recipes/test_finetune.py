@@ -41,6 +41,7 @@ def test_folder_is_complete_and_its_encoder_is_an_ordinary_one(finished: RunFold
         "recipe.toml",
         "metrics.jsonl",
         "labels.json",
+        "learned.json",
         "environment.json",
         "encoder",
         "head.safetensors",

@@ -38,7 +38,7 @@ def weights(run: RunFolder) -> bytes:
 def test_events_tell_every_part_of_the_loss_and_the_scores_of_the_teachers(finished: RunFolder) -> None:
     events = finished.metrics()
     assert [event["event"] for event in events] == ["probe", "epoch", "epoch", "final"]
-    losses, others = events[1]["loss"], finished.environment()["rows"]["unlabelled"]
+    losses, others = events[1]["loss"], finished.environment()["rows"]["made"]
     assert 90 <= others <= 100  # a text that is made may stand in train, dev or test
     labelled = (losses["labels"] + losses["answers"]) / 2
     assert losses["total"] == pytest.approx((54 * labelled + others * losses["others"]) / (54 + others))
@@ -144,7 +144,8 @@ def test_texts_of_the_user_are_read(data: Path, lm: Path, folders: tuple[Path, P
     names.write_text("氯化钠\n氯化钾\n盐酸 试剂\n", encoding="utf-8")  # the last one is labelled
     recipe = tiny_taught_finetune(data, lm, folders, *NO_OTHERS, f"data.unlabelled=['{names}']")
     finetune(recipe, tmp_path / "second", "cpu")
-    assert RunFolder(tmp_path / "second").environment()["rows"]["unlabelled"] == 2
+    rows = RunFolder(tmp_path / "second").environment()["rows"]
+    assert (rows["unlabelled"], rows["made"]) == (2, 0)
 
 
 def test_a_teacher_of_other_data_is_refused(lm: Path, folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -188,4 +189,6 @@ def test_the_command_takes_teachers_and_texts(
     told = capsys.readouterr().out
     assert "its teachers together" in told
     assert "teacher (language model)" in told
-    assert RunFolder(tmp_path / "second").environment()["rows"]["unlabelled"] > 2
+    rows = RunFolder(tmp_path / "second").environment()["rows"]
+    assert rows["unlabelled"] == 2
+    assert rows["made"] > 2

@@ -35,6 +35,7 @@ def test_run_folder_is_complete(finished: RunFolder) -> None:
         "recipe.toml",
         "metrics.jsonl",
         "labels.json",
+        "learned.json",
         "tokenizer.json",
         "environment.json",
         "student/model.safetensors",

@@ -42,7 +42,7 @@ def weights(run: RunFolder, name: str) -> bytes:
 def test_run_leaves_what_it_leaves_without_states(finished: RunFolder) -> None:
     names = {str(path.relative_to(finished.path)) for path in finished.path.rglob("*") if path.is_file()}
     assert {"teacher/model.safetensors", "teacher/config.json", "teacher/nodes.json"} <= names
-    assert len(names) == 12
+    assert len(names) == 13
     assert [event["event"] for event in finished.metrics()] == ["epoch", "epoch", "round", "round", "final"]
 
 

@@ -56,6 +56,7 @@ def test_run_folder_is_what_export_reads(finished: RunFolder) -> None:
         "recipe.toml",
         "metrics.jsonl",
         "labels.json",
+        "learned.json",
         "tokenizer.json",
         "environment.json",
         "student/model.safetensors",

@@ -144,6 +144,14 @@ def test_a_run_without_test_texts_has_no_bins(tmp_path: Path) -> None:
     assert "Reliability of the scores" not in page.headings
 
 
+@pytest.mark.parametrize(("others", "told"), [((0, 96), ", 96 made"), ((3, 0), ", 3 unlabelled"), ((0, 0), "")])
+def test_texts_that_teachers_alone_label_are_counted_by_kind(
+    tmp_path: Path, others: tuple[int, int], told: str
+) -> None:
+    rows = {"train": 54, "dev": 18, "test": 0, "unlabelled": others[0], "made": others[1]}
+    assert page_of(write_run(tmp_path, rows=rows)).facts["texts"] == f"54 train, 18 dev, 0 test{told}"
+
+
 def test_a_copy_of_a_run_finished_when_the_run_did(tmp_path: Path) -> None:
     run = write_run(tmp_path, finished_at="2026-03-01T12:00:00+00:00")
     told = datetime(2026, 3, 1, 12, tzinfo=timezone.utc).astimezone()

@@ -8,10 +8,18 @@ import json
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from distill.unlabelled.corpus import Cleaning, clean_corpus, corpus_files, han_share, read_texts
+from distill.unlabelled.corpus import (
+    Cleaning,
+    clean_corpus,
+    corpus_files,
+    han_share,
+    read_further_texts,
+    read_texts,
+)
 from runtime.errors import ConfigError, DataError
 from tests.workbooks import write_workbook
 
@@ -62,6 +70,17 @@ def test_texts_similar_to_an_excluded_one_are_left_out_too(tmp_path: Path) -> No
     assert len(lines(tmp_path / "clean")) == len(NAMES)
     exact = clean_corpus(texts, tmp_path / "exact", Cleaning(near_duplicate=1.0), excluded)
     assert exact["dropped"] == {"excluded": 1}
+
+
+def test_none_that_is_hardly_similar_enough_to_an_excluded_text_is_missed(tmp_path: Path) -> None:
+    random = Random(0)
+    characters = [chr(code) for code in range(0x4E00, 0x9000)]
+    excluded = ["".join(random.choices(characters, k=30)) for _ in range(300)]
+    # Four other characters in a row are nine other grams of 59: a similarity of 50 / 68, or a bit less where two of
+    # the characters are the same.
+    texts = [text[:10] + "".join(random.choices(characters, k=4)) + text[14:] for text in excluded]
+    report = clean_corpus([*NAMES, *texts], tmp_path / "clean", Cleaning(near_duplicate=0.72), excluded)
+    assert report["dropped"] == {"nearly excluded": 300}
 
 
 def test_the_report_describes_every_shard(tmp_path: Path) -> None:
@@ -200,6 +219,35 @@ def test_a_table_without_the_column_names_the_option(tmp_path: Path) -> None:
     assert list(read_texts(tmp_path / "names.csv", "品名")) == ["盐酸"]
     with pytest.raises(DataError, match=r"no column 'text', only: 品名; name another with --text-column"):
         list(read_texts(tmp_path / "names.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["", "big5", "utf-16", "latin-1"])
+def test_what_comes_beside_the_files_of_the_user_is_read_as_utf_8_where_it_is_that(
+    tmp_path: Path, encoding: str
+) -> None:
+    predictions = tmp_path / "test.jsonl"
+    predictions.write_text("\n".join(json.dumps({"text": name}, ensure_ascii=False) for name in NAMES), "utf-8")
+    assert list(read_further_texts(predictions, "text", encoding)) == NAMES
+    assert list(read_further_texts(predictions, "品名,规格", encoding)) == NAMES
+    clean_corpus(NAMES, tmp_path / "clean", Cleaning())
+    (shard,) = corpus_files([tmp_path / "clean"])
+    for read in (read_texts, read_further_texts):
+        assert list(read(shard, "品名", encoding)) == [name.lower() for name in NAMES]
+
+
+def test_a_file_that_is_not_utf_8_is_read_by_the_encoding_that_is_given(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("鹽酸\n硫酸", encoding="big5")
+    assert list(read_further_texts(tmp_path / "names.txt", "text", "big5")) == ["鹽酸", "硫酸"]
+    (tmp_path / "names.csv").write_text("text,品名\nno,鹽酸\n", encoding="big5")
+    assert list(read_further_texts(tmp_path / "names.csv", "品名", "big5")) == ["鹽酸"]
+    with pytest.raises(DataError, match=r"names\.txt, line 1: not UTF-16 text"):
+        list(read_further_texts(tmp_path / "names.txt", "text", "utf-16"))
+
+
+def test_a_table_with_neither_column_is_refused_by_the_one_that_is_named(tmp_path: Path) -> None:
+    (tmp_path / "names.csv").write_text("名\n盐酸\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"no column '规格', only: 名; name another with --text-column"):
+        list(read_further_texts(tmp_path / "names.csv", "规格", ""))
 
 
 def test_of_a_workbook_all_sheets_with_the_column_are_read(tmp_path: Path) -> None:

@@ -88,17 +88,6 @@ def test_only_the_window_is_remembered() -> None:
     assert all(index.novel(texts[:20]))
 
 
-def test_what_is_asked_about_is_not_remembered_and_what_is_told_always_is() -> None:
-    random = Random(4)
-    texts = [random_text(random, 50) for _ in range(5000)]
-    index = NearDuplicates(0.9, window=100_000)
-    assert not any(index.known(texts[:20]))
-    assert not any(index.known(texts[:20]))
-    index.remember([*texts, *texts])
-    assert all(index.known(texts))
-    assert not any(index.novel(texts))
-
-
 def test_nothing_is_similar_to_an_empty_memory() -> None:
     index = NearDuplicates(0.9, 5)
     assert index.novel([]) == []
