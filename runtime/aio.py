@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
@@ -84,16 +84,35 @@ class AsyncClassifier:
         self._start_after_fork()
         await self._places.acquire()
         loop = asyncio.get_running_loop()
+        future: Future[_Result] = Future()
         try:
-            future = self._pool.submit(call, argument)
+            self._pool.submit(_make, future, call, argument)
         except RuntimeError as error:
-            self._places.release()
-            raise BackendError("the classifier is closed; make a new one") from error
+            # The pool keeps a call for which the system refuses a thread. Unless another thread makes it already, it
+            # is withdrawn: nobody would hear the answer.
+            if future.cancel():
+                self._places.release()
+                raise self._refusal(error) from error
         # Not in a `finally` here: a cancelled task leaves at once, its thread may go on for a while.
         future.add_done_callback(lambda _future: self._give_back(loop))
         return await asyncio.wrap_future(future)
+
+    def _refusal(self, error: RuntimeError) -> BackendError:
+        if self._closed:
+            return BackendError("the classifier is closed; make a new one")
+        return BackendError(f"no thread takes the call ({error}); use fewer workers, or try again later")
 
     def _give_back(self, loop: asyncio.AbstractEventLoop) -> None:
         # The loop may have ended before the thread did; then nobody waits for the place.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(self._places.release)
+
+
+def _make(future: Future[_Result], call: Callable[[_Argument], _Result], argument: _Argument) -> None:
+    """Make a call, unless it was withdrawn."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(call(argument))
+    except BaseException as error:
+        future.set_exception(error)

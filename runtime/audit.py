@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+from io import TextIOWrapper
 from logging import LogRecord, makeLogRecord
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -21,10 +22,10 @@ class AuditLog:
     """Writes what classifiers decide; several of them, and any number of threads, may share one.
 
     A file that is full becomes ``NAME.1``, the one of that name ``NAME.2``, and so on. Where one cannot be renamed, as
-    on Windows while another program reads it, the newest file grows on until all can. A disk that fails stops no
-    classification: what could not be written is counted. Two processes cannot share files that are renamed, so a
-    copy in another process, forked or unpickled, writes to files with the number of that process before the suffix:
-    ``audit.4711.jsonl``.
+    on Windows while another program reads it, the newest file grows on until all can. Where another program moves or
+    deletes that, as logrotate does, a new one is begun. A disk that fails stops no classification: what could not be
+    written is counted. Two processes cannot share files that are renamed, so a copy in another process, forked or
+    unpickled, writes to files with the number of that process before the suffix: ``audit.4711.jsonl``.
 
     Example:
         >>> audit = AuditLog("audit.jsonl", max_bytes=10_000_000, files=5)  # doctest: +SKIP
@@ -54,7 +55,7 @@ class AuditLog:
 
     @property
     def failures(self) -> int:
-        """Records that this process could not write."""
+        """Records that this process could not write; a file that could not be closed counts as one."""
         return self._handler.failures
 
     def write(self, bundle: BundleInfo, texts: Sequence[str], predictions: Iterable[Prediction]) -> None:
@@ -110,6 +111,8 @@ class _CountingHandler(RotatingFileHandler):
 
     def shouldRollover(self, record: LogRecord) -> bool:
         """Say whether the file would grow too large, in bytes; logging counts characters."""
+        if self.stream is not None and _is_elsewhere(self.stream, self.baseFilename):
+            self.close()
         if os.path.exists(self.baseFilename) and not os.path.isfile(self.baseFilename):
             return False  # as a device, which no other file can take the place of
         if self.stream is None:
@@ -119,9 +122,7 @@ class _CountingHandler(RotatingFileHandler):
 
     def doRollover(self) -> None:
         """Rename the files, if all can be: one that stays in its place would be overwritten by the next."""
-        if self.stream:
-            self.stream.close()  # Windows renames no open file
-            self.stream = None  # opened again when a record comes
+        self.close()  # Windows renames no open file
         older = (f"{self.baseFilename}.{number}" for number in range(1, self.backupCount + 1))
         if all(map(_can_be_renamed, [self.baseFilename, *older])):
             super().doRollover()
@@ -129,6 +130,41 @@ class _CountingHandler(RotatingFileHandler):
     def handleError(self, record: LogRecord) -> None:
         """Count it: logging calls this, and by that name, when a record cannot be written."""
         self.failures += 1
+
+    def close(self) -> None:
+        """Close the file, which the next record opens again; what cannot be written then is counted as well."""
+        try:
+            super().close()
+        except OSError:
+            self.failures += 1
+
+    def _open(self) -> TextIOWrapper:
+        stream = super()._open()
+        if _is_cut_off(self.baseFilename):
+            stream.write("\n")  # or the next record would be lost with the one that was cut off
+        return stream
+
+
+def _is_elsewhere(stream: TextIOWrapper, name: str) -> bool:
+    """Return whether a file that is open no longer has its name: it was moved or deleted, as Windows lets nobody."""
+    try:
+        return os.name != "nt" and not os.path.samestat(os.stat(name), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # as where this process lost the right to look; it may write on
+
+
+def _is_cut_off(name: str) -> bool:
+    """Return whether a file ends within a line, as a full disk or a power cut leaves it."""
+    try:
+        if not os.path.isfile(name) or not os.path.getsize(name):
+            return False
+        with open(name, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read() != b"\n"
+    except OSError:
+        return False  # as where it may be written and not read
 
 
 def _can_be_renamed(name: str) -> bool:

@@ -125,6 +125,9 @@ class Classifier:
     def classify_stream(self, texts: Iterable[str], chunk: int = 4096) -> Iterator[Prediction]:
         """Yield the prediction of each text, taking ``chunk`` texts at a time from ``texts``.
 
+        Each chunk is answered by the bundle that serves when it is taken: after :meth:`reload`, the next ones by the
+        new bundle.
+
         Raises:
             TypeError: as :meth:`classify_many`.
             ValueError: ``chunk`` is less than 1.
@@ -144,6 +147,8 @@ class Classifier:
 
     def reload(self, bundle: str | os.PathLike[str]) -> None:
         """Serve another bundle from now on; a call that is under way ends with the old one.
+
+        But a :meth:`classify_stream` that is under way goes on with the new one at its next chunk.
 
         The new bundle is opened and tried first, in all the ways that the constructor was told to. If it
         fails, the old one goes on serving and the error is raised, the same as the constructor's.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime.backends import CHOICES
-from runtime.command import run_command
+from runtime.command import is_terminal, run_command
 from runtime.errors import ConfigError, DataError, ParityError
 from runtime.output import Format, Item, Write, answer_writer, format_of, open_output, write_answers
 from runtime.shards import CHUNK, Job, table_items
@@ -334,7 +334,7 @@ def _chunks(source: _Source) -> Iterator[list[Item]]:
 
 def _with_progress(items: Iterator[Item]) -> Iterator[Item]:
     # Where stdout is the terminal too, the answers themselves show the progress.
-    if not sys.stderr.isatty() or sys.stdout.isatty():
+    if not is_terminal(sys.stderr) or is_terminal(sys.stdout):
         yield from items
         return
     with click.progressbar(items, label="classified", show_pos=True, file=sys.stderr, update_min_steps=CHUNK) as bar:

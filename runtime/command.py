@@ -37,6 +37,11 @@ def run_command(command: click.Command, prog_name: str) -> NoReturn:
     sys.exit(_run(command, prog_name, sys.argv[1:]))
 
 
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Return whether a person reads a standard stream; ``None`` is one that is closed, or that pythonw lacks."""
+    return stream is not None and stream.isatty()
+
+
 def _run(command: click.Command, prog_name: str, arguments: list[str]) -> int:
     try:
         # Not command.main(): that ends the process itself, with 1, when the output's reader has gone.

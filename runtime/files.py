@@ -13,6 +13,9 @@ from runtime.errors import DataError
 
 # Windows flushes only what is open for writing; elsewhere a copy of a read-only file is flushed as it is.
 _FLUSHED_AS = "r+b" if os.name == "nt" else "rb"
+# Nobody else reads what is half written. But on Windows, Pythons since 3.10.15, 3.11.10 and 3.12.4 give a folder of
+# this mode, so any of tempfile's too, rights for its owner alone, which files made in it inherit and keep when renamed.
+_HOLDER_MODE = 0o777 if os.name == "nt" else 0o700
 # What more space would help against.
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -25,28 +28,31 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
     leaves it there.
 
     The block may create a file or a folder there; what it wrote is flushed to the disk before the rename. Whatever it
-    left is removed when it fails. A folder replaces a folder with all that is in it; a file never replaces a folder,
-    nor a folder a file. No file system renames a folder onto one that is not empty: for a moment there is neither,
-    and who reads just then must read again. A file has no such moment.
+    left is removed when it fails. A file that replaces another gets its permissions; on Windows, as any new one does,
+    those of its folder. A folder replaces a folder with all that is in it; a file never replaces a folder, nor a folder
+    a file. No file system renames a folder onto one that is not empty: for a moment there is neither, and who reads
+    just then must read again. A file has no such moment.
 
     Raises:
         DataError: the file system refuses (disk full, no permission).
     """
     # Imported here: what only reads, as the classifier does, saves their time and memory.
     import shutil
-    import tempfile
 
     try:
         place = workplace or target.parent
         for folder in (target.parent, place):
             folder.mkdir(parents=True, exist_ok=True)
-        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=place))
+        holder = place / f".{target.name}.{os.urandom(4).hex()}"
+        holder.mkdir(_HOLDER_MODE)
     except OSError as error:
         raise _cannot_write(target, error) from error
     temporary, aside = holder / target.name, holder / f"{target.name}.replaced"
     try:
         yield temporary
         _flush(temporary)
+        if os.name != "nt" and temporary.is_file() and target.is_file():
+            shutil.copymode(target, temporary)
         _replace(temporary, target, aside)
     except OSError as error:
         raise _cannot_write(target, error, aside) from error

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime import errors
+from runtime.command import is_terminal
 from runtime.errors import DataError, GMError
 from runtime.lock import HeldError, held
+from runtime.manifest import GOLDEN, MANIFEST
 from runtime.shards import RECEIPTS, Job, Outcome, try_shard
 from runtime.tables import SUFFIXES
 
@@ -42,7 +44,7 @@ class Shards:
     Attributes:
         names: paths in the folder of the tables, the largest first: the last to be done are then short, and no
             worker is left alone with a long one.
-        others: number of files and links that are no tables.
+        others: number of files and links that are no tables, and of bundles.
     """
 
     names: tuple[str, ...]
@@ -53,7 +55,8 @@ def find_shards(folder: Path) -> Shards:
     """Return the tables in ``folder`` and the folders in it.
 
     As other programs for such folders do, it passes over names that begin with a full stop or an underscore, and
-    over the lock files of Excel. A link to a folder is not followed.
+    over the lock files of Excel. A link to a folder is not followed. A bundle is passed over as a whole: the golden
+    texts in it look like a table.
 
     Raises:
         DataError: it cannot be read, or has no table.
@@ -61,6 +64,11 @@ def find_shards(folder: Path) -> Shards:
     sizes: dict[str, int] = {}
     others = 0
     for parent, folders, files in os.walk(folder, onerror=_refuse):
+        # By both names: a folder of tables may have a manifest of another program.
+        if MANIFEST in files and GOLDEN in files:
+            folders.clear()
+            others += 1
+            continue
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
         folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
         tables = [name for name in files if name.lower().endswith(SUFFIXES) and not name.startswith(_HIDDEN)]
@@ -160,7 +168,7 @@ def _clear_workplaces(job: Job, names: Sequence[str]) -> None:
 
 
 def _with_progress(outcomes: Iterator[Outcome], length: int) -> Iterator[Outcome]:
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield from outcomes
         return
     with click.progressbar(outcomes, length=length, label="shards", show_pos=True, file=sys.stderr) as bar:

@@ -20,11 +20,12 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from runtime.errors import ConfigError, DataError, GMError
+from runtime.parquet import parquet_rows
 from runtime.sheets import Sheet, open_sheets
 from runtime.text_files import PACKED, lines, readable
 
-# What spreadsheets and data frames write for "no value here".
-_MISSING = frozenset({"", "nan", "#n/a"})
+# What spreadsheets and data frames write for "no value here", and in place of one that they cannot compute.
+_MISSING = frozenset({"", "nan", "#n/a", "#ref!", "#value!", "#div/0!", "#name?", "#num!", "#null!"})
 # Titles and notes stand above the header of many a sheet, hardly ever more of them.
 _HEADER_WITHIN = 20
 _LOOKED_AT = 200
@@ -58,7 +59,8 @@ class Row:
     def text(self, columns: str) -> str:
         """Return a cell, or several joined by blanks: ``columns`` is one name, or several between commas.
 
-        What spreadsheets and data frames write for "no value here", as ``#N/A``, is no text.
+        What spreadsheets and data frames write for "no value here", as ``NaN``, and the errors of formulas, as ``#N/A``
+        and ``#REF!``, are no text.
         """
         names = [columns] if columns in self.values else _parted(columns)
         cells = (self.values.get(name, "") for name in names)
@@ -189,7 +191,7 @@ def _read_xlsx(path: Path, _encoding: str, wanted: _Names, sheet: str = "") -> I
 
 
 def _read_parquet(path: Path, _encoding: str, wanted: _Names) -> Iterator[Row]:
-    return _rows(path, _guard(path, "a Parquet file", _parquet_cells(path)), wanted)
+    return _rows(path, _guard(path, "a Parquet file", parquet_rows(path)), wanted)
 
 
 _READERS: dict[str, Callable[[Path, str, _Names], Iterator[Row]]] = {
@@ -280,7 +282,8 @@ def cell_text(value: object) -> str:
     elif isinstance(value, bytes):
         text = value.decode("utf-8", "replace")
     elif isinstance(value, dict | list):
-        text = json.dumps(value, ensure_ascii=False)
+        # Lists of a Parquet file may hold dates, decimal numbers and bytes, which JSON lacks.
+        text = json.dumps(value, ensure_ascii=False, default=cell_text)
     else:
         text = str(value)
     return _without_lone_surrogates(text)
@@ -364,17 +367,6 @@ def _fit(sheet: Sheet, wanted: _Names) -> int:
     head = list(islice(_without_empty_ends(islice(sheet.rows(), _LOOKED_AT)), _HEADER_WITHIN + 1))
     at = _header_at([cells for _, cells in head[:_HEADER_WITHIN]], wanted)
     return 0 if at is None else 1 + 2 * sheet.visible + (len(head) > at + 1)
-
-
-def _parquet_cells(path: Path) -> _Numbered:
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ConfigError(f"{path}: reading Parquet files needs pyarrow; run: pip install pyarrow") from error
-    with parquet.ParquetFile(path) as file:
-        yield 1, file.schema_arrow.names
-        columns = ([values.to_pylist() for values in batch.columns] for batch in file.iter_batches())
-        yield from enumerate((cells for batch in columns for cells in zip(*batch, strict=True)), 2)
 
 
 def _guard(path: Path, kind: str, read: Iterator[_Read]) -> Iterator[_Read]:

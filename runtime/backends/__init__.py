@@ -34,7 +34,7 @@ class Backend(Protocol):
     batch_tokens: int
 
     def run(self, ids: Ids) -> Logits:
-        """Return logits, float32 ``[B, C]``, of ids, int32 ``[B, L]``.
+        """Return logits, float32 ``[B, C]``, of ids, int32 ``[B, L]``; their memory is not the engine's.
 
         Raises:
             BackendError: the engine cannot run the model on these ids.

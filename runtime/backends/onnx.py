@@ -48,9 +48,11 @@ class OnnxBackend:
         self._run = getattr(session, "_sess", session).run
 
     def run(self, ids: Ids) -> Logits:
-        """Return the logits ``[B, C]`` of ids ``[B, L]``."""
+        """Return the logits ``[B, C]`` of ids ``[B, L]``, an array of the caller's own."""
         try:
-            logits: Logits = self._run(self._outputs, {"ids": ids}, self._options)[0]
+            # Copied: what onnxruntime returns lies in the session's arena. In a forked child, to free it may wait for
+            # ever for the arena's lock, which a thread held that only the parent has.
+            logits: Logits = self._run(self._outputs, {"ids": ids}, self._options)[0].copy()
         except Exception as error:
             raise BackendError(f"{self._where}: onnxruntime cannot run it ({error!s:.200}); export it again") from error
         return logits

@@ -152,6 +152,33 @@ def test_closing_ends_what_waits_and_refuses_what_comes(bundle: Path) -> None:
     asyncio.run(use())
 
 
+@pytest.mark.parametrize("running", [0, 1])
+def test_a_call_for_which_there_is_no_thread_says_so_and_is_not_made_later(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, running: int
+) -> None:
+    def refused(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def use() -> Held:
+        held = Held(bundle)
+        async with AsyncClassifier(held, workers=2) as served:
+            calls = [asyncio.create_task(served.classify(TEXTS[0])) for _ in range(running)]
+            await _until(held, running)
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", refused)
+                for _ in range(3):
+                    with pytest.raises(BackendError, match=r"^no thread takes the call \(can't start new thread\); "):
+                        await served.classify(TEXTS[1])
+            held.gate.set()
+            await asyncio.gather(*calls)
+            assert (await served.classify(TEXTS[2])).label
+        return held
+
+    held = asyncio.run(use())
+    assert held.calls == running + 1
+    assert held.stats().texts == running + 1
+
+
 def test_a_loop_that_ends_before_the_thread_is_no_error(bundle: Path) -> None:
     held = Held(bundle)
 

@@ -142,6 +142,57 @@ print(audit.failures)
     assert done.stdout.strip() == "1000"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_disk_does_not_stop_the_host_from_closing(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").symlink_to("/dev/full")
+    with AuditLog(tmp_path / "audit.jsonl") as audit:
+        Classifier(bundle, audit=audit).classify(TEXTS[0])
+    assert audit.failures == 2
+
+
+@pytest.mark.parametrize("whole", [0, 2])
+def test_a_record_that_was_cut_off_takes_no_other_with_it(bundle: Path, tmp_path: Path, whole: int) -> None:
+    """As by a power cut, or where a program ended while the disk was full."""
+    path = tmp_path / "audit.jsonl"
+    before = b'{"text": "whole"}\n' * whole
+    path.write_bytes(before + b'{"text": "cut o')
+    with AuditLog(path) as audit, Classifier(bundle, audit=audit) as classifier:
+        for text in TEXTS[:2]:
+            classifier.classify(text)
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert b"".join(lines[: whole + 1]) == before + b'{"text": "cut o\n'
+    assert [json.loads(line)["text"] for line in lines[whole + 1 :]] == list(TEXTS[:2])
+
+
+def test_whole_records_are_followed_by_the_next(bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    path.touch()
+    with AuditLog(path) as audit, Classifier(bundle, audit=audit) as classifier:
+        classifier.classify(TEXTS[0])
+        audit.close()
+        classifier.classify(TEXTS[1])
+    assert [row["text"] for row in _rows(path)] == list(TEXTS[:2])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows moves and deletes no open file")
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_file_that_is_moved_or_deleted_is_begun_anew(bundle: Path, tmp_path: Path, moved: bool) -> None:
+    path, aside = tmp_path / "audit.jsonl", tmp_path / "yesterday.jsonl"
+    with AuditLog(path) as audit, Classifier(bundle, audit=audit) as classifier:
+        classifier.classify(TEXTS[0])
+        path.replace(aside)
+        if not moved:
+            aside.unlink()
+        classifier.classify(TEXTS[1])
+        assert [row["text"] for row in _rows(path)] == [TEXTS[1]]
+        path.rename(tmp_path / "other.jsonl")
+        path.write_bytes(b"")  # by who moved it, as logrotate may
+        classifier.classify(TEXTS[2])
+        assert [row["text"] for row in _rows(path)] == [TEXTS[2]]
+        assert audit.failures == 0
+    assert not moved or [row["text"] for row in _rows(aside)] == [TEXTS[0]]
+
+
 def test_an_unpickled_copy_has_a_file_of_its_own(bundle: Path, tmp_path: Path) -> None:
     with AuditLog(tmp_path / "audit.jsonl", texts=False) as audit:
         classifier = Classifier(bundle, audit=audit)

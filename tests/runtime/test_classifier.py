@@ -289,6 +289,15 @@ def test_reload_serves_the_new_bundle(bundle: Path, tmp_path: Path) -> None:
     assert "other.gmb" in repr(classifier)
 
 
+def test_a_stream_under_way_goes_on_with_the_new_bundle_at_its_next_chunk(bundle: Path, tmp_path: Path) -> None:
+    old, new = Classifier(bundle), Classifier(write_bundle(tmp_path / "new", seed=1))
+    expected = [*old.classify_many(TEXTS[:2]), *new.classify_many(TEXTS[2:4])]
+    stream = old.classify_stream(TEXTS[:4], chunk=2)
+    first = next(stream)
+    old.reload(tmp_path / "new")
+    assert [first, *stream] == expected
+
+
 def test_reload_of_a_bad_bundle_raises_and_keeps_serving(bundle: Path, tmp_path: Path) -> None:
     classifier = Classifier(bundle)
     before = classifier.classify_many(TEXTS)

@@ -106,6 +106,17 @@ def test_without_stdout_a_file_is_written_and_a_table_is_told_where_to_go(packed
     assert (done.returncode, done.stderr) == (3, "gm-classify: stdout is closed; write to a file with --out\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="closes stderr as a POSIX shell does")
+def test_without_stderr_a_table_and_a_folder_are_answered(packed: Path, tmp_path: Path) -> None:
+    table = tmp_path / "shards" / "table.csv"
+    table.parent.mkdir()
+    table.write_text("text\n乙醇\n", encoding="utf-8")
+    for source, out in ((table, tmp_path / "out.csv"), (table.parent, tmp_path / "answers")):
+        command = [sys.executable, "-c", "from runtime.cli import main; main()", packed, source, "--out", out]
+        done = subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *map(str, command)], capture_output=True, check=False)
+        assert (done.returncode, out.exists()) == (0, True)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
 def test_sigterm_leaves_nothing_half_written(packed: Path, tmp_path: Path) -> None:
     with start((packed, "-", "--out", tmp_path / "out.csv")) as process:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 import pytest
 
-from runtime.command import run_command
+from runtime.command import is_terminal, run_command
 from runtime.errors import BackendError, ParityError
 
 
@@ -98,6 +98,13 @@ def body(count):
         sys.stdout.write("氢\\ud800" * 100 + "\\n")
 run_command(body, "prog")
 """
+
+
+def test_a_stream_that_is_closed_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_terminal(None)
+    assert not is_terminal(sys.stderr)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert is_terminal(sys.stderr)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes break in another way on Windows")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import IO, Any
 
@@ -156,6 +157,43 @@ def test_more_space_is_asked_for_where_it_lacks(tmp_path: Path, number: int) -> 
 def test_a_block_that_leaves_nothing_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot write"), atomic_path(tmp_path / "x"):
         pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o666])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    target = tmp_path / "answers.csv"
+    target.touch()
+    target.chmod(mode)
+    write_text(target, "new")
+    assert (target.read_text(), target.stat().st_mode & 0o777) == ("new", mode)
+
+
+def test_a_new_file_has_the_permissions_of_any(tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
+    write_text(tmp_path / "new", "")
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+def test_nobody_else_reads_what_is_half_written_but_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There a file would keep the rights of a folder for its owner alone; so what is asked for is looked at."""
+    modes, mkdir = dict[str, int](), os.mkdir
+
+    def record(path: str, mode: int = 0o777) -> None:
+        modes[os.path.basename(path)] = mode
+        mkdir(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", record)
+    with atomic_path(tmp_path / "new") as temporary:
+        temporary.touch()
+    assert modes[temporary.parent.name] == (0o777 if os.name == "nt" else 0o700)
+
+
+def test_the_temporary_folder_is_hidden_and_named_after_the_target(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "x.txt") as temporary:
+        temporary.touch()
+        assert re.fullmatch(r"\.x\.txt\.[0-9a-f]{8}", temporary.parent.name)
+        assert (temporary.parent.parent, temporary.name) == (tmp_path, "x.txt")
 
 
 def test_a_workplace_holds_what_is_not_complete(tmp_path: Path) -> None:

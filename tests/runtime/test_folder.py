@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from runtime import Classifier, ConfigError, DataError
-from runtime.folder import classify_folder, find_shards, in_this_process
+from runtime.folder import Shards, classify_folder, find_shards, in_this_process
+from runtime.manifest import MANIFEST
 from runtime.shards import Job, Outcome
 from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS
@@ -39,6 +40,20 @@ def test_shards_are_found_in_folders_too_the_largest_first(tmp_path: Path) -> No
     shards = find_shards(tmp_path)
     assert shards.names == ("year=2026/a.jsonl", "a.csv", "b.csv")
     assert shards.others == 5
+
+
+def test_a_bundle_among_the_shards_is_passed_over(bundle: Path, tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.csv", TEXTS)
+    write_shard(bundle / "within" / "b.csv", TEXTS)
+    assert find_shards(tmp_path) == Shards(names=("a.csv",), others=1)
+    with pytest.raises(DataError, match="holds no table"):
+        find_shards(bundle)
+
+
+def test_a_folder_with_a_manifest_of_another_program_is_no_bundle(tmp_path: Path) -> None:
+    write_shard(tmp_path / "year=2026" / "a.csv", TEXTS)
+    (tmp_path / "year=2026" / MANIFEST).touch()
+    assert find_shards(tmp_path) == Shards(names=("year=2026/a.csv",), others=1)
 
 
 def test_as_many_files_of_answers_as_shards_and_every_row_once(run: Run, tmp_path: Path) -> None:

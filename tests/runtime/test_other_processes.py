@@ -69,6 +69,31 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_forked_while_threads_classify_does_not_wait_for_them(shared_bundle: Path) -> None:
+    # Where predictions lay in memory of onnxruntime's, three children in a hundred waited for ever.
+    code = f"""
+import os, signal, threading, warnings
+warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
+os.register_at_fork(after_in_child=lambda: signal.alarm(20))  # before ours, in which a child would wait
+from runtime import Classifier
+classifier, over = Classifier({str(shared_bundle)!r}), threading.Event()
+def classify():
+    while not over.is_set(): classifier.classify("乙醇")
+threads = [threading.Thread(target=classify) for _ in range(2)]
+for thread in threads: thread.start()
+ends = set()
+for _ in range(100):
+    child = os.fork()
+    if child == 0: os._exit(0)
+    ends.add(os.waitpid(child, 0)[1])
+    if ends != {{0}}: break
+over.set()
+print(ends)
+"""
+    assert run_python(code).stdout == "{0}\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_child_forked_after_openvino_started_is_served_by_onnxruntime_and_says_why(shared_bundle: Path) -> None:
     # OpenVINO's scheduler waits in a child, once in some hundred runs and for ever, for threads of the parent.
     code = f"""

@@ -203,7 +203,9 @@ def test_another_separator_of_columns_is_named(tmp_path: Path) -> None:
         list(read_table(path, wanted={"text": "--column"}))
 
 
-@pytest.mark.parametrize("cell", ["", "NaN", "nan", " nan ", "#N/A"])
+@pytest.mark.parametrize(
+    "cell", ["", "NaN", "nan", " nan ", "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"]
+)
 def test_what_stands_for_no_value_is_no_text_and_stays_as_it_is(tmp_path: Path, cell: str) -> None:
     table = write(tmp_path / "data.csv", f"text,label\n{cell},a\n")
     sheet = write_sheet(tmp_path / "data.xlsx", [["text", "label"], [cell, "a"]])
@@ -473,7 +475,9 @@ def test_what_excel_escapes_is_read_as_what_it_stands_for(tmp_path: Path) -> Non
 def test_a_date_that_is_none_says_nothing_on_stderr(tmp_path: Path, form: str, day: str) -> None:
     book = _formatted(20260102, form)
     book.save(tmp_path / "data.xlsx")
-    assert values(tmp_path / "data.xlsx") == [{"text": "a", "day": day}]
+    [row] = read_table(tmp_path / "data.xlsx")
+    assert row.values == {"text": "a", "day": day}
+    assert row.text("text,day") == ("a" if day == "#VALUE!" else f"a {day}")
 
 
 def test_a_number_that_is_no_date_in_a_chinese_format_stays_a_number(tmp_path: Path) -> None:

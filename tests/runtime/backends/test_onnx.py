@@ -20,6 +20,14 @@ def test_logits_are_those_of_numpy_for_any_shape() -> None:
         np.testing.assert_allclose(logits, [MODEL.logits(row) for row in ids], rtol=1e-5)
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_logits_own_their_memory(batch: int) -> None:
+    """That of onnxruntime's arena cannot be freed in a forked child."""
+    logits = OnnxBackend(MODEL.onnx().SerializeToString(), 1, "model.onnx").run(np.zeros((batch, 4), np.int32))
+    assert logits.base is None
+    assert logits.flags.owndata
+
+
 @pytest.mark.parametrize("content", [b"", b"no model", MODEL.onnx().SerializeToString()[:-10]])
 def test_what_is_no_model_is_refused(content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     says = r"^model\.onnx: (onnxruntime cannot load it|is no ONNX model)"

@@ -59,6 +59,13 @@ def test_caller_arrays_and_earlier_answers_stay_untouched(backend: OpenVinoBacke
     assert first_ids.tolist() == [[2, 3]]
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_logits_own_their_memory(backend: OpenVinoBackend, batch: int) -> None:
+    logits = backend.run(np.zeros((batch, 4), np.int32))
+    assert logits.base is None
+    assert logits.flags.owndata
+
+
 def test_threads_do_not_disturb_each_other(backend: OpenVinoBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_STATIC_AFTER", 3)
     with ThreadPoolExecutor(4) as pool:
