@@ -129,7 +129,7 @@ class TeacherConfig(Section):
     heads: Positive = Field(4, description="Attention heads; they divide the width.")
     dropout: DropoutRate = Field(0.3, description="Dropout on node features, between layers and before the classifier.")
     node_dropout: DropoutRate = Field(0.1, description="Share of nodes that training shows as unknown ones.")
-    # The teacher gains two points of dev accuracy, the student, which has n-grams of its own, nothing (three sets).
+    # The teacher gains two points, the student, which has n-grams of its own, nothing (benchmarks/results/bag).
     bag_width: int = Field(
         0,
         ge=0,

@@ -113,14 +113,14 @@ def claimed(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Iterator[None]:
     with _locked(run):
         # Once more: whoever held the lock until now may have finished.
         _refuse_unless_free(run, recipe, resume)
-        begun = recipe if _is_new(run, type(recipe)) else _begun(run, type(recipe))
-        if begun != recipe or _is_new(run, type(recipe)):
+        begun = None if _is_new(run, type(recipe)) else _begun(run, type(recipe))
+        if begun != recipe:  # it is new, or its data may have moved
             run.save_recipe(recipe)
         try:
             yield
         except GMError:
             # Where its data lie now was perhaps mistyped, and they are those of another run: it keeps its own.
-            if begun != recipe:
+            if begun is not None and begun != recipe:
                 run.save_recipe(begun)
             raise
     if (run.path / "environment.json").exists():
