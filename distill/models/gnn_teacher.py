@@ -1,4 +1,4 @@
-"""The teacher: graph attention over the characters, n-grams and words of one text, and beside it their mean."""
+"""The teacher: graph attention over the characters, n-grams and words of one text, and a mean of them beside it."""
 
 from __future__ import annotations
 
@@ -68,10 +68,11 @@ class NodeBag(Bag):
 
 
 class GNNTeacher(nn.Module):
-    r"""Node embeddings → layers of GATv2 → attentive read-out → linear head; beside it a bag of nodes → linear head.
+    r"""Node embeddings → layers of GATv2 → attentive read-out → linear head.
 
-    The logits are the mean of both; as in the student, the two share no weight, and each learns labels and outputs as
-    if it were alone. A few thousand texts are few for attention: by itself the graph network lost to a linear SVM.
+    With ``config.bag_width``, beside it a bag of nodes → linear head. The logits are the mean of both then; as in the
+    student, the two share no weight, and each learns labels and outputs as if it were alone: a thousand texts are few
+    for attention, and such a bag errs on others.
 
     Each layer adds to the state :math:`\mathbf{x}_i` of node i what its neighbours send (GATv2: Brody, Alon
     and Yahav, "How Attentive are Graph Attention Networks?", ICLR 2022), pre-norm:
