@@ -316,7 +316,7 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
     trained = RunFolder(run_folder)
     given = {"encoding": "", "sheet": "", **{name: value for name, value in columns.items() if value is not None}}
     config = trained.recipe().data.model_copy(update=given)
-    if data and trained.learned() is None:
+    if data and not trained.learned_file.exists():
         click.echo("reading the data of the run too, to tell the texts that it learned …", err=True)
     evaluation = evaluate_file(trained, data, config) if data else evaluate_test_set(trained)
     click.echo(report(evaluation))

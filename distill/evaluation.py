@@ -13,7 +13,7 @@ from distill.csv_file import write_csv
 from distill.metrics import ClassIds
 from distill.predict import prediction_rows, student_logits
 from distill.recipe import DataConfig
-from distill.run_folder import PredictionRow, RunFolder, learned_hash
+from distill.run_folder import PredictionRow, RunFolder, learned_hash, learned_hashes
 from runtime.errors import DataError, GMError
 from runtime.text import normalise
 
@@ -127,4 +127,4 @@ def _learned(run: RunFolder) -> frozenset[int] | None:
         return None
     if corpus.fingerprint != known:
         return None
-    return frozenset(learned_hash(example.text) for example in corpus.train + corpus.dev)
+    return learned_hashes(corpus.train + corpus.dev)

@@ -87,6 +87,11 @@ class RunFolder:
         """The rows of the data that the run does not learn from, where there are any."""
         return self.path / "left_out.csv"
 
+    @property
+    def learned_file(self) -> Path:
+        """What :meth:`learned` reads."""
+        return self.path / "learned.json"
+
     def recipe(self) -> AnyRecipe:
         """Return the resolved recipe of the run."""
         path = self.path / "recipe.toml"
@@ -175,13 +180,12 @@ class RunFolder:
 
         ``None`` for a run of an older release, which kept no hashes.
         """
-        path = self.path / "learned.json"
-        if not path.exists():
+        if not self.learned_file.exists():
             return None
         try:
-            return frozenset(int(number, 16) for number in _read_json(path, list))
+            return frozenset(int(number, 16) for number in _read_json(self.learned_file, list))
         except (TypeError, ValueError) as error:
-            raise damaged(path, "it is not a list of hashes") from error
+            raise damaged(self.learned_file, "it is not a list of hashes") from error
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the events of the run: epochs, rounds and the final scores, in order."""
@@ -210,8 +214,7 @@ class RunFolder:
 
     def save_learned(self, examples: Iterable[Example]) -> None:
         """Write hashes of the texts that the run learned with their labels, or was chosen by."""
-        hashes = {learned_hash(example.text) for example in examples}
-        write_json(self.path / "learned.json", [f"{number:016x}" for number in sorted(hashes)])
+        write_json(self.learned_file, [f"{number:016x}" for number in sorted(learned_hashes(examples))])
 
     def save_student(self, student: Student) -> None:
         """Write weights and sizes of the student."""
@@ -257,6 +260,11 @@ class RunFolder:
 def learned_hash(text: str) -> int:
     """Return what stands for a text, whatever its width and case, in ``learned.json``."""
     return text_hash(normalise(text))
+
+
+def learned_hashes(examples: Iterable[Example]) -> frozenset[int]:
+    """Return the :func:`learned_hash` of each text."""
+    return frozenset(learned_hash(example.text) for example in examples)
 
 
 def refuse_strange_names(recipe: BaseRecipe) -> None:

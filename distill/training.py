@@ -22,6 +22,7 @@ from distill.recipe import BaseRecipe, DataConfig, method_of, read_recipe_of
 from distill.run_folder import RunFolder, refuse_strange_names
 from distill.summary import summary
 from runtime.errors import ConfigError, GMError
+from runtime.files import left_behind
 from runtime.lock import HeldError, held
 
 Event = dict[str, Any]
@@ -184,9 +185,9 @@ def _left(run: RunFolder) -> list[Path]:
         return [run.path] if run.path.exists() else []
     lock = run.checkpoint / _LOCK
     nothing_kept = lock.is_file() and list(run.checkpoint.glob("*")) == [lock]
-    nothing = {run.left_out, *([run.checkpoint] if nothing_kept else [])}
-    # A process that is killed while it writes its first file leaves that one's workplace.
-    return [path for path in run.path.iterdir() if path not in nothing and not path.name.startswith(".recipe.toml.")]
+    # The recipe is the first file: who is killed while it is written has learned nothing.
+    nothing = {run.left_out, *left_behind(run.path / "recipe.toml"), *([run.checkpoint] if nothing_kept else [])}
+    return [path for path in run.path.iterdir() if path not in nothing]
 
 
 def read_data(run: RunFolder, config: DataConfig, seed: int) -> Corpus:

@@ -158,13 +158,13 @@ def _is_elsewhere(stream: TextIOWrapper, name: str) -> bool:
 def _is_cut_off(name: str) -> bool:
     """Return whether a file ends within a line, as a full disk or a power cut leaves it."""
     try:
-        if not os.path.isfile(name) or not os.path.getsize(name):
+        if not os.path.isfile(name):
             return False
         with open(name, "rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read() != b"\n"
     except OSError:
-        return False  # as where it may be written and not read
+        return False  # as where it is empty, or may be written and not read
 
 
 def _can_be_renamed(name: str) -> bool:

@@ -43,7 +43,7 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
         place = workplace or target.parent
         for folder in (target.parent, place):
             folder.mkdir(parents=True, exist_ok=True)
-        holder = place / f".{target.name}.{os.urandom(4).hex()}"
+        holder = place / f"{_holder_prefix(target)}{os.urandom(4).hex()}"
         holder.mkdir(_HOLDER_MODE)
     except OSError as error:
         raise _cannot_write(target, error) from error
@@ -62,6 +62,11 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
             shutil.rmtree(holder, ignore_errors=True)
 
 
+def left_behind(target: Path) -> list[Path]:
+    """Return the folders that writers of ``target`` had beside it and left there, because they were killed."""
+    return [path for path in target.parent.iterdir() if path.name.startswith(_holder_prefix(target))]
+
+
 def write_text(target: Path, text: str) -> None:
     """Write ``text`` as UTF-8, atomically, flushed to the disk before the rename."""
     write_bytes(target, text.encode("utf-8"))
@@ -76,6 +81,10 @@ def write_bytes(target: Path, content: bytes) -> None:
 def write_json(target: Path, value: object) -> None:
     """Write ``value`` as indented UTF-8 JSON, atomically; NaN and infinities are refused."""
     write_text(target, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def _holder_prefix(target: Path) -> str:
+    return f".{target.name}."
 
 
 def _flush(written: Path) -> None:

@@ -125,7 +125,7 @@ class Finetuning:
         self.lessons = self._lessons() if recipe.teachers.folders else None
         known = self.lessons.fingerprint if self.lessons else self.corpus.fingerprint
         self.lm_sha256 = model_sha256(Path(recipe.lm.folder))
-        self.journal = Journal(run, fingerprint(known, self.lm_sha256, ()), report)
+        self.journal = Journal(run, fingerprint(known, self.lm_sha256), report)
         self.answers = self.lessons.answers(run, report) if self.lessons else None
         # Again: whatever random numbers reading takes, the head begins the same.
         torch.manual_seed(settings.seed)

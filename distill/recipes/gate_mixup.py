@@ -8,7 +8,6 @@ once, before, and the nodes of the teacher's graphs carry its states. Keys and d
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -44,6 +43,7 @@ from distill.training import (
     read_data,
     score,
 )
+from distill.unlabelled.training_texts import fingerprint
 from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer
 
@@ -106,7 +106,8 @@ class GateMixup:
         self.corpus = read_data(run, recipe.data, recipe.training.seed)
         lm = self._language_model()
         self.lm_sha256 = lm.sha256 if lm else None
-        self.journal = Journal(run, _fingerprint(self.corpus.fingerprint, lm), report)
+        known = self.corpus.fingerprint
+        self.journal = Journal(run, fingerprint(known, lm.sha256) if lm else known, report)
         texts = [example.text for example in self.corpus.train]
         self.tokenizer = CharTokenizer.from_texts(texts, recipe.student.max_len)
         self.builder = GraphBuilder.from_texts(texts, recipe.graph)
@@ -350,8 +351,3 @@ class GateMixup:
     def _steps_per_epoch(self) -> int:
         settings = self.recipe.training
         return epoch_steps(len(self.train_set), settings.batch_size, settings.epoch_steps)
-
-
-def _fingerprint(corpus: str, lm: FrozenLM | None) -> str:
-    """Return the fingerprint of all that the run learns from."""
-    return hashlib.sha256(f"{corpus} {lm.sha256}".encode()).hexdigest() if lm else corpus

@@ -131,9 +131,9 @@ class LayerDistillation:
             parts = self._losses(rows)
             total = torch.stack([weight * parts[name] for name, weight in self._weights().items()]).sum()
             self.trainee.step(total)
-            means.add(len(rows), {"total": total, **{name: parts[name] for name in parts if name != "labels"}})
-            if "labels" in parts:  # which is the mean over those of the batch that have one, few or none
-                means.add(int((self.labels[list(rows)] != _NO_LABEL).sum()), {"labels": parts["labels"]})
+            labelled = int((self.labels[list(rows)] != _NO_LABEL).sum())
+            for name, part in {"total": total, **parts}.items():
+                means.add(labelled if name == "labels" else len(rows), {name: part})
         return means.values()
 
     def judge(self) -> dict[str, float]:

@@ -82,9 +82,9 @@ def _summary(texts: OtherTexts, left_out: Counter[str], near_duplicate: float) -
     return f"{len(texts.given)} texts without labels{made}; left out: {reasons}{where}"
 
 
-def fingerprint(corpus: str, teachers: str, texts: Iterable[str]) -> str:
-    """Return what stands for all that a student learns from: corpus and teachers, by their own, and the texts."""
-    digest = hashlib.sha256(f"{corpus} {teachers}".encode())
+def fingerprint(corpus: str, models: str, texts: Iterable[str] = ()) -> str:
+    """Return what stands for all that a run learns from: corpus and models, by their own, and the texts."""
+    digest = hashlib.sha256(f"{corpus} {models}".encode())
     for text in texts:
         digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()

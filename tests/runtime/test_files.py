@@ -9,7 +9,7 @@ from typing import IO, Any
 import pytest
 
 from runtime.errors import DataError
-from runtime.files import atomic_path, write_bytes, write_json, write_text
+from runtime.files import atomic_path, left_behind, write_bytes, write_json, write_text
 
 
 def test_text_is_written_as_utf_8_into_new_folders(tmp_path: Path) -> None:
@@ -194,6 +194,14 @@ def test_the_temporary_folder_is_hidden_and_named_after_the_target(tmp_path: Pat
         temporary.touch()
         assert re.fullmatch(r"\.x\.txt\.[0-9a-f]{8}", temporary.parent.name)
         assert (temporary.parent.parent, temporary.name) == (tmp_path, "x.txt")
+
+
+def test_what_a_killed_writer_leaves_is_told_from_what_others_write(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "x.txt") as temporary:
+        temporary.touch()
+        assert left_behind(tmp_path / "x.txt") == [temporary.parent]
+        assert left_behind(tmp_path / "y.txt") == []
+    assert left_behind(tmp_path / "x.txt") == []
 
 
 def test_a_workplace_holds_what_is_not_complete(tmp_path: Path) -> None:
