@@ -23,9 +23,10 @@ class AskedConfig(Section):
         "then replaces another either.",
     )
     replaced_words: int = Field(
-        40_000,
+        80_000,
         ge=0,
-        description="Training texts, of at most 40 characters, with one word replaced that the teachers label.",
+        description="Texts with one word replaced that the teachers label: texts of train and without labels, of at "
+        "most 40 characters.",
     )
     distill_weight: Share = Field(
         0.5, description="Weight a of the teachers' answers about labelled texts; the labels weigh 1 - a."

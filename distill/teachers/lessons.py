@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -43,8 +46,7 @@ class Lessons:
     ) -> None:
         self.teachers = Teachers(asked.folders, corpus.fingerprint, device)
         self.labelled = [example.text for example in corpus.train]
-        made = made_texts(self.labelled, asked.dictionary_words, asked.replaced_words, seed)
-        others = unlabelled_texts(data, corpus, made)
+        others = unlabelled_texts(data, corpus, partial(_made, self.labelled, asked, seed))
         self.others = [*others.given, *others.made]
         self.rows = {"unlabelled": len(others.given), "made": len(others.made)}
         self.texts = [*self.labelled, *self.others]
@@ -62,3 +64,7 @@ class Lessons:
             report({"event": "teacher", "texts": done, "of": len(self.texts)})
 
         return cached_answers(run.checkpoint / f"teachers-{self.fingerprint[:16]}", self.teachers, self.texts, asked)
+
+
+def _made(labelled: Sequence[str], asked: AskedConfig, seed: int, given: Sequence[str]) -> Iterator[str]:
+    return made_texts([*labelled, *given], asked.dictionary_words, asked.replaced_words, seed)

@@ -2,7 +2,7 @@
 
 A student learns from a teacher only where it is asked something. A plant has some thousand names; a language model
 knows what words mean that none of them holds. Two sources need no data of the user: words of the dictionary that jieba
-ships, each a text of its own, and training texts in which one word is another (compare the augmentation of TinyBERT:
+ships, each a text of its own, and texts of the user in which one word is another (compare the augmentation of TinyBERT:
 Jiao et al. 2020, arXiv:1909.10351, which draws the new word from a masked language model).
 """
 
@@ -53,15 +53,15 @@ def dictionary_words(known: Sequence[str], number: int, seed: int) -> list[str]:
 
 
 def replaced_words(texts: Sequence[str], known: Sequence[str], number: int, seed: int) -> list[str]:
-    """Return training texts in each of which one word is another, each once.
+    """Return some of ``texts`` in each of which one word is another, each once.
 
-    Two of five new words come from other training texts; the rest are known ones, half of them such as share a
+    Two of five new words come from other texts; the rest are known ones, half of them such as share a
     character with the word that goes. Fewer than ``number`` are returned where there are not so many: texts of more
     than 40 characters have no word replaced.
 
     Args:
-        texts: of training.
-        known: words to take from; where there are none, all come from other training texts.
+        texts: of the user, with or without labels.
+        known: words to take from; where there are none, all come from other texts.
         number: how many.
         seed: of the choice.
 

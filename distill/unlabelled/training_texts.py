@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -27,12 +27,19 @@ class OtherTexts(NamedTuple):
     made: list[str]
 
 
-def unlabelled_texts(config: TaughtDataConfig, corpus: Corpus, made: Iterable[str] = ()) -> OtherTexts:
-    """Return the texts of ``data.unlabelled``, and those that are ``made``, each once, without the labelled ones.
+def unlabelled_texts(
+    config: TaughtDataConfig, corpus: Corpus, make: Callable[[Sequence[str]], Iterable[str]] = lambda given: ()
+) -> OtherTexts:
+    """Return the texts of ``data.unlabelled``, and those that are made of them, each once, without the labelled ones.
 
     Those that are nearly texts of dev or test, from ``data.near_duplicate`` on, are left out too: even without its
     label, such a text would make the scores better than they are, as it would in train. How many are left out, and
     why, is logged.
+
+    Args:
+        config: names the files.
+        corpus: of the labelled texts.
+        make: makes more texts; it is given those of ``data.unlabelled`` that stay.
 
     Raises:
         DataError: a file cannot be read, or a folder holds no shards.
@@ -41,7 +48,8 @@ def unlabelled_texts(config: TaughtDataConfig, corpus: Corpus, made: Iterable[st
     paths = corpus_files([Path(path) for path in config.unlabelled])
     given = chain.from_iterable(read_further_texts(path, config.text_column, config.encoding) for path in paths)
     new = _NewTexts(corpus, config.near_duplicate)
-    texts = OtherTexts(list(new.of(given)), list(new.of(made)))
+    own = list(new.of(given))
+    texts = OtherTexts(own, list(new.of(make(own))))
     if new.left_out:
         _LOG.info("%s", _summary(texts, new.left_out, config.near_duplicate))
     return texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,15 @@ def test_near_copies_of_dev_and_test_are_left_out_and_counted(
     assert unlabelled_texts(config.model_copy(update={"near_duplicate": 1.0}), corpus).given == [*near, "氯化钠"]
 
 
-def test_made_texts_come_after_those_of_the_user_by_the_same_rules(data: Path, tmp_path: Path) -> None:
+def test_texts_are_made_of_those_of_the_user_that_stay_and_follow_them_by_the_same_rules(
+    data: Path, tmp_path: Path
+) -> None:
     corpus = read_corpus(tiny_layers(data, data).data, 0)
     names = tmp_path / "names.txt"
-    names.write_text("氯化钠\n", encoding="utf-8")
-    made = ["氯化钾", "氯化钠", corpus.dev[0].text]
-    assert unlabelled_texts(TaughtDataConfig(unlabelled=(str(names),)), corpus, made) == (["氯化钠"], ["氯化钾"])
+    names.write_text(f"氯化钠\n{corpus.test[0].text}\n", encoding="utf-8")
+
+    def make(given: Sequence[str]) -> list[str]:
+        return ["氯化钾", corpus.dev[0].text, *given, *(f"{text}溶液" for text in given)]
+
+    config = TaughtDataConfig(unlabelled=(str(names),))
+    assert unlabelled_texts(config, corpus, make) == (["氯化钠"], ["氯化钾", "氯化钠溶液"])
