@@ -68,6 +68,11 @@ class FinetuneTrainingConfig(Section):
     epochs: Positive = Field(
         5, description="Most epochs; the rate falls to 0 over them. With a random head small sets want 15 or more."
     )
+    epoch_steps: Positive = Field(
+        80,
+        description="Fewest steps of an epoch. It is all texts once; where they are few, they come again: five hundred "
+        "labels want as many steps as five thousand do.",
+    )
     patience: Positive = Field(5, description="Epochs without a better dev macro-F1 before it stops.")
     head: Literal["probe", "random"] = Field(
         "probe", description="What the classifier starts as; probe: logistic regression on the frozen encoder."

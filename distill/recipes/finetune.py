@@ -22,7 +22,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
-from distill.batches import class_ids, epoch_steps, shuffled_rows
+from distill.batches import class_ids, epoch_rows, epoch_steps
 from distill.corpus import Corpus, Example
 from distill.epochs import Epochs
 from distill.imbalance import label_loss_for
@@ -138,7 +138,7 @@ class Finetuning:
         train_labels = self.train_set.labels.to(device)
         self.label_loss = label_loss_for(train_labels, recipe.imbalance, settings.label_smoothing)
         trainee = Trainee(self.teacher, nn.Identity(), settings.gradient_clip)
-        steps = settings.epochs * epoch_steps(len(self.texts), settings.batch_size)
+        steps = settings.epochs * epoch_steps(len(self.texts), settings.batch_size, settings.epoch_steps)
         trainee.begin(*optimisation(self.teacher, settings, steps))
         self.trainee = trainee
         self.epochs = Epochs(self.journal, trainee, settings.epochs, settings.patience)
@@ -155,9 +155,9 @@ class Finetuning:
 
     def learn(self) -> dict[str, float]:
         """Train for one epoch and return the mean losses."""
-        means = Means()
+        means, settings = Means(), self.recipe.training
         self.teacher.train()
-        for rows in shuffled_rows([len(text.ids) for text in self.texts], self.recipe.training.batch_size):
+        for rows in epoch_rows([len(text.ids) for text in self.texts], settings.batch_size, settings.epoch_steps):
             ids, mask = self.tokenizer.pad([self.texts[row].ids for row in rows])
             with self._precision():
                 logits = self.teacher(ids.to(self.device), mask.to(self.device))

@@ -16,7 +16,7 @@ from tests.threads import one_thread
 
 __all__ = ["one_thread"]
 
-QUICK = ("training.epochs=1", "training.batch_size=16", "lm.max_len=16")
+QUICK = ("training.epochs=1", "training.epoch_steps=1", "training.batch_size=16", "lm.max_len=16")
 
 
 def run(tmp_path: Path, data: Path, texts: Path, *, seeds: int = 1) -> dict[str, Any]:

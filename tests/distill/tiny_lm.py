@@ -59,6 +59,7 @@ def tiny_layers(data: Path, teacher: Path, *overrides: str) -> LayersRecipe:
 SMALL_FINETUNE = (
     "training.batch_size=8",
     "training.epochs=2",
+    "training.epoch_steps=1",
     "training.lr=0.003",
     "training.layer_decay=0.9",
     "training.precision=float32",

@@ -108,6 +108,25 @@ def test_stop_inside_an_epoch_goes_on_from_the_epoch_before(
     assert weights(RunFolder(out)) == weights(finished)
 
 
+def test_few_texts_come_again_until_an_epoch_is_long_enough(
+    data: Path, lm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, steps, step = tiny_finetune(data, lm, "training.epoch_steps=9"), [0], Trainee.step
+
+    def counted(self: Trainee, loss: torch.Tensor) -> None:
+        steps[0] += 1
+        step(self, loss)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainee, "step", counted)
+        finetune(recipe, tmp_path / "whole", "cpu")
+    assert steps == [2 * 9]  # the texts alone make seven steps
+    with pytest.raises(KeyboardInterrupt):
+        finetune(recipe, tmp_path / "run", "cpu", report=stop_at(1))
+    finetune(recipe, tmp_path / "run", "cpu", resume=True)
+    assert weights(RunFolder(tmp_path / "run")) == weights(RunFolder(tmp_path / "whole"))
+
+
 def test_head_starts_as_what_the_frozen_encoder_says_best(data: Path, lm: Path, tmp_path: Path) -> None:
     learned = {}
     for head in ("probe", "random"):
