@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from distill.corpus import Corpus, Example
+from distill.corpus import Cleaned, Corpus, Example, LeftOut
+from distill.label_faults import slips
 from distill.layout import table
 from distill.similarity import SimilarTexts
-from distill.summary import summary
+from distill.summary import summary, summary_uncut
 from runtime.text import normalise
 
-_SPLITS = ("train", "dev", "test")
+_SLIPS_SHOWN = 5
+_CHARACTERS_SHOWN = 60
 
 
 def audit(corpus: Corpus, near_duplicate: float, max_len: int, left_out: Path) -> str:
     """Return what is to be known of a corpus, for people: how it was cut, each class, lengths, and near-duplicates.
+
+    Texts that have one label too many are named too, where it looks like a slip.
 
     Args:
         corpus: as a run would learn from it.
@@ -24,17 +28,48 @@ def audit(corpus: Corpus, near_duplicate: float, max_len: int, left_out: Path) -
         max_len: characters that a student reads.
         left_out: the file that holds the rows left out, if there are any.
     """
-    parts = [summary(corpus, left_out), _classes(corpus), _lengths(corpus, max_len)]
-    return "\n\n".join([*parts, "\n".join(_near_train(corpus, near_duplicate))])
+    splits = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
+    parts = [summary(corpus, left_out), _classes(splits, corpus.left_out), _slips(corpus.left_out)]
+    near = "\n".join(_near_train(corpus, near_duplicate))
+    return "\n\n".join(filter(None, [*parts, _lengths(corpus, max_len), near]))
 
 
-def _classes(corpus: Corpus) -> str:
-    counts = {split: Counter(example.label for example in _examples(corpus, split)) for split in _SPLITS}
+def audit_uncut(cleaned: Cleaned, left_out: Path) -> str:
+    """Return what is to be known of rows of which no splits can be made: each class, and what looks wrong.
+
+    Args:
+        cleaned: all rows.
+        left_out: the file that holds the rows left out, if there are any.
+    """
+    splits = {"train": cleaned.train, **cleaned.given} if cleaned.given else {"texts": cleaned.train}
+    parts = [summary_uncut(cleaned, left_out), _classes(splits, cleaned.left_out), _slips(cleaned.left_out)]
+    return "\n\n".join(filter(None, parts))
+
+
+def _classes(splits: Mapping[str, Sequence[Example]], left_out: LeftOut) -> str:
+    """Return the rows of each class, also of those of which none is left; the first of ``splits`` is train."""
+    sizes = [Counter(row.label for row in rows) for rows in splits.values()]
+    lost = Counter(row.label for rows in left_out.values() for row in rows if row.label)
+    total = max(sizes[0].total(), 1)
     rows = [
-        [label, *(str(counts[split][label]) for split in _SPLITS), f"{number / len(corpus.train):.1%}"]
-        for label, number in counts["train"].most_common()
+        [label, *(str(counts[label]) for counts in (*sizes, lost)), f"{sizes[0][label] / total:.1%}"]
+        for label in dict.fromkeys(label for counts in (sizes[0], lost) for label, _ in counts.most_common())
     ]
-    return table(["class", *_SPLITS, "of train"], rows)
+    return table(["class", *splits, "left out", f"of {next(iter(splits))}"], rows)
+
+
+def _slips(left_out: LeftOut) -> str:
+    found = [
+        f"  {_shortened(text)!r}: {', '.join(f'{label} {number}' for label, number in counts.most_common())}"
+        for text, counts in slips(left_out)
+    ]
+    more = [f"  and {len(found) - _SLIPS_SHOWN} more"] if len(found) > _SLIPS_SHOWN else []
+    first = "all rows of these texts are left out because a few have another label, perhaps mistyped:"
+    return "\n".join([first, *found[:_SLIPS_SHOWN], *more]) if found else ""
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _CHARACTERS_SHOWN else text[:_CHARACTERS_SHOWN] + "…"
 
 
 def _lengths(corpus: Corpus, max_len: int) -> str:
@@ -49,11 +84,7 @@ def _lengths(corpus: Corpus, max_len: int) -> str:
 
 def _near_train(corpus: Corpus, threshold: float) -> Iterator[str]:
     known = SimilarTexts((normalise(example.text) for example in corpus.train), threshold)
-    for split in _SPLITS[1:]:
-        near = sum(known.any_like(normalise(example.text)) for example in _examples(corpus, split))
+    for split, examples in (("dev", corpus.dev), ("test", corpus.test)):
+        near = sum(known.any_like(normalise(example.text)) for example in examples)
         advice = ": its scores promise too much, let one file be split anew" if near else ""
         yield f"texts of {split} that are nearly one of train (data.near_duplicate {threshold:g}): {near}{advice}"
-
-
-def _examples(corpus: Corpus, split: str) -> Sequence[Example]:
-    return {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}[split]

@@ -25,7 +25,7 @@ from distill.training_command import (
     training_options,
 )
 from runtime.command import run_command
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, DataError
 from runtime.extras import needs_extra
 from runtime.version import version_option
 
@@ -258,7 +258,8 @@ def finetune(
 def audit(data: Path, left_out: Path | None, **columns: str) -> None:
     """Print what a run would learn from: splits, classes, lengths, what is left out, and near-duplicates across splits.
 
-    DATA is a file or a folder with train, dev and test, as for gm-distill run. Nothing is trained.
+    DATA is a file or a folder with train, dev and test, as for gm-distill run. Nothing is trained. Where a run would
+    refuse the data, the last line says why.
 
     \b
     Examples:
@@ -267,16 +268,22 @@ def audit(data: Path, left_out: Path | None, **columns: str) -> None:
     """
     with needs_extra("training", "train"):
         from distill.audit import audit as report
-        from distill.corpus import read_corpus
+        from distill.audit import audit_uncut
+        from distill.corpus import cut, read_cleaned
         from distill.recipe import DataConfig, StudentConfig
         from distill.summary import LEFT_OUT, write_left_out
     if left_out is not None:
         _check_csv("--left-out", left_out, LEFT_OUT)
     config = DataConfig(path=str(data), **columns)
-    corpus = read_corpus(config, seed=0)
+    cleaned = read_cleaned(config)
     if left_out is not None:
-        write_left_out(left_out, corpus.left_out)
+        write_left_out(left_out, cleaned.left_out)
     where = left_out or Path("to see them, add --left-out left_out.csv")
+    try:
+        corpus = cut(cleaned, config, seed=0)
+    except DataError:
+        click.echo(audit_uncut(cleaned, where))
+        raise
     click.echo(report(corpus, config.near_duplicate, StudentConfig().max_len, where))
 
 

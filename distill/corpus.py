@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from distill.label_faults import lost_classes, many_without_label
 from distill.layout import first_few
 from distill.recipe import DataConfig
 from distill.split import split
@@ -18,14 +20,14 @@ from runtime.text import normalise
 
 EXAMPLE_SET = Path(__file__).with_name("example") / "chemicals.tsv"
 """The small set of chemical products that ships with the package."""
-_SINGLE_CLASSES_NAMED = 5
+_CLASSES_NAMED = 5
 # What the files of splits are called, here and elsewhere.
 _SPLITS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text, as read but without blanks at its ends, and its label, white space folded.
+    """A text, as read but without blanks at its ends, and its label, as :func:`labelled_rows` gives it.
 
     Attributes:
         text: the text.
@@ -44,6 +46,33 @@ class Example:
 LeftOut = dict[str, tuple[Example, ...]]
 """Rows that are not learned from, by reason, each in the order of its file; those of a conflict stand together."""
 _Dropped = defaultdict[str, list[Example]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """The rows of a run's data, cleaned, before they are cut into splits.
+
+    Attributes:
+        path: the file or folder that they come from.
+        train: rows of train, or of the only file; no two with the same normalised text.
+        given: rows of dev and test, where these came in files of their own.
+        left_out: rows left out, by reason.
+    """
+
+    path: Path
+    train: tuple[Example, ...]
+    given: Mapping[str, tuple[Example, ...]]
+    left_out: LeftOut
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes of train, sorted."""
+        return tuple(sorted({example.label for example in self.train}))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that are not left out."""
+        return len(self.train) + sum(map(len, self.given.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +122,47 @@ def read_corpus(config: DataConfig, seed: int) -> Corpus:
         DataError: no such data, a file is not as it should be, or there is nothing to learn from it.
         ConfigError: an encoding or a share that does not work, or a missing package.
     """
+    return cut(read_cleaned(config), config, seed)
+
+
+def read_cleaned(config: DataConfig) -> Cleaned:
+    """Read and clean the data that ``config`` names, as :func:`read_corpus` does; it need not be enough to learn from.
+
+    Raises:
+        DataError: no such data, or a file is not as it should be.
+        ConfigError: an encoding that does not work, or a missing package.
+    """
     path = Path(config.path) if config.path else EXAMPLE_SET
     dropped: _Dropped = defaultdict(list)
-    files = _files(path)
-    given = {name: _read(file, _of_file(config, file, path), dropped) for name, file in files.items()}
-    given = _without_texts_of_test(given, dropped)
-    elsewhere = {normalise(example.text) for name in given.keys() - {"train"} for example in given[name]}
-    rows = _clean(given["train"], elsewhere, dropped)
-    _check_classes(path, rows, alone=len(files) == 1 and path.is_file())
-    splits = _splits(rows, given, config, seed)
-    labels = {example.label for example in splits["train"]}
-    train, dev, test = (_known(splits[name], labels, dropped) for name in ("train", "dev", "test"))
-    for name, examples in (("dev", dev), ("test", test)):
-        if not examples:
-            untied = _splits(rows, given, config.model_copy(update={"near_duplicate": 1.0}), seed)
-            raise _no_rows(path, name, name in files, bool(untied[name]))
-    left_out = {reason: tuple(examples) for reason, examples in dropped.items()}
-    return Corpus(
-        tuple(train), tuple(dev), tuple(test), tuple(sorted(labels)), left_out, _fingerprint(train, dev, test)
-    )
+    read = {name: _read(file, _of_file(config, file, path), dropped) for name, file in _files(path).items()}
+    read = _without_texts_of_test(read, dropped)
+    given = {name: examples for name, examples in read.items() if name != "train"}
+    elsewhere = {normalise(example.text) for examples in given.values() for example in examples}
+    train = tuple(_clean(read["train"], elsewhere, dropped))
+    labels = {example.label for example in train}
+    known = {name: tuple(_known(examples, labels, dropped)) for name, examples in given.items()}
+    return Cleaned(path, train, known, {reason: tuple(examples) for reason, examples in dropped.items()})
+
+
+def cut(cleaned: Cleaned, config: DataConfig, seed: int) -> Corpus:
+    """Return train, dev and test; what did not come as a file is split off train.
+
+    Raises:
+        DataError: there is nothing to learn from the rows.
+        ConfigError: a share that does not work.
+    """
+    _check_classes(cleaned)
+    splits = _splits(cleaned, config, seed)
+    for name in ("dev", "test"):
+        if not splits[name]:
+            untied = _splits(cleaned, config.model_copy(update={"near_duplicate": 1.0}), seed)
+            raise _no_rows(cleaned.path, name, name in cleaned.given, bool(untied[name]))
+    train, dev, test = (tuple(splits[name]) for name in ("train", "dev", "test"))
+    return Corpus(train, dev, test, cleaned.labels, cleaned.left_out, _fingerprint(train, dev, test))
 
 
 def labelled_rows(path: Path, config: DataConfig) -> Iterator[tuple[Row, str, str]]:
-    """Yield each row of a table, its text and its label, of which white space is folded.
+    """Yield each row of a table, its text and its label: white space folded, without characters that nobody sees.
 
     Raises:
         DataError: the file cannot be read, or lacks the sheet or one of the two columns.
@@ -123,7 +170,14 @@ def labelled_rows(path: Path, config: DataConfig) -> Iterator[tuple[Row, str, st
     """
     wanted = {config.text_column: "--text-column NAME", config.label_column: "--label-column NAME"}
     for row in read_table(path, config.encoding, wanted, config.sheet):
-        yield row, row.text(config.text_column), " ".join(row.text(config.label_column).split())
+        yield row, row.text(config.text_column), _label(row.text(config.label_column))
+
+
+def _label(cell: str) -> str:
+    if not cell.isprintable():
+        # As a zero-width space, which web pages and exports bring: nobody could tell the two classes apart.
+        cell = "".join(character for character in cell if unicodedata.category(character) != "Cf")
+    return " ".join(cell.split())
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -190,14 +244,12 @@ def _clean(examples: Sequence[Example], elsewhere: set[str], dropped: _Dropped) 
     return _keep(kept, first, "duplicate", dropped)
 
 
-def _splits(
-    rows: Sequence[Example], given: Mapping[str, list[Example]], config: DataConfig, seed: int
-) -> dict[str, list[Example]]:
+def _splits(cleaned: Cleaned, config: DataConfig, seed: int) -> dict[str, Sequence[Example]]:
     """Return the rows of train, less those for dev and test where these are not given, and of dev and test."""
     shares = {"dev": config.dev_share, "test": config.test_share}
-    dev_share, test_share = (0.0 if name in given else share for name, share in shares.items())
-    train, dev, test = split(rows, dev_share, test_share, config.near_duplicate, seed)
-    return {"dev": dev, "test": test, **given, "train": train}
+    dev_share, test_share = (0.0 if name in cleaned.given else share for name, share in shares.items())
+    train, dev, test = split(cleaned.train, dev_share, test_share, config.near_duplicate, seed)
+    return {"dev": dev, "test": test, **cleaned.given, "train": train}
 
 
 def _known(examples: Sequence[Example], labels: set[str], dropped: _Dropped) -> list[Example]:
@@ -216,23 +268,27 @@ def _keep(
     return kept
 
 
-def _check_classes(path: Path, train: Sequence[Example], alone: bool) -> None:
-    sizes = Counter(example.label for example in train)
+def _check_classes(cleaned: Cleaned) -> None:
+    sizes = Counter(example.label for example in cleaned.train)
+    unlabelled = many_without_label(cleaned.left_out, cleaned.rows)
+    filled = f"{unlabelled} write the label in every row, or " if unlabelled else ""
     if len(sizes) < 2:
         there = ", ".join(map(repr, sizes)) or "none"
-        raise DataError(f"{path}: training needs two classes or more, and after cleaning there is {there}; add others")
+        lost = list(map(repr, lost_classes(sizes, cleaned.left_out)))
+        less = f", no row of {first_few(lost, _CLASSES_NAMED)}" if lost else ""
+        what = f"training needs two classes or more, and after cleaning there is {there}{less}"
+        cure = "mend the rows left out (gm-distill audit --left-out left_out.csv)" if lost else "add others"
+        raise DataError(f"{cleaned.path}: {what}; {filled}{cure}")
     single = [repr(label) for label, size in sizes.items() if size == 1]
-    if alone and single:
-        raise DataError(
-            f"{path}: {_are_single(single)} after cleaning, which cannot be split; correct mistyped labels, "
-            "add rows, merge classes, or give a folder with train, dev and test"
-        )
+    if cleaned.path.is_file() and single:
+        cure = "correct mistyped labels, add rows, merge classes, or give a folder with train, dev and test"
+        raise DataError(f"{cleaned.path}: {_are_single(single)} after cleaning, which cannot be split; {filled}{cure}")
 
 
 def _are_single(labels: Sequence[str]) -> str:
     if len(labels) == 1:
         return f"class {labels[0]} has one row"
-    return f"{len(labels)} classes ({first_few(labels, _SINGLE_CLASSES_NAMED)}) have one row each"
+    return f"{len(labels)} classes ({first_few(labels, _CLASSES_NAMED)}) have one row each"
 
 
 def _no_rows(path: Path, name: str, given: bool, tied: bool) -> DataError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from distill.evaluation import Evaluation
 from distill.layout import first_few, table
 from distill.metrics import Counts, accuracy, class_scores, confusion, frequent_confusions, macro_f1
@@ -32,8 +34,11 @@ def report(evaluation: Evaluation) -> str:
 
 def _scores(evaluation: Evaluation, answers: Sequence[PredictionRow]) -> str:
     labels, predicted = evaluation.class_ids(answers)
-    f1 = macro_f1(labels, predicted, len(evaluation.names))
-    return f"accuracy {accuracy(labels, predicted):.4f}, macro-F1 {f1:.4f}"
+    classes = len(evaluation.names)
+    occur = int(class_scores(labels, predicted, classes).occurs.sum())
+    mean = f" (mean over the {occur} of {classes} classes that occur as label or answer)" if occur < classes else ""
+    f1 = macro_f1(labels, predicted, classes)
+    return f"accuracy {accuracy(labels, predicted):.4f}, macro-F1 {f1:.4f}{mean}"
 
 
 def _unknown_classes(evaluation: Evaluation) -> str:
@@ -65,11 +70,15 @@ def _learned_texts(evaluation: Evaluation) -> str:
 
 def _class_table(evaluation: Evaluation) -> str:
     scores = class_scores(*evaluation.class_ids(evaluation.answers), len(evaluation.names))
+    # What each share is one of: a class that is never predicted has no precision, one without texts no recall.
+    wholes = np.stack([scores.predicted, scores.support, scores.predicted + scores.support], axis=1)
+    shares = np.stack([scores.precision, scores.recall, scores.f1], axis=1)
+    cells = [
+        [f"{share:.3f}" if whole else "–" for share, whole in zip(*of_class, strict=True)]
+        for of_class in zip(shares, wholes, strict=True)
+    ]
     rows = [
-        [name, f"{precision:.3f}", f"{recall:.3f}", f"{f1:.3f}", str(support)]
-        for name, precision, recall, f1, support in zip(
-            evaluation.names, scores.precision, scores.recall, scores.f1, scores.support, strict=True
-        )
+        [name, *row, str(support)] for name, row, support in zip(evaluation.names, cells, scores.support, strict=True)
     ]
     return table(["class", "precision", "recall", "F1", "support"], rows)
 

@@ -25,12 +25,19 @@ class ClassScores:
         recall: share of the class's examples that are found.
         f1: harmonic mean of the two.
         support: examples of the class.
+        predicted: predictions of the class.
     """
 
     precision: Shares
     recall: Shares
     f1: Shares
     support: Counts
+    predicted: Counts
+
+    @property
+    def occurs(self) -> npt.NDArray[np.bool_]:
+        """Whether the class is in any label or prediction; macro-F1 is the mean over those that are."""
+        return (self.support + self.predicted) > 0
 
 
 def accuracy(labels: ClassIds, predicted: ClassIds) -> float:
@@ -40,14 +47,21 @@ def accuracy(labels: ClassIds, predicted: ClassIds) -> float:
 
 def macro_f1(labels: ClassIds, predicted: ClassIds, classes: int) -> float:
     """Return the mean F1 of the classes that occur in ``labels`` or ``predicted``."""
-    counts = confusion(labels, predicted, classes)
-    present = (counts.sum(0) + counts.sum(1)) > 0
-    return float(_scores(counts).f1[present].mean()) if present.any() else 0.0
+    scores = class_scores(labels, predicted, classes)
+    return float(scores.f1[scores.occurs].mean()) if scores.occurs.any() else 0.0
 
 
 def class_scores(labels: ClassIds, predicted: ClassIds, classes: int) -> ClassScores:
-    """Return precision, recall, F1 and support of each class."""
-    return _scores(confusion(labels, predicted, classes))
+    """Return precision, recall, F1, support and predictions of each class."""
+    counts = confusion(labels, predicted, classes)
+    hits, guesses, support = counts.diagonal(), counts.sum(0), counts.sum(1)
+    return ClassScores(
+        precision=_share(hits, guesses),
+        recall=_share(hits, support),
+        f1=_share(2 * hits, guesses + support),
+        support=support,
+        predicted=guesses,
+    )
 
 
 def confusion(labels: ClassIds, predicted: ClassIds, classes: int) -> Counts:
@@ -67,16 +81,6 @@ def frequent_confusions(counts: Counts, most: int) -> list[tuple[int, int, int]]
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     pairs = [divmod(int(place), len(counts)) for place in order]
     return [(label, guess, int(wrong[label, guess])) for label, guess in pairs if wrong[label, guess]]
-
-
-def _scores(counts: Counts) -> ClassScores:
-    hits, predicted, support = counts.diagonal(), counts.sum(0), counts.sum(1)
-    return ClassScores(
-        precision=_share(hits, predicted),
-        recall=_share(hits, support),
-        f1=_share(2 * hits, predicted + support),
-        support=support,
-    )
 
 
 def _share(part: Counts, whole: Counts) -> Shares:

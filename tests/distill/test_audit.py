@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from distill.audit import audit
-from distill.corpus import Corpus, Example
+from distill.audit import audit, audit_uncut
+from distill.corpus import Cleaned, Corpus, Example, LeftOut
 
 FILE = Path("left_out.csv")
 TRAIN = tuple(
@@ -23,10 +24,73 @@ def corpus(dev: tuple[str, ...], test: tuple[str, ...]) -> Corpus:
 def test_classes_are_counted_by_split_the_largest_first() -> None:
     lines = audit(corpus(("硝酸",), ("磷酸", "草酸")), 0.8, 128, FILE).split("\n")
     assert [line.split() for line in lines if line.startswith(("class", "酸", "碱"))] == [
-        ["class", "train", "dev", "test", "of", "train"],
-        ["酸", "3", "1", "2", "75.0%"],
-        ["碱", "1", "0", "0", "25.0%"],
+        ["class", "train", "dev", "test", "left", "out", "of", "train"],
+        ["酸", "3", "1", "2", "0", "75.0%"],
+        ["碱", "1", "0", "0", "0", "25.0%"],
     ]
+
+
+def test_a_class_of_which_no_row_is_left_ends_the_table() -> None:
+    left_out: LeftOut = {"conflicting labels": (Example("石灰", "危险化学品"), Example("石灰", "碱"))}
+    found = replace(corpus(("硝酸",), ("磷酸",)), left_out=left_out)
+    lines = audit(found, 0.8, 128, FILE).split("\n")
+    assert [line.split() for line in lines if line.startswith(("酸", "碱", "危险"))] == [
+        ["酸", "3", "1", "1", "0", "75.0%"],
+        ["碱", "1", "0", "0", "1", "25.0%"],
+        ["危险化学品", "0", "0", "0", "1", "0.0%"],
+    ]
+
+
+def conflicts(**labels: str) -> LeftOut:
+    """Return rows left out: each text with a label for each letter."""
+    return {"conflicting labels": tuple(Example(text, label) for text in labels for label in labels[text])}
+
+
+def test_texts_that_a_rare_label_costs_are_named_those_of_most_rows_first() -> None:
+    left_out = conflicts(液碱="碱碱酸", 片碱="碱" * 40 + "酸", 醋="酸碱", 石灰="碱碱酸酸")
+    said = audit(replace(corpus(("硝酸",), ("磷酸",)), left_out=left_out), 0.8, 128, FILE)
+    assert (
+        "\n\nall rows of these texts are left out because a few have another label, perhaps mistyped:\n"
+        "  '片碱': 碱 40, 酸 1\n"
+        "  '液碱': 碱 2, 酸 1\n\n"
+    ) in said
+
+
+def test_at_most_five_such_texts_are_named_and_long_ones_are_cut() -> None:
+    left_out = conflicts(**{letter * 100: "碱碱酸" for letter in "ABCDEFG"})
+    said = audit(replace(corpus(("硝酸",), ("磷酸",)), left_out=left_out), 0.8, 128, FILE)
+    assert f"  '{'A' * 60}…': 碱 2, 酸 1\n" in said
+    assert f"  '{'E' * 60}…': 碱 2, 酸 1\n  and 2 more\n" in said
+
+
+def test_rows_that_cannot_be_cut_are_shown_too() -> None:
+    left_out = {"empty label": tuple(Example(f"酮 {number}", "") for number in range(40))} | conflicts(片碱="碱碱酸")
+    assert audit_uncut(Cleaned(Path("data.csv"), TRAIN, {}, left_out), FILE).split("\n") == [
+        "4 texts of 2 classes; left out: 40 without a label, 3 with conflicting labels (left_out.csv)",
+        "40 of 47 texts have no label; merged cells?",
+        "smallest classes, fewer than 10 train texts: '碱' 1, '酸' 3; is a label mistyped?",
+        "",
+        "class  texts  left out  of texts",
+        "酸         3         1     75.0%",
+        "碱         1         2     25.0%",
+        "",
+        "all rows of these texts are left out because a few have another label, perhaps mistyped:",
+        "  '片碱': 碱 2, 酸 1",
+    ]
+
+
+def test_rows_of_a_folder_that_cannot_be_cut_are_counted_by_file() -> None:
+    cleaned = Cleaned(Path("data"), TRAIN, {"test": TRAIN[:1]}, {})
+    assert audit_uncut(cleaned, FILE).split("\n")[3:] == [
+        "class  train  test  left out  of train",
+        "酸         3     1         0     75.0%",
+        "碱         1     0         0     25.0%",
+    ]
+
+
+def test_no_row_at_all_is_a_table_without_rows() -> None:
+    cleaned = Cleaned(Path("data.csv"), (), {}, {"empty label": (Example("酮", ""),)})
+    assert audit_uncut(cleaned, FILE).split("\n")[-1] == "class  texts  left out  of texts"
 
 
 def test_texts_that_a_student_does_not_read_whole_are_counted() -> None:

@@ -113,6 +113,18 @@ def test_blanks_are_folded_in_labels_and_cut_off_texts(tmp_path: Path) -> None:
     assert {*texts(corpus.train)} < {*ACIDS, *SOLVENTS}
 
 
+def test_characters_that_nobody_sees_make_no_class_of_their_own(tmp_path: Path) -> None:
+    rows = [("环氧 E51", "树脂"), ("环氧 E44", "树脂\u200b"), ("酚醛 2123", "\ufeff树\u00ad脂"), ("白油", "\u200b")]
+    corpus = read(write(tmp_path / "data.tsv", [*ROWS, *rows]))
+    assert corpus.labels == ("树脂", "溶剂", "酸")
+    assert corpus.dropped == {"empty label": 1}
+
+
+def test_labels_of_another_width_or_case_stay_classes_of_their_own(tmp_path: Path) -> None:
+    rows = [("十二烷基硫酸钠", "SDS"), ("月桂醇", "SDS"), ("K12 针状", "ＳＤＳ"), ("发泡粉", "ＳＤＳ")]
+    assert read(write(tmp_path / "data.tsv", [*ROWS, *rows])).labels == ("SDS", "溶剂", "酸", "ＳＤＳ")
+
+
 def test_rows_without_text_or_label_are_counted(tmp_path: Path) -> None:
     rows = [*ROWS, ("", "酸"), ("NaN", "酸"), ("\u200b \u3000", "酸"), ("白油", ""), ("锭子油", " ")]
     assert read(write(tmp_path / "data.tsv", rows)).dropped == {"empty text": 3, "empty label": 2}
@@ -249,7 +261,24 @@ def test_a_header_alone_is_refused(tmp_path: Path) -> None:
 
 def test_fewer_than_two_classes_are_refused(tmp_path: Path) -> None:
     assert "there is '酸'" in refusal(write(tmp_path / "data.tsv", ROWS[:5]))
-    assert "there is none" in refusal(write(tmp_path / "data.tsv", [("", "酸")]))
+    assert "there is none, no row of '酸'; mend the rows left out (gm-distill audit" in refusal(
+        write(tmp_path / "data.tsv", [("", "酸")])
+    )
+
+
+def test_the_second_class_may_be_lost_to_conflicts(tmp_path: Path) -> None:
+    rows = [*ROWS[:8], *((text, "危险化学品") for text in ACIDS[:5])]
+    assert "there is '酸', no row of '危险化学品'; mend the rows left out (gm-distill audit" in refusal(
+        write(tmp_path / "data.tsv", rows)
+    )
+
+
+def test_merged_cells_are_the_likely_cause_of_classes_with_one_row(tmp_path: Path) -> None:
+    rows = [(text, label if text in ("盐酸", "甲苯") else "") for text, label in ROWS]
+    message = refusal(write(tmp_path / "data.tsv", rows))
+    assert "cannot be split; 14 of 16 texts have no label; merged cells? write the label in every row, or" in message
+    message = refusal(write(tmp_path / "data.tsv", rows[:8]))
+    assert "there is '酸'; 7 of 8 texts have no label; merged cells? write the label in every row, or add" in message
 
 
 def test_a_class_of_one_file_with_one_row_is_named(tmp_path: Path) -> None:

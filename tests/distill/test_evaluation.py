@@ -120,6 +120,26 @@ def test_the_report_of_plain_data_begins_with_one_line() -> None:
     assert first_lines(Evaluation(NAMES, (RIGHT, WRONG))) == ["2 texts: accuracy 0.5000, macro-F1 0.3333"]
 
 
+def test_a_class_that_occurs_nowhere_has_no_scores_and_no_part_in_macro_f1() -> None:
+    lines = report(Evaluation(("无", "碱", "酸"), (RIGHT, WRONG))).split("\n")
+    assert lines[0] == (
+        "2 texts: accuracy 0.5000, macro-F1 0.3333 (mean over the 2 of 3 classes that occur as label or answer)"
+    )
+    assert [line.split() for line in lines[2:6]] == [
+        ["class", "precision", "recall", "F1", "support"],
+        ["无", "–", "–", "–", "0"],
+        ["碱", "–", "0.000", "0.000", "1"],
+        ["酸", "0.500", "1.000", "0.667", "1"],
+    ]
+
+
+def test_a_class_without_texts_that_is_predicted_has_an_f1_of_zero_and_counts() -> None:
+    answer = PredictionRow("纯碱", "碱", "酸", 0.6, ())
+    lines = report(Evaluation(NAMES, (answer,))).split("\n")
+    assert lines[0] == "1 texts: accuracy 0.0000, macro-F1 0.0000"
+    assert lines[4].split() == ["酸", "0.000", "–", "0.000", "0"]
+
+
 def test_unknown_classes_are_told_by_size_and_count_as_wrong() -> None:
     unknown = tuple(PredictionRow("x", label, "酸", 0.5, ()) for label in ("其它", "危废", "危废", "A", "B", "C", "D"))
     assert first_lines(Evaluation(NAMES, (RIGHT,) * 9 + (WRONG,), unknown, left_out=3)) == [

@@ -25,6 +25,7 @@ def test_class_scores_by_hand() -> None:
     assert scores.recall == pytest.approx([1 / 2, 1, 0])
     assert scores.f1 == pytest.approx([1 / 2, 4 / 5, 0])
     assert scores.support.tolist() == [2, 2, 1]
+    assert scores.predicted.tolist() == [2, 3, 0]
 
 
 def test_frequent_confusions_come_with_the_most_frequent_first_and_without_what_is_right() -> None:
@@ -39,6 +40,7 @@ def test_macro_f1_is_the_mean_over_classes() -> None:
 
 def test_macro_f1_leaves_out_a_class_that_occurs_nowhere() -> None:
     assert macro_f1(LABELS, PREDICTED, 7) == macro_f1(LABELS, PREDICTED, 3)
+    assert class_scores(LABELS, PREDICTED + 1, 5).occurs.tolist() == [True, True, True, False, False]
 
 
 def test_no_examples_score_zero() -> None:
