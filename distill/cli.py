@@ -350,11 +350,15 @@ def report_page(run_folder: Path, out: Path | None) -> None:
       gm-distill report run --out run-1.html
     """
     with needs_extra("training", "train"):
-        from distill.report.page import write_report
+        from distill.report.page import is_report, write_report
         from distill.run_folder import RunFolder
     page = out or run_folder / "report.html"
     if page.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {page}: the page is HTML; end its name in .html")
+    if out is not None:
+        _check_folder("--out", out)
+    if page.exists() and not is_report(page):
+        raise _is_another("--out", page)
     write_report(RunFolder(run_folder), page)
     click.echo(f"report: {page}")
 
@@ -365,7 +369,15 @@ def _check_csv(option: str, path: Path, columns: tuple[str, ...]) -> None:
 
     if path.suffix.lower() != ".csv":
         raise ConfigError(f"{option} {path}: the file is CSV; end its name in .csv")
+    _check_folder(option, path)
+    if path.exists() and read_table(path).columns != columns:
+        raise _is_another(option, path)
+
+
+def _check_folder(option: str, path: Path) -> None:
     if not path.absolute().parent.is_dir():
         raise ConfigError(f"{option} {path}: there is no folder {path.absolute().parent}; make it")
-    if path.exists() and read_table(path).columns != columns:
-        raise ConfigError(f"{option} {path}: the file is there, and is another one; name a new one, or remove it")
+
+
+def _is_another(option: str, path: Path) -> ConfigError:
+    return ConfigError(f"{option} {path}: the file is there, and is another one; name a new one, or remove it")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runtime.answer_file import check_out
 from runtime.backends import CHOICES
 from runtime.command import is_terminal, run_command
 from runtime.errors import ConfigError, DataError, ParityError
@@ -158,6 +159,8 @@ def classify(
     _check_sheet(sheet, folder, texts)
     _check_engine(folder, engine, ray_address, workers)
     form = format_of(None if folder else out, jsonl, _is_table(texts))
+    if out and not folder:
+        check_out(out)
     # Imported here: --help and wrong use are answered without onnxruntime.
     from runtime.classifier import Classifier
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime import errors
+from runtime.answer_file import is_replaceable
 from runtime.command import is_terminal
 from runtime.errors import DataError, GMError
 from runtime.lock import HeldError, held
@@ -90,9 +91,9 @@ def classify_folder(classifier: Classifier, job: Job, spread: Spread) -> None:
     """Classify every shard of a folder that is not done yet, and say in one line what was done.
 
     Raises:
-        DataError: there is no table, two would have the same answers' name, answers would lie among the tables, the
-            output holds answers to a shard that is gone, another run writes there, or a shard cannot be read; all
-            others are done then.
+        DataError: there is no table, two would have the same answers' name, answers would lie among the tables or
+            replace a file that holds none, the output holds answers to a shard that is gone, another run writes
+            there, or a shard cannot be read; all others are done then.
         GMError: as ``spread``.
     """
     shards = find_shards(job.folder)
@@ -127,6 +128,12 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
         first = of.setdefault(str(job.receipt(name)).casefold(), name)
         if first != name:
             raise DataError(f"{job.folder}: the answers to {first} and {name} would have the same name; rename one")
+        # What has a receipt is ours, and is done again where somebody changed it.
+        if not job.receipt(name).exists() and not is_replaceable(job.target(name)):
+            raise DataError(
+                f"{job.target(name)}: the file is there, and holds no answers; choose another place with --out, "
+                "or remove it"
+            )
     # Rows of a shard that was renamed would come twice; so would all, where CSV becomes JSON Lines.
     for receipt in sorted((job.out / RECEIPTS).rglob("*.json")):
         answers = job.out / receipt.relative_to(job.out / RECEIPTS).with_suffix("")

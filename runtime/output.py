@@ -34,6 +34,9 @@ _NEVER_WRITTEN = (".gz", ".json", ".ods", ".parquet", ".xls", ".xlsb", ".xlsm")
 TABLE_ENCODING = "utf-8-sig"
 """With a byte order mark Excel shows a table as what it is; other programs skip the mark."""
 
+OWN_NAME = "predicted_"
+"""Stands before the name of a column of the answer, as often as it takes, where the table has one of that name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -130,13 +133,14 @@ def _opened_in_place(path: Path, encoding: str) -> TextIO | None:
     """Open what no file may take the place of."""
     if not path.exists():
         return None
-    if _is_stdout(path):
+    if is_stdout(path):
         # Opened anew, a file behind /dev/stdout would lose what others have written there.
         return new_file(os.dup(_STDOUT), encoding)
     return None if path.is_file() else new_file(path, encoding)
 
 
-def _is_stdout(path: Path) -> bool:
+def is_stdout(path: Path) -> bool:
+    """Return whether a path is another name for stdout."""
     try:
         return os.path.samestat(path.stat(), os.fstat(_STDOUT))
     except OSError:
@@ -274,7 +278,7 @@ def _free_names(taken: Container[str], keys: Iterable[str]) -> dict[str, str]:
     for key in keys:
         name = key
         while name in taken:
-            name = f"predicted_{name}"
+            name = f"{OWN_NAME}{name}"
         names[key] = name
     return names
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from runtime.errors import DataError, GMError
 from runtime.files import atomic_path, write_json
 from runtime.output import Format, Item, csv_writer, json_writer, new_file, write_answers
-from runtime.tables import read_table, sheet_of
+from runtime.tables import EVERY_SHEET, read_table, sheet_of
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
@@ -153,13 +153,24 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
 def table_items(path: Path, text_column: str, encoding: str, sheet: str) -> tuple[tuple[str, ...], Iterator[Item]]:
     """Return the columns of a table, and its texts one after another.
 
+    Where all sheets of a workbook are read, a column ``sheet`` says behind its own ones from which a row comes.
+
     Raises:
         DataError: it cannot be read, or has no such column or sheet; the texts raise it too.
         ConfigError: the package that reads this format is not installed, or it has no sheets and one is named.
     """
     table = read_table(path, encoding, {text_column: "--text-column NAME"}, sheet)
-    items = (Item(row.text(text_column), row.given, f"{path}, line {row.line}") for row in table)
-    return table.columns, items
+    if sheet != EVERY_SHEET:
+        items = (Item(row.text(text_column), row.given, f"{path}, line {row.line}") for row in table)
+        return table.columns, items
+    column = "sheet"
+    while column in table.columns:
+        column = f"source_{column}"
+    of_sheets = (
+        Item(row.text(text_column), {**row.given, column: row.sheet}, f"{path} [{row.sheet}], line {row.line}")
+        for row in table
+    )
+    return (*table.columns, column), of_sheets
 
 
 def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str, object]) -> Outcome | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.extras import needs_extra
+from runtime.sheet_outline import Outline, outline
 
 if TYPE_CHECKING:
     from openpyxl.cell.read_only import ReadOnlyCell
@@ -38,11 +39,14 @@ class Sheet:
         name: as its tab shows it.
         visible: whether its tab is shown.
         rows: returns number and cells of each row, from the first to the last.
+        outline: returns what the sheet has from a row on, right of as many columns; see
+            :func:`runtime.sheet_outline.outline`.
     """
 
     name: str
     visible: bool
     rows: Callable[[], Iterator[tuple[int, Sequence[object]]]]
+    outline: Callable[[int, int], Outline]
 
 
 @contextmanager
@@ -61,7 +65,10 @@ def open_sheets(path: Path) -> Iterator[list[Sheet]]:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         sheets = enumerate(book.worksheets)
-        yield [Sheet(sheet.title, sheet.sheet_state == "visible", partial(_rows, book, at)) for at, sheet in sheets]
+        yield [
+            Sheet(sheet.title, sheet.sheet_state == "visible", partial(_rows, book, at), partial(_outline, book, at))
+            for at, sheet in sheets
+        ]
     finally:
         book.close()
 
@@ -80,6 +87,12 @@ def _rows(book: Workbook, number: int) -> Iterator[tuple[int, Sequence[object]]]
             return
         yield from enumerate(some, line + 1)
         line, count = line + len(some), _AT_A_TIME
+
+
+def _outline(book: Workbook, number: int, line: int, width: int) -> Outline:
+    # Nothing public gives the XML of a sheet, by which a formula is told from a cell without content.
+    with book.worksheets[number]._get_source() as stream:
+        return outline(stream, line, width)
 
 
 @contextmanager

@@ -9,34 +9,41 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, chain, islice
+from itertools import chain, islice
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
 from runtime.errors import ConfigError, DataError, GMError
+from runtime.header import (
+    HEADER_WITHIN,
+    check_header,
+    check_names,
+    column_names,
+    header_at,
+    likeliest_header,
+    named_of,
+    parted,
+    unnamed,
+)
 from runtime.parquet import parquet_rows
+from runtime.sheet_outline import address
 from runtime.sheets import Sheet, open_sheets
 from runtime.text_files import PACKED, lines, readable
 
 # What spreadsheets and data frames write for "no value here", and in place of one that they cannot compute.
 _MISSING = frozenset({"", "nan", "#n/a", "#ref!", "#value!", "#div/0!", "#name?", "#num!", "#null!"})
-# Titles and notes stand above the header of many a sheet, hardly ever more of them.
-_HEADER_WITHIN = 20
 _LOOKED_AT = 200
 EVERY_SHEET = "*"
 """Stands for all sheets that have the columns; no sheet is called so."""
-_BETWEEN_COLUMNS = re.compile("[,\N{FULLWIDTH COMMA}]")
-_OTHER_SEPARATORS = ";\t|\N{FULLWIDTH COMMA}"
 
 _Read = TypeVar("_Read")
 _Numbered = Iterator[tuple[int, Sequence[object]]]
-_Names = Collection[str]
+_Wanted = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class Row:
         What spreadsheets and data frames write for "no value here", as ``NaN``, and the errors of formulas, as ``#N/A``
         and ``#REF!``, are no text.
         """
-        names = [columns] if columns in self.values else _parted(columns)
+        names = [columns] if columns in self.values else parted(columns)
         cells = (self.values.get(name, "") for name in names)
         there = [cell for cell in cells if cell.strip().lower() not in _MISSING]
         return there[0] if len(there) == 1 else " ".join(cell.strip() for cell in there)
@@ -97,9 +104,9 @@ def read_table(
     r"""Return the rows of a ``.csv``, ``.tsv``, ``.jsonl``, ``.xlsx`` or ``.parquet`` file.
 
     CSV is quoted as in RFC 4180, TSV not at all. The header is the first of the first twenty rows that names all
-    columns ``wanted``, below titles and notes of fewer cells, which are left out; an Excel file gives the sheet
-    that has such a row. Where there is none, and where no column is wanted, it is the first row, of the first sheet.
-    Column names lose the blanks around them, and the third column is called ``column 3`` if it has none. Rows without
+    columns ``wanted``, below titles and notes, which are left out; an Excel file gives the sheet that has such a row.
+    Where no column is wanted, it is the first row, of the first sheet. Column names lose the blanks around them, and
+    the third column is called ``column 3`` if it has none, as one of remarks right of a sheet's header. Rows without
     any content are left out at the end alone: each other row has its place. Lone surrogates (``"\ud800"`` in JSON)
     become U+FFFD.
 
@@ -110,11 +117,12 @@ def read_table(
         wanted: columns, as :meth:`Row.text` takes them, which there must be; of JSON Lines the first object decides.
             With each stands what the user sets to name another one, for the message.
         sheet: name of that of an Excel file. Empty: the one that has the columns wanted; :data:`EVERY_SHEET`: all
-            that have them, one after another. A hidden one, or one without rows, counts only where no other has them.
+            that have them, one after another, and the columns of all. A hidden one, or one without rows, counts only
+            where no other has them.
 
     Raises:
         DataError: as the columns or rows are read: the file cannot be read or is not what its suffix says, it lacks
-            a column or the sheet, or several sheets have the columns.
+            a column or the sheet, several sheets have the columns, or a sheet has formulas without a stored value.
         ConfigError: likewise: the encoding is unknown, the package that reads this format is not installed, or a
             file of another format has a ``sheet``.
     """
@@ -132,31 +140,7 @@ def _header_and_rows(path: Path, encoding: str, wanted: Mapping[str, str], sheet
         if sheet and reader is not _read_xlsx:
             raise ConfigError(f"{path} has no sheets; leave out --sheet")
         rows = _read_xlsx(path, encoding, wanted, sheet) if sheet else reader(path, encoding, wanted)
-        header = next(rows)
-        for name, option in wanted.items():
-            _refuse_if_missing(path, name, option, header.values)
-        yield header
         yield from rows
-
-
-def _refuse_if_missing(path: Path, name: str, option: str, there: _Names) -> None:
-    missing = next((part for part in _parted(name) if part not in there), None)
-    if name in there or missing is None:
-        return
-    cure = f"name another with {option}"
-    only = next(iter(there)) if len(there) == 1 else ""
-    separator = next((sign for sign in _OTHER_SEPARATORS if sign in only), "")
-    if separator:
-        cure = f"if {separator!r} parts its columns, save it with commas"
-    raise DataError(f"{path} has no column {missing!r}, only: {', '.join(there) or 'none'}; {cure}")
-
-
-def _parted(columns: str) -> list[str]:
-    return [name.strip() for name in _BETWEEN_COLUMNS.split(columns)]
-
-
-def _has_all(there: _Names, wanted: _Names) -> bool:
-    return all(name in there or all(part in there for part in _parted(name)) for name in wanted)
 
 
 def _header(line: int, names: Iterable[str]) -> Row:
@@ -164,21 +148,22 @@ def _header(line: int, names: Iterable[str]) -> Row:
     return Row(line, values, values)
 
 
-def _read_csv(path: Path, encoding: str, wanted: _Names) -> Iterator[Row]:
+def _read_csv(path: Path, encoding: str, wanted: _Wanted) -> Iterator[Row]:
     return _rows(path, _csv_cells(path, encoding), wanted)
 
 
-def _read_tsv(path: Path, encoding: str, wanted: _Names) -> Iterator[Row]:
+def _read_tsv(path: Path, encoding: str, wanted: _Wanted) -> Iterator[Row]:
     numbered = enumerate(lines(path, encoding), 1)
     return _rows(path, ((number, line.rstrip("\r\n").split("\t")) for number, line in numbered), wanted)
 
 
-def _read_jsonl(path: Path, encoding: str, _wanted: _Names) -> Iterator[Row]:
+def _read_jsonl(path: Path, encoding: str, wanted: _Wanted) -> Iterator[Row]:
     empty = True
     for number, line in enumerate(lines(path, encoding), 1):
         if line.strip():
             given = {key.strip(): value for key, value in _json_object(path, number, line).items()}
             if empty:
+                check_header(str(path), [], given, wanted)
                 yield _header(number, given)
             empty = False
             yield Row(number, {key: cell_text(value) for key, value in given.items()}, given)
@@ -186,15 +171,15 @@ def _read_jsonl(path: Path, encoding: str, _wanted: _Names) -> Iterator[Row]:
         raise DataError(f"{path} is empty; write one JSON object a line")
 
 
-def _read_xlsx(path: Path, _encoding: str, wanted: _Names, sheet: str = "") -> Iterator[Row]:
+def _read_xlsx(path: Path, _encoding: str, wanted: _Wanted, sheet: str = "") -> Iterator[Row]:
     return _guard(path, "an Excel workbook", _sheet_rows(path, wanted, sheet))
 
 
-def _read_parquet(path: Path, _encoding: str, wanted: _Names) -> Iterator[Row]:
+def _read_parquet(path: Path, _encoding: str, wanted: _Wanted) -> Iterator[Row]:
     return _rows(path, _guard(path, "a Parquet file", parquet_rows(path)), wanted)
 
 
-_READERS: dict[str, Callable[[Path, str, _Names], Iterator[Row]]] = {
+_READERS: dict[str, Callable[[Path, str, _Wanted], Iterator[Row]]] = {
     ".csv": _read_csv,
     ".tsv": _read_tsv,
     ".jsonl": _read_jsonl,
@@ -207,7 +192,7 @@ SUFFIXES = tuple(_READERS)
 """Suffixes that :func:`read_table` reads, in lower case."""
 
 
-def _reader(path: Path) -> Callable[[Path, str, _Names], Iterator[Row]]:
+def _reader(path: Path) -> Callable[[Path, str, _Wanted], Iterator[Row]]:
     packed = path.suffix.lower() == PACKED
     reader = _READERS.get("".join(path.suffixes[-2:] if packed else path.suffixes[-1:]).lower())
     if reader is None:
@@ -215,21 +200,59 @@ def _reader(path: Path) -> Callable[[Path, str, _Names], Iterator[Row]]:
     return reader
 
 
-def _rows(path: Path, numbered: _Numbered, wanted: _Names, sheet: str = "") -> Iterator[Row]:
+def _rows(path: Path, numbered: _Numbered, wanted: _Wanted, sheet: Sheet | None = None) -> Iterator[Row]:
+    tab = sheet.name if sheet else ""
+    where = f"{path} [{tab}]" if tab else str(path)
     rows = _without_empty_ends(numbered)
-    head = list(islice(rows, _HEADER_WITHIN))
-    at = _header_at([cells for _, cells in head], wanted) or 0
+    head = list(islice(rows, HEADER_WITHIN))
+    at = likeliest_header(_as_names(head), wanted)
     first, header = head[at] if head else (0, ())
-    names = _column_names(path, header)
+    if not any(_names(header)):
+        raise DataError(f"{where} is empty; its first line must name the columns")
+    width, beside = len(header), _beside(where, sheet, first, len(header)) if sheet else ()
+    names = column_names(_names(header)) + [unnamed(place) for place in beside]
+    check_header(where, _as_names(head), names, wanted)
+    check_names(where, names)
     yield _header(first, names)
     for line, cells in chain(head[at + 1 :], rows):
-        if any(cell_text(cell) for cell in cells[len(names) :]):
-            raise DataError(
-                f"{path}, line {line}: {len(cells)} cells but {len(names)} columns; quote or remove the extra"
-            )
-        padded = [*cells, *[""] * (len(names) - len(cells))]
+        if any(cell_text(cell) for cell in cells[width:]):
+            _refuse_surplus(where, line, cells, width, beside, sheet)
+        padded = [*cells, *[""] * (width - len(cells))]
+        if beside:
+            padded[width:] = [cells[place] if place < len(cells) else "" for place in beside]
         values = {name: cell_text(cell) for name, cell in zip(names, padded, strict=False)}
-        yield Row(line, values, _typed(names, padded) if sheet else values, sheet)
+        yield Row(line, values, _typed(names, padded) if tab else values, tab)
+
+
+def _as_names(rows: Iterable[tuple[int, Sequence[object]]]) -> list[list[str]]:
+    return [_names(cells) for _, cells in rows]
+
+
+def _names(cells: Sequence[object]) -> list[str]:
+    return [cell_text(cell).strip() for cell in cells]
+
+
+def _beside(where: str, sheet: Sheet, header: int, width: int) -> tuple[int, ...]:
+    """Return the places right of a header in which some row of the sheet has a cell."""
+    outline = sheet.outline(header, width)
+    if outline.unvalued:
+        raise DataError(
+            f"{where}: formulas without a stored value: {outline.unvalued}, the first in {outline.first_unvalued}; "
+            "open the file in Excel and save it"
+        )
+    return outline.beside
+
+
+def _refuse_surplus(
+    where: str, line: int, cells: Sequence[object], width: int, beside: Collection[int], sheet: Sheet | None
+) -> None:
+    place = next((at for at in range(width, len(cells)) if at not in beside and cell_text(cells[at])), None)
+    if place is None:
+        return
+    if sheet is None:
+        raise DataError(f"{where}, line {line}: {len(cells)} cells but {width} columns; quote or remove the extra")
+    cell = address(place, line)
+    raise DataError(f"{where}: {cell} stands right of the table; clear it, or give its column a name in the header")
 
 
 def _typed(names: Sequence[str], cells: Sequence[object]) -> dict[str, object]:
@@ -247,28 +270,6 @@ def _without_empty_ends(numbered: _Numbered) -> _Numbered:
             yield line, cells
         elif begun:
             empty.append(line)
-
-
-def _header_at(head: Sequence[Sequence[object]], wanted: _Names) -> int | None:
-    """Return where among the first rows of a table the header stands, if it names all columns wanted.
-
-    Titles and notes above it have fewer cells; a row of as many is a row of data, and one below it no header.
-    """
-    names = [{cell_text(cell).strip() for cell in cells} - {""} for cells in head]
-    widest = accumulate((len(there) for there in names), max, initial=0)
-    found = (place for place, (there, above) in enumerate(zip(names, widest, strict=False)) if len(there) > above)
-    return next((place for place in found if _has_all(names[place], wanted)), None)
-
-
-def _column_names(path: Path, header: Sequence[object]) -> list[str]:
-    given = [cell_text(cell).strip() for cell in header]
-    if not any(given):
-        raise DataError(f"{path} is empty; its first line must name the columns")
-    names = [name or f"column {place}" for place, name in enumerate(given, 1)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{path} has two columns {twice!r}; rename or remove one")
-    return names
 
 
 def cell_text(value: object) -> str:
@@ -329,17 +330,15 @@ def _finite(digits: str) -> float | None:
     return number if isfinite(number) else None
 
 
-def _sheet_rows(path: Path, wanted: _Names, named: str) -> Iterator[Row]:
+def _sheet_rows(path: Path, wanted: _Wanted, named: str) -> Iterator[Row]:
     with open_sheets(path) as sheets:
-        for place, sheet in enumerate(_chosen(path, sheets, wanted, named)):
-            rows = _rows(path, sheet.rows(), wanted, sheet.name)
-            header = next(rows)
-            if place == 0:
-                yield header
-            yield from rows
+        tables = [_rows(path, sheet.rows(), wanted, sheet) for sheet in _chosen(path, sheets, wanted, named)]
+        headers = [next(rows) for rows in tables]
+        yield _header(headers[0].line, chain.from_iterable(header.values for header in headers))
+        yield from chain.from_iterable(tables)
 
 
-def _chosen(path: Path, sheets: Sequence[Sheet], wanted: _Names, named: str) -> list[Sheet]:
+def _chosen(path: Path, sheets: Sequence[Sheet], wanted: _Wanted, named: str) -> list[Sheet]:
     """Return the sheet that is named, or that has the columns; all of those for :data:`EVERY_SHEET`."""
     if not sheets:
         raise DataError(f"{path} has no sheet with cells; save the table in one")
@@ -356,17 +355,27 @@ def _chosen(path: Path, sheets: Sequence[Sheet], wanted: _Names, named: str) -> 
     if len(found) > 1 and not named:
         names = ", ".join(repr(sheet.name) for sheet in found)
         raise DataError(
-            f"{path}: the sheets {names} have these columns; name one with --sheet, or save it as a file of its own"
+            f"{path}: the sheets {names} have these columns; name one with --sheet, or read all with --sheet '*'"
         )
-    return found or [sheets[0]]
+    return found or [max(sheets, key=lambda sheet: _named(sheet, wanted))]
 
 
-def _fit(sheet: Sheet, wanted: _Names) -> int:
+def _fit(sheet: Sheet, wanted: _Wanted) -> int:
     """Return 0 for a sheet that lacks columns, else more the likelier it is the one that is meant."""
-    # Formatted rows without content, of which there may be many thousands, are no head.
-    head = list(islice(_without_empty_ends(islice(sheet.rows(), _LOOKED_AT)), _HEADER_WITHIN + 1))
-    at = _header_at([cells for _, cells in head[:_HEADER_WITHIN]], wanted)
+    head = _head(sheet)
+    at = header_at(_as_names(head[:HEADER_WITHIN]), wanted)
     return 0 if at is None else 1 + 2 * sheet.visible + (len(head) > at + 1)
+
+
+def _named(sheet: Sheet, wanted: _Wanted) -> int:
+    """Return how many of the columns a sheet names that no sheet has all of: its header is the one to show."""
+    rows = _as_names(_head(sheet)[:HEADER_WITHIN])
+    return named_of(wanted, rows[likeliest_header(rows, wanted)]) if wanted and rows else 0
+
+
+def _head(sheet: Sheet) -> list[tuple[int, Sequence[object]]]:
+    # Formatted rows without content, of which there may be many thousands, are no head.
+    return list(islice(_without_empty_ends(islice(sheet.rows(), _LOOKED_AT)), HEADER_WITHIN + 1))
 
 
 def _guard(path: Path, kind: str, read: Iterator[_Read]) -> Iterator[_Read]:

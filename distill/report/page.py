@@ -21,9 +21,14 @@ from distill.report.style import STYLE
 from distill.report.tables import class_table, confusions, mistake_table
 from distill.run_folder import RunFolder, damaged
 from runtime.files import write_text
+from runtime.text_files import readable
 
 _MISTRUST = 0.02
 """Mean scores that lie no further from the share right than this are told as they are, without a judgement."""
+_TITLE = "Training run "
+# Not an element: HTML gives it no end tag.
+_ENCODING = Html('<meta charset="utf-8"/>')
+_BEGINNING = f'<!DOCTYPE html>\n<html lang="en"><head>{_ENCODING}<title>{_TITLE}'.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,12 @@ def write_report(run: RunFolder, out: Path) -> None:
     write_text(out, page(read_finished(run), beside))
 
 
+def is_report(path: Path) -> bool:
+    """Return whether a file begins as one of these pages does, so that a new one may take its place."""
+    with readable(path), path.open("rb") as stream:
+        return stream.read(len(_BEGINNING)) == _BEGINNING
+
+
 def read_finished(run: RunFolder) -> Finished:
     """Read all that the page tells of.
 
@@ -92,12 +103,10 @@ def page(found: Finished, beside: bool) -> Html:
         found: what it tells of.
         beside: whether it will lie in the run folder, so that it may link to what lies there.
     """
-    title = f"Training run {found.run.path.resolve().name}"
+    title = f"{_TITLE}{found.run.path.resolve().name}"
     sections = [_head(found, beside), _curves(found), _classes(found), _reliability(found), _gate(found)]
     body = element("body", element("h1", title), *filter(None, sections), _mistakes(found))
-    # Not an element: HTML gives it no end tag.
-    encoding = Html('<meta charset="utf-8"/>')
-    head = element("head", encoding, element("title", title), element("style", Html(STYLE)))
+    head = element("head", _ENCODING, element("title", title), element("style", Html(STYLE)))
     return Html(f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n")
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from runtime.tables import read_table
 from tests.runtime.gm_classify import answers, run, start
+from tests.workbooks import write_sheet, write_workbook
 
 
 def test_every_row_and_column_comes_back_in_its_place(packed: Path, tmp_path: Path) -> None:
@@ -50,6 +52,61 @@ def test_the_table_itself_is_not_written_over(packed: Path, tmp_path: Path) -> N
         code, _, err = run(packed, table, "--out", out)
         assert (code, table.read_text(encoding="utf-8")) == (2, "text\n乙醇\n")
         assert f"--out {out} is the table itself; name another file" in err
+
+
+THEIRS = "编号,品名\n1,乙醇\n"
+
+
+@pytest.mark.parametrize("name", ["theirs.csv", "theirs.tsv", "theirs.jsonl", "theirs.txt", "theirs.xlsx", "theirs"])
+def test_no_other_file_is_written_over(packed: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(THEIRS, encoding="utf-8")
+    code, out, err = run(packed, "乙醇", "--out", tmp_path / name)
+    assert (code, out, (tmp_path / name).read_text(encoding="utf-8")) == (2, "", THEIRS)
+    said = "the file is there, and holds no answers of gm-classify; name a new one, or remove it"
+    assert err == f"gm-classify: --out {tmp_path / name}: {said}\n"
+
+
+def test_no_other_workbook_is_written_over(packed: Path, tmp_path: Path) -> None:
+    theirs = write_sheet(tmp_path / "theirs.xlsx", [["品名", "label"], ["乙醇", "酸"]])
+    before = theirs.read_bytes()
+    assert run(packed, "乙醇", "--out", theirs)[0] == 2
+    assert theirs.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.xlsx", "a.txt"])
+def test_answers_are_written_over_by_new_ones(packed: Path, tmp_path: Path, name: str) -> None:
+    table, out = tmp_path / "table.jsonl", tmp_path / name
+    table.write_text(json.dumps({"text": "乙醇", "label": "old", "score\nin %": 1}), encoding="utf-8")
+    if name == "a.tsv":
+        table.write_text('{"text": "乙醇", "label": "old"}', encoding="utf-8")
+    for arguments in (("乙醇",), (table,), ("甲苯", "--top-k", "2")):
+        assert run(packed, *arguments, "--out", out)[0] == 0
+
+
+def test_a_folder_for_the_answers_is_there_already(packed: Path, tmp_path: Path) -> None:
+    code, _, err = run(packed, "乙醇", "--out", tmp_path / "none" / "answers.csv")
+    assert (code, err) == (
+        2,
+        f"gm-classify: --out {tmp_path / 'none' / 'answers.csv'}: there is no folder {tmp_path / 'none'}; make it\n",
+    )
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".jsonl"])
+def test_the_answers_to_all_sheets_say_whose_they_are(packed: Path, tmp_path: Path, suffix: str) -> None:
+    sheets: dict[str, list[list[object]]] = {
+        "一月": [["text", "sheet"], ["乙醇", "A4"]],
+        "二月": [["no", "text"], [7, "甲苯"]],
+    }
+    year, out = write_workbook(tmp_path / "year.xlsx", sheets), tmp_path / f"answers{suffix}"
+    assert run(packed, year, "--sheet", "*", "--out", out)[0] == 0
+    rows = [row.values for row in read_table(out)]
+    assert [(row["source_sheet"], row["text"], row.get("sheet", ""), row.get("no", "")) for row in rows] == [
+        ("一月", "乙醇", "A4", ""),
+        ("二月", "甲苯", "", "7"),
+    ]
+    if suffix != ".jsonl":
+        assert list(rows[0]) == ["text", "sheet", "no", "source_sheet", "label", "score", "accepted", "reason"]
 
 
 def test_a_missing_table_is_told_where_the_answers_are_there_already(packed: Path, tmp_path: Path) -> None:

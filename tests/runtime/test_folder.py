@@ -119,6 +119,22 @@ def test_the_error_has_the_class_and_so_the_exit_code_of_the_first(
         )
 
 
+def test_a_file_that_holds_no_answers_is_not_replaced(run: Run, tmp_path: Path) -> None:
+    write_shards(tmp_path / "shards")
+    theirs = write_shard(tmp_path / "answers" / "part-1.csv", ["theirs"])
+    before = theirs.read_bytes()
+    with pytest.raises(DataError, match=r"part-1\.csv: the file is there, and holds no answers; choose another place"):
+        run()
+    assert (theirs.read_bytes(), visible(tmp_path / "answers")) == (before, ["part-1.csv"])
+
+
+def test_answers_that_a_killed_run_left_without_a_receipt_are_replaced(run: Run, tmp_path: Path) -> None:
+    write_shards(tmp_path / "shards")
+    run()
+    (tmp_path / "answers" / ".gm-classify" / "part-1.csv.json").unlink()
+    assert run().startswith("shards: 1 done, 2 done before, 0 failed")
+
+
 def test_answers_to_a_shard_that_is_gone_are_not_mixed_with_the_others(run: Run, tmp_path: Path) -> None:
     folder = write_shards(tmp_path / "shards")
     run()

@@ -133,7 +133,7 @@ def test_of_a_workbook_the_sheet_with_the_columns_wanted_is_read(tmp_path: Path)
 def test_where_several_sheets_have_the_columns_one_is_named(tmp_path: Path) -> None:
     path, wanted = tmp_path / "year.xlsx", {"text": "--column"}
     write_workbook(path, {"Jan": [["text"], ["a"]], "Feb": [["text"], ["b"], ["c"]]})
-    with pytest.raises(DataError, match="the sheets 'Jan', 'Feb' have these columns; name one with --sheet"):
+    with pytest.raises(DataError, match=r"the sheets 'Jan', 'Feb' have these columns; name one with --sheet, .* '\*'$"):
         list(read_table(path, wanted=wanted))
     assert [row.values["text"] for row in read_table(path, wanted=wanted, sheet="Feb")] == ["b", "c"]
     assert [row.values["text"] for row in read_table(path, wanted=wanted, sheet="*")] == ["a", "b", "c"]
@@ -142,6 +142,16 @@ def test_where_several_sheets_have_the_columns_one_is_named(tmp_path: Path) -> N
         list(read_table(path, sheet="Mar"))
     with pytest.raises(DataError, match="no column 'name', only: text"):
         list(read_table(path, wanted={"name": "--column"}, sheet="Feb"))
+
+
+def test_all_sheets_together_have_the_columns_of_each(tmp_path: Path) -> None:
+    path = write_workbook(tmp_path / "year.xlsx", {"Jan": [["text"], ["a"]], "Feb": [["no", "text"], [1, "b"]]})
+    table = read_table(path, wanted={"text": "--column"}, sheet="*")
+    assert table.columns == ("text", "no")
+    assert [(row.sheet, row.line, row.values) for row in table] == [
+        ("Jan", 2, {"text": "a"}),
+        ("Feb", 2, {"no": "1", "text": "b"}),
+    ]
 
 
 @pytest.mark.parametrize("sheet", ["", "*"])
@@ -179,6 +189,43 @@ def test_a_first_object_without_keys_lacks_the_column(tmp_path: Path) -> None:
         list(read_table(path, wanted={"text": "--column"}))
 
 
+def test_the_second_line_of_a_header_may_hold_the_names(tmp_path: Path) -> None:
+    lines: list[list[object]] = [
+        ["序号", "物料信息", None, "分类"],
+        [None, "品名", "规格", "类别"],
+        [1, "硫酸", "98%", "酸"],
+    ]
+    path = write_sheet(tmp_path / "data.xlsx", lines)
+    for wanted in ({"品名,规格": "--text-column", "类别": "--label-column"}, {"品名": "--text-column"}):
+        [row] = read_table(path, wanted=wanted)
+        assert row.values == {"column 1": "1", "品名": "硫酸", "规格": "98%", "类别": "酸"}
+    with pytest.raises(
+        DataError, match="no column '大类', only: column 1, 品名, 规格, 类别; name another with --label"
+    ):
+        list(read_table(path, wanted={"品名": "--text", "大类": "--label"}))
+    full = write(tmp_path / "data.csv", "序号,物料,物料\n序号,品名,规格\n1,硫酸,98%\n")
+    assert [row.line for row in read_table(full, wanted={"品名,规格": "--text-column"})] == [3]
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.xlsx"])
+def test_the_column_that_is_missing_is_named_and_not_the_title(tmp_path: Path, name: str) -> None:
+    lines = [
+        ["某化工厂 物料台账", ""],
+        ["制表: 张三", "2026-01-02"],
+        ["品名", "规格", "单位", "类别"],
+        ["硫酸", "98%", "t", "酸"],
+    ]
+    if name.endswith(".csv"):
+        path = write(tmp_path / name, "".join(",".join(line) + "\n" for line in lines))
+    else:
+        path = write_workbook(tmp_path / name, {"说明": [["说明", "品"]], "数据": lines})
+    with pytest.raises(DataError, match="no column '大类', only: 品名, 规格, 单位, 类别; name another with --label"):
+        list(read_table(path, wanted={"品名,规格": "--text-column", "大类": "--label-column"}))
+    if name.endswith(".csv"):
+        with pytest.raises(DataError, match="no column '名称', only: 品名, 规格, 单位, 类别; name another with --text"):
+            list(read_table(path, wanted={"名称": "--text-column"}))
+
+
 def test_a_header_is_not_sought_below_the_twentieth_row(tmp_path: Path) -> None:
     path = write(tmp_path / "data.csv", "note\n" * 20 + "text\na\n")
     with pytest.raises(DataError, match="no column 'text', only: note"):
@@ -201,6 +248,9 @@ def test_another_separator_of_columns_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "data.csv", "text;label\na;b\n")
     with pytest.raises(DataError, match="no column 'text', only: text;label; if ';' parts its columns, save it with"):
         list(read_table(path, wanted={"text": "--column"}))
+    path = write(tmp_path / "data.csv", "台账, 2026\n品名;规格,型号;类别\n硫酸;98%;酸\n")
+    with pytest.raises(DataError, match="no column '品名', only: 品名;规格,型号;类别; if ';' parts its columns, save"):
+        list(read_table(path, wanted={"品名": "--column"}))
 
 
 @pytest.mark.parametrize(
@@ -265,6 +315,47 @@ def test_surplus_cells_are_an_error_unless_empty(tmp_path: Path) -> None:
     assert values(write(tmp_path / "data.csv", "text,label\na,b,,\n")) == [{"text": "a", "label": "b"}]
     message = failure(write(tmp_path / "data.tsv", "text\tlabel\na\tb\nc\td\te\n"))
     assert "line 3: 3 cells but 2 columns" in message
+
+
+def test_remarks_right_of_a_sheet_get_a_column_each(tmp_path: Path) -> None:
+    texts = [[f"t{line}", "a"] for line in range(300)]
+    write_sheet(tmp_path / "data.xlsx", [["台账", None, None, "draft"], ["text", "label"], *texts])
+    book = openpyxl.load_workbook(tmp_path / "data.xlsx")
+    book.active["D40"], book.active["AB200"] = "check", 7
+    book.save(tmp_path / "data.xlsx")
+    table = read_table(tmp_path / "data.xlsx", wanted={"text": "--column"})
+    assert table.columns == ("text", "label", "column 4", "column 28")
+    rows_with_any = [row for row in table if row.values["column 4"] or row.values["column 28"]]
+    assert [row.values for row in rows_with_any] == [
+        {"text": "t37", "label": "a", "column 4": "check", "column 28": ""},
+        {"text": "t197", "label": "a", "column 4": "", "column 28": "7"},
+    ]
+    assert rows_with_any[1].given["column 28"] == 7
+
+
+def test_a_remark_in_a_sheet_that_does_not_say_where_its_cells_are_is_named(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "plain.xlsx", [["text", "label"], ["a", "b"], ["c", "d", "remark"]])
+    path = with_changed(tmp_path, "xl/worksheets/sheet1.xml", rb'<c r="[A-Z]+\d"', b"<c")
+    message = failure(path)
+    assert message.endswith("[Sheet]: C3 stands right of the table; clear it, or give its column a name in the header")
+
+
+def test_formulas_that_nobody_computed_are_told(tmp_path: Path) -> None:
+    rows = [["=TODAY()"], ["text", "label", "price"], ["a", "b", "=1+1"], ['=C3&"a"', "b", "=C3"]]
+    book = workbook({"other": [["note"]], "Sheet": rows})
+    book.save(tmp_path / "data.xlsx")
+    with pytest.raises(DataError, match=r"formulas without a stored value: 3, the first in C3; open the file in Excel"):
+        list(read_table(tmp_path / "data.xlsx", wanted={"text": "--column"}))
+    assert read_table(tmp_path / "data.xlsx").columns == ("note",)
+
+
+def test_a_formula_is_its_last_value(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(tmp_path / "data.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ("text", "label"))
+        for line, value in enumerate(("硫酸", 5, "#N/A"), 1):
+            sheet.write_formula(line, 0, "=B9", None, value)
+    assert [row.values["text"] for row in read_table(tmp_path / "data.xlsx")] == ["硫酸", "5", "#N/A"]
 
 
 def test_a_header_alone_has_no_rows(tmp_path: Path) -> None:
@@ -450,12 +541,17 @@ def _formatted(number: float, form: str) -> openpyxl.Workbook:
 
 def _with_styles(folder: Path, pattern: bytes, instead: bytes) -> Path:
     """Return ``plain.xlsx`` of a folder with other styles: openpyxl spells out each format, others do not."""
+    return with_changed(folder, "xl/styles.xml", pattern, instead)
+
+
+def with_changed(folder: Path, part: str, pattern: bytes, instead: bytes) -> Path:
+    """Return ``plain.xlsx`` of a folder with one of its parts changed, as other programs write it."""
     with ZipFile(folder / "plain.xlsx") as source, ZipFile(folder / "data.xlsx", "w") as target:
         for name in source.namelist():
             content = source.read(name)
             changed = re.sub(pattern, instead, content)
-            assert name != "xl/styles.xml" or changed != content
-            target.writestr(name, changed if name == "xl/styles.xml" else content)
+            assert name != part or changed != content
+            target.writestr(name, changed if name == part else content)
     return folder / "data.xlsx"
 
 

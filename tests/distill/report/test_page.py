@@ -196,8 +196,12 @@ def test_the_command_writes_into_the_run_folder_or_where_it_is_told(
     gm_distill: Command, tmp_path: Path, capsys: Output
 ) -> None:
     run, out = write_run(tmp_path / "run").path, tmp_path / "pages" / "run.htm"
-    assert gm_distill("report", run) == 0
-    assert capsys.readouterr().out == f"report: {run / 'report.html'}\n"
+    for _ in range(2):  # a page of before is replaced
+        assert gm_distill("report", run) == 0
+        assert capsys.readouterr().out == f"report: {run / 'report.html'}\n"
+    assert gm_distill("report", run, "--out", out) == 2
+    assert capsys.readouterr().err.endswith(f"there is no folder {out.parent}; make it\n")
+    out.parent.mkdir()
     assert gm_distill("report", run, "--out", out) == 0
     assert Page(out.read_text(encoding="utf-8")).headings == SECTIONS
     assert sorted(path.name for path in out.parent.iterdir()) == ["run.htm"]
@@ -209,6 +213,13 @@ def test_the_command_replaces_no_file_of_another_kind(gm_distill: Command, tmp_p
     assert gm_distill("report", run.path, "--out", tmp_path / "recipe.toml") == 2
     assert capsys.readouterr().err.endswith("recipe.toml: the page is HTML; end its name in .html\n")
     assert (tmp_path / "recipe.toml").read_bytes() == before
+    for name in ("theirs.html", "report.html"):
+        (tmp_path / name).write_text("<!DOCTYPE html>\n<html><title>theirs</title></html>", encoding="utf-8")
+        assert gm_distill("report", run.path, "--out", tmp_path / name) == 2
+        said = "the file is there, and is another one; name a new one, or remove it\n"
+        assert capsys.readouterr().err.endswith(f"{name}: {said}")
+        assert "theirs" in (tmp_path / name).read_text(encoding="utf-8")
+    assert gm_distill("report", run.path) == 2  # its own page would be report.html there
 
 
 def test_no_run_an_unfinished_one_or_one_that_lost_a_part_exits_3_with_one_line(
