@@ -13,7 +13,9 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
 
 from distill.checkpoint import read_checkpoint
+from distill.lm.processes import Processes
 from distill.lm.provenance import note_learned_data
+from distill.lm.token_store import TokenStore
 from distill.recipes import pretrain as module
 from distill.recipes.pretrain import Pretraining, pretrain
 from distill.run_folder import RunFolder
@@ -255,6 +257,22 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(losses: Losses, parts: 
 def test_bfloat16_is_near_to_float32(losses: Losses) -> None:
     assert losses("training.precision=bfloat16") == pytest.approx(FOUR_STEPS, abs=0.05)
     assert losses("training.precision=bfloat16") != pytest.approx(FOUR_STEPS, abs=1e-6)
+
+
+def test_weights_decay_but_biases_and_normalisations_do_not(corpus: Path, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "lm")
+    recipe = tiny_pretraining(corpus, "training.weight_decay=0.25", "training.epochs=0.1", "training.lr=0.1")
+    interrupted(corpus, run.path)
+    training = Pretraining(recipe, run, TokenStore(run.checkpoint / "texts"), Processes("cpu"), lambda event: None)
+    before = {name: parameter.detach().clone() for name, parameter in training.model.named_parameters()}
+    for parameter in training.model.parameters():
+        parameter.grad = torch.zeros_like(parameter)  # what moves now, decays
+    training.optimiser.step()
+    for name, parameter in training.model.named_parameters():
+        decays = parameter.ndim > 1  # tables and matrices
+        assert decays == (name.endswith("weight") and "LayerNorm" not in name)
+        kept = 1 - 0.25 * training.schedule.get_last_lr()[0] if decays else 1.0
+        torch.testing.assert_close(parameter.detach(), kept * before[name])
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
