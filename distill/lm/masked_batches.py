@@ -60,7 +60,7 @@ class MaskedBatches:
     Args:
         store: the pieces.
         tokenizer: of transformers; knows the special tokens.
-        share: of the words that are hidden.
+        share: of the words that are hidden, as :func:`mask_words` does it.
         size: pieces in a batch, at most all there are.
         seed: of the run.
     """

@@ -54,8 +54,15 @@ class MaskedLMConfig(Section):
 class MaskingConfig(Section):
     """What is hidden from the model, for it to guess."""
 
-    share: float = Field(0.15, gt=0, lt=1, description="Share of the words; at least one of every piece.")
-    whole_words: bool = Field(True, description="Hide the words that jieba cuts; false: single tokens.")
+    share: float = Field(
+        0.15,
+        gt=0,
+        lt=1,
+        description="Share of the words; a short piece may have none this time, and never are all of them hidden.",
+    )
+    whole_words: bool = Field(
+        True, description="Hide the words that jieba cuts, single tokens of a piece of one word; false: single tokens."
+    )
 
 
 class PretrainTrainingConfig(Section):

@@ -6,11 +6,14 @@ So every character of the student has its place among the tokens of the teacher.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -20,21 +23,52 @@ from runtime.text import normalise
 NOWHERE = -1
 """Stands for the token of a character that no token covers, such as a blank."""
 
+Integers = NDArray[np.int32]
+
+# The tokeniser's own record of a text takes some kilobytes.
+_TEXTS_AT_ONCE = 512
+
+
+class _Block(NamedTuple):
+    """Some texts in tokens, laid end to end: objects of their own would take many times the memory.
+
+    Attributes:
+        ids: int32 ``[tokens of all texts]``.
+        places: int32 ``[UTF-16 units of all texts]``.
+        ends: int32 ``[texts, 2]``.
+        first_id: ``[texts + 1]``, where the ids of each text begin, and where those of the last end.
+        first_place: ``[texts + 1]``, the same of the places.
+    """
+
+    ids: Integers
+    places: Integers
+    ends: Integers
+    first_id: Integers
+    first_place: Integers
+
 
 @dataclass(frozen=True, slots=True)
 class TokenisedText:
-    """One text in tokens.
+    """One text in tokens; many of them are in memory at a time, so tensors are made when they are asked for."""
 
-    Attributes:
-        ids: int64 ``[T]``, special tokens and prefix included.
-        places: int64 ``[L]``, for each UTF-16 unit of the text, as ``CharTokenizer`` counts them, the
-            index of its token or ``NOWHERE``.
-        ends: indices of the special tokens that begin and end the sequence, or ``NOWHERE``.
-    """
+    _block: _Block
+    _row: int
 
-    ids: Tensor
-    places: Tensor
-    ends: tuple[int, int]
+    @property
+    def ids(self) -> Tensor:
+        """int64 ``[T]``, special tokens and prefix included."""
+        return _tensor(self._block.ids, self._block.first_id, self._row)
+
+    @property
+    def places(self) -> Tensor:
+        """int64 ``[L]``: for each UTF-16 unit, as ``CharTokenizer`` counts, the index of its token or ``NOWHERE``."""
+        return _tensor(self._block.places, self._block.first_place, self._row)
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Indices of the special tokens that begin and end the sequence, or ``NOWHERE``."""
+        first, last = self._block.ends[self._row].tolist()
+        return first, last
 
     def places_in(self, text: str) -> Tensor:
         """Return int64 ``[n]``, the place of each of the n characters, as Python counts them, of the same text."""
@@ -58,14 +92,19 @@ class LMTokenizer:
         self.max_len = max_len
         self.max_tokens = max_tokens
 
-    def encode(self, texts: Sequence[str]) -> list[TokenisedText]:
+    def encode(self, texts: Iterable[str]) -> list[TokenisedText]:
         """Return each text in tokens."""
-        return self.encode_clean([shorten(normalise(text), self.max_len) for text in texts])
+        return self.encode_clean(shorten(normalise(text), self.max_len) for text in texts)
 
-    def encode_clean(self, texts: Sequence[str]) -> list[TokenisedText]:
+    def encode_clean(self, texts: Iterable[str]) -> list[TokenisedText]:
         """Return in tokens texts that are normalised and short already; none holds a lone surrogate."""
-        if not texts:
-            return []  # transformers would look at the first
+        stream, encoded = iter(texts), list[TokenisedText]()
+        while chunk := list(islice(stream, _TEXTS_AT_ONCE)):
+            block = self._block(chunk)
+            encoded += (TokenisedText(block, row) for row in range(len(chunk)))
+        return encoded
+
+    def _block(self, texts: Sequence[str]) -> _Block:
         encoded = self.tokenizer(
             [self.prefix + text for text in texts],
             truncation=True,
@@ -73,11 +112,11 @@ class LMTokenizer:
             return_offsets_mapping=True,
             return_special_tokens_mask=True,
         )
-        columns = (encoded[name] for name in ("input_ids", "offset_mapping", "special_tokens_mask"))
-        return [
-            TokenisedText(torch.tensor(ids), _places(text, offsets, len(self.prefix)), _ends(special))
-            for text, ids, offsets, special in zip(texts, *columns, strict=True)
-        ]
+        offsets = zip(texts, encoded["offset_mapping"], strict=True)
+        ids, first_id = _end_to_end(encoded["input_ids"])
+        places, first_place = _end_to_end([_places(text, own, len(self.prefix)) for text, own in offsets])
+        ends = np.array([_ends(special) for special in encoded["special_tokens_mask"]], np.int32)
+        return _Block(ids, places, ends, first_id, first_place)
 
     def pieces(self, character: str) -> list[int]:
         """Return the token ids of a character that stands alone, without those that only mark a word's start."""
@@ -121,11 +160,20 @@ def _ends(special: Sequence[int]) -> tuple[int, int]:
     return (0 if special[0] else NOWHERE), (len(special) - 1 if special[-1] else NOWHERE)
 
 
-def _places(text: str, offsets: Sequence[tuple[int, int]], prefix: int) -> Tensor:
+def _places(text: str, offsets: Sequence[tuple[int, int]], prefix: int) -> list[int]:
     """Return the token of each UTF-16 unit; of several tokens on one character, the last."""
     tokens = [NOWHERE] * len(text)
     for token, (start, end) in enumerate(offsets):
         for character in range(max(start - prefix, 0), end - prefix):
             tokens[character] = token
-    units = [token for character, token in zip(text, tokens, strict=True) for _ in range(1 + (character > "\uffff"))]
-    return torch.tensor(units, dtype=torch.int64)
+    return [token for character, token in zip(text, tokens, strict=True) for _ in range(1 + (character > "\uffff"))]
+
+
+def _end_to_end(rows: Sequence[Sequence[int]]) -> tuple[Integers, Integers]:
+    """Return all numbers in one array, and where each row begins and the last one ends."""
+    numbers = np.fromiter(chain.from_iterable(rows), np.int32)
+    return numbers, np.cumsum([0, *map(len, rows)], dtype=np.int32)
+
+
+def _tensor(numbers: Integers, first: Integers, row: int) -> Tensor:
+    return torch.from_numpy(numbers[first[row] : first[row + 1]].astype(np.int64))

@@ -128,8 +128,19 @@ def load_encoder(folder: Path, option: str = "--lm") -> tuple[Any, Any]:
 
 def longest_sequence(encoder: Any, tokenizer: Any) -> int:  # noqa: ANN401 - untyped package
     """Return the most tokens that encoder and tokeniser take."""
-    positions = getattr(encoder.config, "max_position_embeddings", None) or tokenizer.model_max_length
-    return int(min(positions, tokenizer.model_max_length))
+    positions = getattr(encoder.config, "max_position_embeddings", None)
+    usable = positions - _positions_before_text(encoder) if positions else tokenizer.model_max_length
+    return int(min(usable, tokenizer.model_max_length))
+
+
+def _positions_before_text(encoder: nn.Module) -> int:
+    """Return how many rows of the table of positions no token of a text has.
+
+    RoBERTa and its kin, such as XLM-R, count positions from the one after that of padding.
+    """
+    tables = (module for name, module in encoder.named_modules() if name.endswith("position_embeddings"))
+    padding = (getattr(table, "padding_idx", None) for table in tables)
+    return max((row + 1 for row in padding if row is not None), default=0)
 
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:

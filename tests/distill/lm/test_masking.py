@@ -26,17 +26,45 @@ def rows_of_words(rows: int, words: int, length: int) -> Tensor:
     return torch.nn.functional.pad(numbers, (1, 1)).repeat(rows, 1)
 
 
-@given(st.integers(1, 8), st.integers(1, 12), st.integers(1, 3), st.floats(0.01, 0.99), st.integers(0, 99))
-def test_words_are_hidden_as_a_whole_and_one_of_every_row_at_least(
+@given(st.integers(1, 8), st.integers(2, 12), st.integers(1, 3), st.floats(0.01, 0.99), st.integers(0, 99))
+def test_words_are_hidden_as_a_whole_some_of_a_batch_and_never_all_of_a_row(
     rows: int, words: int, length: int, share: float, seed: int
 ) -> None:
     numbers = rows_of_words(rows, words, length)
     ids, masked = mask(numbers, share, seed)
     by_word = masked.hidden[:, 1:-1].reshape(rows, words, length)
     assert torch.equal(by_word.any(dim=2), by_word.all(dim=2))
-    assert by_word.any(dim=2).any(dim=1).all()
+    assert by_word.any()
+    assert not by_word.all(dim=2).all(dim=1).any()
     assert not masked.hidden[:, [0, -1]].any()
     assert torch.equal(masked.ids[~masked.hidden], ids[~masked.hidden])
+
+
+@pytest.mark.parametrize("length", [2, 3, 4])  # 硫酸, 凡士林, 发烟硫酸
+def test_a_text_of_one_word_loses_single_tokens_and_never_all(length: int) -> None:
+    for share in (0.15, 0.99):
+        _, masked = mask(rows_of_words(2000, 1, length), share)
+        lost = masked.hidden.sum(1)
+        assert lost.max() < length
+        assert masked.hidden[:, 1:-1].any(0).all()  # any of them
+        assert lost.float().mean() / length == pytest.approx(min(share, 1 - 1 / length), abs=0.01)
+
+
+@pytest.mark.parametrize(("words", "length"), [(2, 1), (2, 2), (3, 2), (5, 1), (7, 2)])
+def test_short_texts_lose_the_share_too(words: int, length: int) -> None:
+    _, masked = mask(rows_of_words(2000, words, length), 0.15)
+    assert masked.hidden[:, 1:-1].float().mean() == pytest.approx(0.15, abs=0.002)
+    by_place = masked.hidden[:, 1:-1].float().mean(0)
+    assert by_place.tolist() == pytest.approx([0.15] * words * length, abs=0.03)
+
+
+@given(st.lists(st.integers(2, 9), min_size=1, max_size=9), st.floats(0.01, 0.99), st.integers(0, 99))
+def test_a_row_loses_its_share_rounded_up_or_down(lengths: list[int], share: float, seed: int) -> None:
+    numbers = torch.nn.utils.rnn.pad_sequence([torch.arange(1, length + 1) for length in lengths], batch_first=True)
+    lost = mask(numbers, share, seed)[1].hidden.sum(1)
+    whole = torch.tensor(lengths) * max(share, 1 / sum(lengths))
+    assert (lost >= torch.minimum(whole.floor(), torch.tensor(lengths) - 1)).all()
+    assert (lost <= whole.ceil()).all()
 
 
 def test_shares_are_those_of_the_paper() -> None:
@@ -49,11 +77,11 @@ def test_shares_are_those_of_the_paper() -> None:
 
 
 def test_padding_is_never_hidden_even_in_short_rows() -> None:
-    numbers = torch.tensor([[0, 1, 2, 3, 4, 0], [0, 1, 0, 0, 0, 0]])
+    numbers = torch.tensor([[0, 1, 2, 3, 4, 0], [0, 1, 2, 0, 0, 0]])
     for seed in range(50):
         _, masked = mask(numbers, 0.5, seed)
         assert not masked.hidden[numbers == 0].any()
-        assert masked.hidden[1, 1]
+        assert masked.hidden.sum(1).tolist() == [2, 1]
 
 
 def test_the_generator_alone_decides() -> None:

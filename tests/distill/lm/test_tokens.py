@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distill.lm import tokens
 from distill.lm.tokens import NOWHERE, LMTokenizer, shorten
 from distill.models.lm_teacher import load_encoder, longest_sequence
 from runtime.text import normalise
@@ -51,6 +53,28 @@ def test_every_character_has_its_token_and_a_blank_none(reader: LMTokenizer) -> 
 
 def test_no_text_has_no_tokens(reader: LMTokenizer) -> None:
     assert reader.encode([]) == []
+
+
+def test_many_texts_are_read_as_each_alone(reader: LMTokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_TEXTS_AT_ONCE", 3)
+    texts = ["盐酸 试剂", "", "盐😀酸", "鑫", "盐酸试剂盐酸试剂盐酸", " ", "酸"]
+    for text, together in zip(texts, reader.encode(texts), strict=True):
+        (alone,) = reader.encode([text])
+        assert together.ids.dtype == together.places.dtype == torch.int64
+        assert torch.equal(together.ids, alone.ids)
+        assert torch.equal(together.places, alone.places)
+        assert together.ends == alone.ends
+
+
+def test_a_text_of_twenty_characters_takes_less_than_a_kilobyte_even_while_it_is_read(reader: LMTokenizer) -> None:
+    long = LMTokenizer(reader.tokenizer, "", 20, 64)
+    long.encode(["盐酸试剂"])  # what is read once
+    tracemalloc.start()
+    encoded = long.encode(["盐酸试剂" * 5 for _ in range(4000)])
+    kept, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept / len(encoded) < 500
+    assert most / len(encoded) < 1000  # what the tokeniser records of a text takes three times that
 
 
 def test_prefix_is_read_but_has_no_characters(reader: LMTokenizer) -> None:

@@ -5,10 +5,23 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models
 from torch.nn.functional import normalize
+from transformers import (
+    BertConfig,
+    BertModel,
+    MPNetConfig,
+    MPNetModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 from distill.lm.tokens import LMTokenizer
 from distill.models.lm_teacher import LMTeacher, load_encoder, longest_sequence
@@ -89,6 +102,36 @@ def test_nothing_is_asked_of_a_network(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket.socket, "connect", refuse)
     encoder, tokenizer = load_encoder(folder)
     assert longest_sequence(encoder, tokenizer) == 64
+
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 30,
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 66,
+}
+
+
+@pytest.mark.parametrize(
+    ("encoder", "longest"),
+    [
+        (BertModel(BertConfig(**SMALL)), 66),
+        (RobertaModel(RobertaConfig(**SMALL)), 64),
+        (XLMRobertaModel(XLMRobertaConfig(**SMALL)), 64),
+        (RobertaModel(RobertaConfig(**SMALL, pad_token_id=0)), 65),
+        (MPNetModel(MPNetConfig(**SMALL)), 64),
+    ],
+    ids=["bert", "roberta", "xlm-roberta", "roberta-pad-0", "mpnet"],
+)
+@torch.no_grad()
+def test_the_longest_sequence_is_one_that_the_encoder_takes_and_no_longer_one(encoder: Any, longest: int) -> None:  # noqa: ANN401
+    without_limit = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0}, unk_token="a")))
+    assert longest_sequence(encoder, without_limit) == longest
+    encoder.eval()(input_ids=torch.full((1, longest), 9))
+    with pytest.raises((IndexError, RuntimeError)):
+        encoder(input_ids=torch.full((1, longest + 1), 9))
 
 
 def test_half_precision_folder_is_loaded_as_float32(folder: Path, tmp_path: Path) -> None:

@@ -95,6 +95,14 @@ def test_longer_pieces_than_the_model_takes_are_refused(folder: Path) -> None:
         read_masked_lm(folder, TOKENIZER, 21)
 
 
+def test_the_advice_for_a_roberta_is_a_length_that_it_takes(tmp_path: Path) -> None:
+    RobertaForMaskedLM(RobertaConfig(**SMALL)).save_pretrained(tmp_path)  # 20 rows of positions, two for padding
+    with pytest.raises(ConfigError, match=r"takes 18 tokens at most; set model\.max_len=18"):
+        read_masked_lm(tmp_path, TOKENIZER, 19)
+    ids = torch.full((1, 18), 9)
+    assert read_masked_lm(tmp_path, TOKENIZER, 18)(ids, torch.ones_like(ids), ids == 9).shape == (18, 30)
+
+
 def test_a_tokeniser_without_mask_is_refused(folder: Path) -> None:
     tokenizer = read_tokenizer(folder)
     tokenizer.mask_token = None

@@ -124,6 +124,14 @@ def test_answers_of_teachers_that_are_sure_stay_finite(folders: tuple[Path, Path
     assert together.answer(TEXTS).isfinite().all()
 
 
+def test_the_networks_of_a_run_share_a_vote_by_their_probabilities(folders: tuple[Path, Path], corpus: Corpus) -> None:
+    """Of a sure network and an unsure one: by the mean of the logits, the sure one would be heard alone."""
+    together = teachers(corpus, folders[0])
+    sure, unsure = torch.tensor([0.98, 0.01, 0.01]), torch.tensor([0.2, 0.4, 0.4])
+    together.voters = [[lambda texts: sure.log()[None], lambda texts: unsure.log()[None]]]
+    torch.testing.assert_close(together.answer(["盐酸"]).exp(), torch.tensor([[0.59, 0.205, 0.205]]))
+
+
 @pytest.mark.parametrize("change", ["removed", "another"])
 def test_a_graph_network_is_asked_with_its_own_language_model_or_not_at_all(
     data: Path, lm: Path, corpus: Corpus, tmp_path: Path, change: str
