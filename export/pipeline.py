@@ -20,6 +20,7 @@ from export.replacement import lost_parts
 from export.signing import read_private_key, signed
 from export.source import Source, read_source
 from export.variants import Variant, build_variants
+from runtime.columns import USUAL
 from runtime.errors import ConfigError
 from runtime.manifest import GOLDEN, Manifest, Thresholds, TokenizerEntry
 from runtime.reference import REFERENCE, Reference
@@ -150,7 +151,13 @@ def _manifest(
         recipe_sha256=source.run.recipe().sha256,
         toolchain=_toolchain(),
         target=options.target,
+        text_column=_text_column(source),
     )
+
+
+def _text_column(source: Source) -> str:
+    column = source.run.recipe().data.text_column
+    return "" if column == USUAL else column
 
 
 def _name_of(run: Path) -> str:

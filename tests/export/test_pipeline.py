@@ -20,7 +20,7 @@ from runtime import Classifier
 from runtime.bundle import Bundle
 from runtime.errors import ConfigError, DataError, ParityError
 from runtime.selftest import read_golden
-from tests.export.conftest import LAYERS, NAMES, SPLITS, write_brittle_run
+from tests.export.conftest import LAYERS, NAMES, SIZES, SPLITS, write_brittle_run, write_run
 from tests.runtime.processes import run_python
 
 JSON_FILES = {"reference.json", "tokenizer.json"}
@@ -59,6 +59,13 @@ def test_the_manifest_says_what_was_measured_and_where_it_comes_from(bundle: Exp
     assert [found["variant"] for found in manifest.parity["variants"]] == ["ONNX INT8", "ONNX fp32"]
     assert manifest.metrics["test"]["texts"] == len(SPLITS["test"])
     assert str(run_folder.parent) not in (bundle.path / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize(("column", "told"), [("text", ""), ("品名,规格", "品名,规格")])
+def test_the_manifest_names_the_text_columns_of_the_training_data(tmp_path: Path, column: str, told: str) -> None:
+    run = write_run(tmp_path / "run", *SIZES, f"data.text_column={column}")
+    export_run(run.path, tmp_path / "bundle", Options(int8=False))
+    assert Bundle.open(tmp_path / "bundle").info.text_column == told
 
 
 def test_golden_texts_carry_the_logits_of_the_int8_model(bundle: Exported, source: Source) -> None:
