@@ -347,7 +347,7 @@ def _promised(reference: Reference) -> str:
     kept = [promise for promise in reference.promises if promise.threshold is not None]
     if not kept:
         more = "more would (gm-distill run --set data.dev_share=0.2)"
-        return f"--max-error: {reference.texts} development texts prove no error rate; {more}"
+        return f"--max-error: {reference.base} prove no error rate; {more}"
     rates = ", ".join(f"{promise.max_error:g} accepts {promise.coverage:.0%}" for promise in kept)
     return f"--max-error, kept with 95 % confidence, of {reference.texts} development texts: {rates}"
 
