@@ -16,7 +16,7 @@ from runtime import Classifier
 from runtime.bundle import Bundle
 from runtime.cli import classify
 from runtime.errors import ConfigError
-from tests.export.conftest import LAYERS, NAMES, CommandRun, write_brittle_run, write_run
+from tests.export.conftest import LAYERS, NAMES, SIZES, CommandRun, write_brittle_run, write_run
 
 
 def _call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:
@@ -157,6 +157,20 @@ def test_what_is_printed_of_a_promise_is_what_the_device_accepts(
     assert accepted == [False] * 3 + [True] * 27
     with pytest.raises(ConfigError, match="from the 27 of 30 development texts with enough known characters"):
         Classifier(tmp_path / "bundle", max_error=0.1)
+
+
+def test_another_runs_bundle_is_replaced_with_a_flag_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "first")
+    write_run(tmp_path / "second", *SIZES, "training.seed=1")
+    for run, code in (("first", 0), ("first", 0), ("second", 2)):
+        assert _call(monkeypatch, run) == code
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("gm-export: bundle holds 'first', the bundle of a run with other settings in its recipe; ")
+    assert _call(monkeypatch, "second", "--replace") == 0
+    assert Bundle.open("bundle").manifest.name == "second"
 
 
 def test_a_folder_that_is_no_run_exits_3(
