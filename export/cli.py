@@ -137,6 +137,9 @@ def cli() -> None:
     "--cascade", is_flag=True, help="Let n-grams alone answer the texts they are sure of, in a fraction of the time."
 )
 @click.option("--sign", type=_KEY, metavar="KEY", help="Sign the bundle with this private key; see gm-export keygen.")
+@click.option(
+    "--replace", is_flag=True, help="Replace the bundle in --out though another run made it, or it alone is signed."
+)
 def run(
     run_folder: Path,
     int8: bool,
@@ -150,6 +153,7 @@ def run(
     max_f1_drop: float,
     cascade: bool,
     sign: Path | None,
+    replace: bool,
 ) -> None:
     """Export the student of RUN as a bundle, after measuring that it still decides the same.
 
@@ -188,6 +192,7 @@ def run(
         limits=Limits(min_agreement, max_f1_drop),
         sign=sign,
         cascade=cascade,
+        replace=replace,
     )
     _print_exported(export_run(run_folder, out, options, lambda line: click.echo(line, err=True)))
 
@@ -347,7 +352,7 @@ def _promised(reference: Reference) -> str:
     kept = [promise for promise in reference.promises if promise.threshold is not None]
     if not kept:
         more = "more would (gm-distill run --set data.dev_share=0.2)"
-        return f"--max-error: {reference.texts} development texts prove no error rate; {more}"
+        return f"--max-error: {reference.base} prove no error rate; {more}"
     rates = ", ".join(f"{promise.max_error:g} accepts {promise.coverage:.0%}" for promise in kept)
     return f"--max-error, kept with 95 % confidence, of {reference.texts} development texts: {rates}"
 

@@ -78,21 +78,23 @@ def fit_decisions(
         scores: of the answers, ``[n]``.
         predicted: the answers, class ids ``[n]``.
         labels: class ids ``[n]``.
-        known: whether a text has enough known characters, ``[n]``.
+        known: whether a text has enough known characters, ``[n]``; only such texts can be accepted.
         precision: see :func:`fit_threshold`.
         classes: number of classes.
     """
     right = predicted == labels
+    # The device refuses the others whatever their score: they neither break promises nor help to keep them.
+    can, can_right = scores[known], right[known]
     edges = np.unique(np.quantile(scores, _DECILES))
     reference = Reference(
         texts=len(labels),
-        # The device refuses the others whatever their score: they neither break promises nor help to keep them.
-        promises=fit_promises(scores[known], right[known]),
+        promises=fit_promises(can, can_right, texts=len(labels)),
         labels=_shares(predicted, classes),
         edges=tuple(edges.tolist()),
         scores=_shares(np.searchsorted(edges, scores, side="right"), len(edges) + 1),
+        known=len(can),
     )
-    return Decisions(fit_threshold(scores, right, precision), reference)
+    return Decisions(fit_threshold(can, can_right, precision), reference)
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
@@ -125,7 +127,7 @@ def fit_threshold(scores: npt.NDArray[np.float64], right: npt.NDArray[np.bool_],
     """Return the lowest score at which accepted texts are right often enough; 1.0, which none reaches, else.
 
     Args:
-        scores: of the predicted labels, ``[n]``, below 1.
+        scores: of the predicted labels, ``[n]``, below 1, of the texts that a threshold can accept; there may be none.
         right: whether the predicted label is the true one, ``[n]``.
         precision: share of the accepted texts that must be right; 0 accepts all.
     """
@@ -136,7 +138,7 @@ def fit_threshold(scores: npt.NDArray[np.float64], right: npt.NDArray[np.bool_],
     last = np.append(ranked[1:] < ranked[:-1], True)
     enough = np.flatnonzero(last & (shares >= precision))
     if not len(enough):
-        return 1.0
+        return 1.0 if precision else 0.0  # without any text, nothing is shown
     if enough[-1] == len(scores) - 1:
         return 0.0
     accepted, refused = ranked[enough[-1]], ranked[enough[-1] + 1]

@@ -24,6 +24,7 @@ class Options:
         limits: of parity.
         sign: private key to sign the bundle with.
         cascade: let the n-grams answer alone where they are sure, if that costs no accuracy.
+        replace: take the place of any bundle; see :func:`export.replacement.check_successor`.
 
     Raises:
         ConfigError: ``name`` cannot be written as UTF-8, as the manifest is.
@@ -39,6 +40,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     sign: Path | None = None
     cascade: bool = False
+    replace: bool = False
 
     def __post_init__(self) -> None:
         check_utf_8("--name", self.name)

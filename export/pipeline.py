@@ -16,16 +16,17 @@ from export.cascade import FittedCascade, fit_cascade
 from export.confidence import Confidence, fit_confidence
 from export.options import Options, check_utf_8
 from export.parity import Comparison, check
-from export.replacement import lost_parts
+from export.replacement import PACKAGE, Origin, check_successor, lost_parts
 from export.signing import read_private_key, signed
 from export.source import Source, read_source
 from export.variants import Variant, build_variants
+from runtime.columns import USUAL
 from runtime.errors import ConfigError
 from runtime.manifest import GOLDEN, Manifest, Thresholds, TokenizerEntry
 from runtime.reference import REFERENCE, Reference
 from runtime.selftest import TOLERANCE
 
-_TOOLS = ("gm-edge", "numpy", "torch", "onnx", "onnxruntime", "optimum-onnx", "openvino", "nncf")
+_TOOLS = (PACKAGE, "numpy", "torch", "onnx", "onnxruntime", "optimum-onnx", "openvino", "nncf")
 _TOKENIZER = "tokenizer.json"
 # Sums in another order round other activations to the next step: up to 0.004 of a logit, measured on AVX2 and SSE.
 _ROUNDING = 0.01
@@ -59,8 +60,8 @@ def export_run(
 
     Raises:
         DataError: the run folder is not complete, or the bundle cannot be written.
-        ConfigError: a package is missing, ``run`` is not UTF-8, ``target`` is something else than a bundle, the key
-            is none, or a cascade is asked of a student without n-grams.
+        ConfigError: a package is missing, ``run`` is not UTF-8, ``target`` is something else than a bundle, or one
+            that is not to be replaced, the key is none, or a cascade is asked of a student without n-grams.
         ParityError: a model decides otherwise than the student; nothing is written.
         BackendError: an engine cannot load the model.
     """
@@ -70,6 +71,8 @@ def export_run(
     source = read_source(run)
     if options.cascade and not source.student.config.ngram_buckets:
         raise ConfigError(f"{run}: --cascade needs a student with n-grams, which are what answers; export without it")
+    if not options.replace:
+        check_successor(target, place, _origin(source), signed=key is not None)
     report(f"building the models of {run}, measuring them on {len(source.test.texts)} test texts")
     variants = build_variants(source, options)
     comparisons = [source.compare(variant.name, variant.backend) for variant in variants]
@@ -128,11 +131,12 @@ def _manifest(
     confidence: Confidence,
     options: Options,
 ) -> Manifest:
+    origin = _origin(source)
     served = next(found for found in comparisons if found.variant == published[0].name)
     return Manifest(
         name=options.name or _name_of(source.run.path),
         created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        labels=source.names,
+        labels=origin.labels,
         tokenizer=TokenizerEntry(source.tokenizer.kind, _TOKENIZER),
         max_len=source.tokenizer.max_len,
         temperature=confidence.temperature,
@@ -146,11 +150,22 @@ def _manifest(
             TOLERANCE: tolerance,
             "variants": [found.to_json() for found in comparisons],
         },
-        data_fingerprint=str(source.run.environment().get("data_fingerprint", "")),
-        recipe_sha256=source.run.recipe().sha256,
+        data_fingerprint=origin.data_fingerprint,
+        recipe_sha256=origin.recipe_sha256,
         toolchain=_toolchain(),
         target=options.target,
+        text_column=_text_column(source),
     )
+
+
+def _origin(source: Source) -> Origin:
+    fingerprint = str(source.run.environment().get("data_fingerprint", ""))
+    return Origin(source.names, fingerprint, source.run.recipe().sha256, _toolchain().get(PACKAGE, ""))
+
+
+def _text_column(source: Source) -> str:
+    column = source.run.recipe().data.text_column
+    return "" if column == USUAL else column
 
 
 def _name_of(run: Path) -> str:

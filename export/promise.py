@@ -10,11 +10,13 @@ testing), where the bisection of Geifman & El-Yaniv has to share 5 % among its s
 
 Two things are taken for granted: that texts on the device are drawn as the development texts were, and that the
 error above a threshold does not fall when the threshold does. (The development set has also picked the student's
-best epoch and fitted the temperature; what little it gained by that is not allowed for. ``benchmarks/promise.py``
-looks at test sets, which picked nothing.) Candidates are ranks, not scores, and this is why
-that is enough. Let N development texts have scores above the point where the error reaches the promise. Given N,
-their mistakes are binomial with just that rate, and the texts below have a higher one. To accept too much, the first
-candidate of more than N texts must be rejected, which then happens with a probability of 5 % at most.
+best epoch and fitted the temperature and how many unknown characters are too many; what little it gained by that is
+not allowed for. ``benchmarks/promise.py`` looks at test sets, which picked nothing.) The development texts meant here
+are those that a device can accept: one with too many unknown characters it refuses whatever the score, so that it is no
+trial. Candidates are ranks, not scores, and this is why that is enough. Let N development texts have scores above the
+point where the error reaches the promise. Given N, their mistakes are binomial with just that rate, and the texts below
+have a higher one. To accept too much, the first candidate of more than N texts must be rejected, which then happens
+with a probability of 5 % at most.
 """
 
 from __future__ import annotations
@@ -39,20 +41,23 @@ Scores = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
-def fit_promises(scores: Scores, right: Flags, promises: Sequence[float] = PROMISES) -> tuple[Promise, ...]:
+def fit_promises(
+    scores: Scores, right: Flags, promises: Sequence[float] = PROMISES, texts: int = 0
+) -> tuple[Promise, ...]:
     """Return for each of ``promises`` the lowest threshold that keeps it, if one can be shown to.
 
     Args:
-        scores: of the predicted labels, ``[n]``.
+        scores: of the predicted labels, ``[n]``, of the texts that a threshold can accept: others are no trials.
         right: whether the predicted label is the true one, ``[n]``.
         promises: shares of wrong labels among accepted texts, rising, between 0 and 1.
+        texts: of which the coverage is a share, those that are refused whatever their score among them; 0: ``n``.
     """
     order = np.argsort(-scores, kind="stable")
     ranked, mistakes = scores[order], np.cumsum(~right[order], dtype=np.int64)
-    return tuple(_fit(ranked, mistakes, rate) for rate in promises)
+    return tuple(_fit(ranked, mistakes, rate, texts or len(scores)) for rate in promises)
 
 
-def _fit(ranked: Scores, mistakes: npt.NDArray[np.int64], rate: float) -> Promise:
+def _fit(ranked: Scores, mistakes: npt.NDArray[np.int64], rate: float, texts: int) -> Promise:
     accepted = 0
     for size in _candidates(ranked, rate):
         if tail(int(mistakes[size - 1]), size, rate) > 1 - CONFIDENCE:
@@ -60,7 +65,7 @@ def _fit(ranked: Scores, mistakes: npt.NDArray[np.int64], rate: float) -> Promis
         accepted = size
     if not accepted:
         return Promise(rate, None, 0.0)
-    return Promise(rate, float(ranked[accepted - 1]), accepted / len(ranked))
+    return Promise(rate, float(ranked[accepted - 1]), accepted / texts)
 
 
 def _candidates(ranked: Scores, rate: float) -> list[int]:

@@ -29,6 +29,7 @@ class BundleInfo:
         created: time of export, ISO 8601 in UTC.
         sha256: of the manifest, which holds that of every file: two bundles with the same are the same.
         metrics: of the exported model, as ``gm-export`` measured them.
+        text_column: of the training data, see :class:`runtime.manifest.Manifest`; empty: unknown.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class BundleInfo:
     created: str
     sha256: str
     metrics: Mapping[str, Any] = field(repr=False)
+    text_column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Bundle:
         """Which bundle it is."""
         manifest = self.manifest
         sha256 = sha256_of(self.manifest_bytes)
-        return BundleInfo(self.path, manifest.name, manifest.created, sha256, MappingProxyType(dict(manifest.metrics)))
+        metrics = MappingProxyType(dict(manifest.metrics))
+        return BundleInfo(self.path, manifest.name, manifest.created, sha256, metrics, manifest.text_column)
 
     def read(self, name: str) -> bytes:
         """Return the content of a file that the manifest lists, checked once more.

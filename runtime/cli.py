@@ -18,6 +18,7 @@ import click
 
 from runtime.answer_file import check_out
 from runtime.backends import CHOICES
+from runtime.columns import USUAL, columns_to_try, differ
 from runtime.command import is_terminal, run_command
 from runtime.errors import ConfigError, DataError, ParityError
 from runtime.output import Format, Item, Write, answer_writer, format_of, open_output, write_answers
@@ -54,10 +55,10 @@ def _known_encoding(_context: click.Context, _parameter: click.Parameter, name: 
     "--text-column",
     "--column",
     "text_column",
-    default="text",
+    default="",
     metavar="NAME",
-    show_default=True,
-    help="Column of FILE that holds the text; several, with commas between them, make one text.",
+    help="Column of FILE that holds the text; several, with commas between them, make one text.  "
+    "[default: that of the training data, if FILE has it, else text]",
 )
 @click.option(
     "--encoding",
@@ -168,14 +169,19 @@ def classify(
         if selftest:
             _report_selftest(classifier, jsonl)
             return
+        trained = classifier.bundle.text_column
+        if folder or _is_table(texts):
+            _warn_of_other_columns(bundle, text_column, trained)
+        # Not left empty where there is no choice: what older receipts say stays true.
+        column = text_column or ("" if trained else USUAL)
         best = min(top_k, len(classifier.labels))
         if folder and out:
             places = Path(os.path.abspath(folder)), Path(os.path.abspath(out))
             sha256 = classifier.bundle.sha256
-            job = Job(*places, sha256, backend, max_error, cascade, text_column, encoding, sheet, best, jsonl)
+            job = Job(*places, sha256, backend, max_error, cascade, column, encoding, sheet, best, jsonl)
             _answer_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
-        _answer_all(classifier, _source(texts, text_column, encoding, sheet), out, form, best)
+        _answer_all(classifier, _source(texts, columns_to_try(column, trained), encoding, sheet), out, form, best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +255,12 @@ def _check_out(out: Path | None, bundle: Path, texts: tuple[str, ...]) -> None:
         raise click.UsageError(f"--out {out} is the table itself; name another file, so that it stays as it is")
 
 
+def _warn_of_other_columns(bundle: Path, named: str, trained: str) -> None:
+    if differ(named, trained):
+        line = f"{bundle} was trained on {trained}, and --text-column names {named}: make sure that both hold the same"
+        click.echo(f"gm-classify: warning: {' '.join(line.split())}", err=True)
+
+
 def _folder(texts: tuple[str, ...], out: Path | None) -> Path | None:
     """Return the folder to classify, if it is one."""
     if len(texts) != 1 or not os.path.isdir(texts[0]):
@@ -296,12 +308,12 @@ def _is_table(texts: tuple[str, ...]) -> bool:
     return len(texts) == 1 and _names_table(texts[0])
 
 
-def _source(texts: tuple[str, ...], text_column: str, encoding: str, sheet: str) -> _Source:
+def _source(texts: tuple[str, ...], text_columns: Sequence[str], encoding: str, sheet: str) -> _Source:
     if texts == (_STDIN,):
         # Lines are answered as they come: what writes the pipe may be waiting for the answer.
         return _Source(_stdin_items(encoding), ("text",), table=False, chunk=1)
     if _is_table(texts):
-        columns, items = table_items(Path(texts[0]), text_column, encoding, sheet)
+        columns, items = table_items(Path(texts[0]), text_columns, encoding, sheet)
         return _Source(items, columns, table=True, chunk=CHUNK)
     return _Source((Item(text, {"text": text}, "TEXT") for text in texts), ("text",), table=False, chunk=CHUNK)
 

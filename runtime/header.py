@@ -19,6 +19,10 @@ _OTHER_SEPARATORS = ";\t|\N{FULLWIDTH COMMA}"
 _Rows = Sequence[Sequence[str]]
 
 
+class MissingColumnError(DataError):
+    """A table lacks a column."""
+
+
 def parted(columns: str) -> list[str]:
     """Return the names of columns that stand between commas."""
     return [name.strip() for name in _BETWEEN_COLUMNS.split(columns)]
@@ -78,7 +82,7 @@ def check_header(where: str, rows: _Rows, names: Collection[str], wanted: Mappin
         wanted: columns there must be, and with each what the user sets to name another one.
 
     Raises:
-        DataError: a column is missing.
+        MissingColumnError: a column is missing.
     """
     lacking = ((name, option) for columns, option in wanted.items() if columns not in names for name in parted(columns))
     missing, option = next(((name, option) for name, option in lacking if name not in names), ("", ""))
@@ -88,7 +92,7 @@ def check_header(where: str, rows: _Rows, names: Collection[str], wanted: Mappin
     separated = _other_separator([*rows, list(names)], missing)
     if separated:
         there, cure = separated[1], f"if {separated[0]!r} parts its columns, save it with commas"
-    raise DataError(f"{where} has no column {missing!r}, only: {there or 'none'}; {cure}")
+    raise MissingColumnError(f"{where} has no column {missing!r}, only: {there or 'none'}; {cure}")
 
 
 def check_names(where: str, names: Sequence[str]) -> None:

@@ -92,6 +92,8 @@ class Manifest:
         recipe_sha256: of the resolved recipe.
         toolchain: version by package.
         target: instruction set that the export was made for.
+        text_column: of the training data, one name, or several between commas, as the recipe has it. Empty, and then
+            no key of the file: unknown, or ``text``, which says nothing.
     """
 
     format_version: int = FORMAT_VERSION
@@ -112,10 +114,14 @@ class Manifest:
     recipe_sha256: str = ""
     toolchain: Mapping[str, str] = field(default_factory=dict)
     target: str = "generic"
+    text_column: str = ""
 
     def to_json(self) -> str:
         """Return the manifest as indented JSON, which :meth:`from_json` reads back as an equal manifest."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        keys = asdict(self)
+        if not self.text_column:
+            del keys["text_column"]
+        return json.dumps(keys, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, content: str | bytes, where: str) -> Manifest:
@@ -151,6 +157,7 @@ class Manifest:
             recipe_sha256=keys.take("recipe_sha256", _text),
             toolchain=keys.take("toolchain", _by_name(_text)),
             target=keys.take("target", _text),
+            text_column=keys.take("text_column", _some_text) if "text_column" in keys.names() else "",
         )
         keys.finish()
         _check_references(manifest, where)
@@ -240,6 +247,12 @@ def _text(value: object) -> str:
         raise ValueError(f"must be a string, not {value!r:.40}")
     value.encode("utf-8")  # a lone surrogate is a ValueError here, not when the text is printed
     return value
+
+
+def _some_text(value: object) -> str:
+    if value == "":
+        raise ValueError("must not be empty; leave it out")
+    return _text(value)
 
 
 def _whole(least: int, most: int = _MOST_BYTES) -> Callable[[object], int]:

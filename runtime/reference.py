@@ -27,7 +27,7 @@ class Promise:
     Attributes:
         max_error: of the accepted texts, at most this share has a wrong label; between 0 and 1.
         threshold: lowest score to accept, 0 to 1; ``None`` where the development set cannot show that any will do.
-        coverage: share of the development texts with enough known characters that it accepts, 0 to 1.
+        coverage: share of all development texts that it accepts, 0 to 1; none with too many unknown characters is.
     """
 
     max_error: float
@@ -49,6 +49,8 @@ class Reference:
         labels: share of the texts that get each label, in the order of the manifest.
         edges: scores between the bins of ``scores``, rising; a score equal to an edge lies above it.
         scores: share of the texts in each bin, one more than ``edges``.
+        known: how many of the texts have enough known characters to be accepted at all, on which the promises rest;
+            ``None`` where an older release wrote the bundle, which did not tell.
 
     Raises:
         ValueError: the values cannot be that.
@@ -59,10 +61,13 @@ class Reference:
     labels: tuple[float, ...]
     edges: tuple[float, ...]
     scores: tuple[float, ...]
+    known: int | None = None
 
     def __post_init__(self) -> None:
         rates = [promise.max_error for promise in self.promises]
         _check("number of texts", type(self.texts) is int and 0 < self.texts <= _MOST_TEXTS)
+        known_fits = self.known is None or (type(self.known) is int and 0 <= self.known <= self.texts)
+        _check("number of texts with enough known characters", known_fits)
         _check("order of promises", rates == sorted(set(rates)))
         _check("shares", all(0 <= share <= 1 for share in (*self.labels, *self.scores)))
         _check("edges", list(self.edges) == sorted(set(self.edges)) and len(self.scores) == len(self.edges) + 1)
@@ -81,9 +86,16 @@ class Reference:
         if found and found[-1].threshold is not None:
             return found[-1].threshold
         raise ConfigError(
-            f"{where}: an error of {max_error:g} cannot be promised from {self.texts} development texts, "
+            f"{where}: an error of {max_error:g} cannot be promised from {self.base}, "
             f"{self._possible()}; ask for another{_more_texts(found[-1].max_error) if found else ''}"
         )
+
+    @property
+    def base(self) -> str:
+        """What the promises rest on, in words."""
+        if self.known is None or self.known == self.texts:
+            return f"{self.texts} development texts"
+        return f"the {self.known} of {self.texts} development texts with enough known characters"
 
     def _possible(self) -> str:
         possible = [f"{promise.max_error:g}" for promise in self.promises if promise.threshold is not None]
@@ -109,6 +121,7 @@ class Reference:
                 labels=_numbers(stored["labels"]),
                 edges=_numbers(stored["edges"]),
                 scores=_numbers(stored["scores"]),
+                known=stored.get("known"),
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise BundleError(f"{where}: not what gm-export writes ({error!r:.80}); export the bundle again") from error

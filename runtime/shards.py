@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runtime.columns import columns_to_try, table_and_column
 from runtime.errors import DataError, GMError
 from runtime.files import atomic_path, write_json
 from runtime.output import Format, Item, csv_writer, json_writer, new_file, write_answers
-from runtime.tables import EVERY_SHEET, read_table, sheet_of
+from runtime.tables import EVERY_SHEET, sheet_of
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
@@ -43,7 +44,7 @@ class Job:
         out: absolute path of the answers.
         bundle: SHA-256 of the manifest of the bundle, which holds that of every file in it.
         backend, max_error, cascade: as given to :class:`runtime.classifier.Classifier`.
-        column: of the text.
+        column: of the text; empty: that of the training data where a shard has it, else ``text``.
         encoding: of text files; empty: as :func:`runtime.tables.read_table` finds it.
         sheet: of the Excel files among them; empty: likewise.
         top_k: best labels to write.
@@ -150,8 +151,10 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     return Outcome(name, rows, rejected)
 
 
-def table_items(path: Path, text_column: str, encoding: str, sheet: str) -> tuple[tuple[str, ...], Iterator[Item]]:
-    """Return the columns of a table, and its texts one after another.
+def table_items(
+    path: Path, text_columns: Sequence[str], encoding: str, sheet: str
+) -> tuple[tuple[str, ...], Iterator[Item]]:
+    """Return the columns of a table, and its texts one after another, of the first of ``text_columns`` that it has.
 
     Where all sheets of a workbook are read, a column ``sheet`` says behind its own ones from which a row comes.
 
@@ -159,18 +162,18 @@ def table_items(path: Path, text_column: str, encoding: str, sheet: str) -> tupl
         DataError: it cannot be read, or has no such column or sheet; the texts raise it too.
         ConfigError: the package that reads this format is not installed, or it has no sheets and one is named.
     """
-    table = read_table(path, encoding, {text_column: "--text-column NAME"}, sheet)
+    table, column = table_and_column(path, text_columns, encoding, sheet)
     if sheet != EVERY_SHEET:
-        items = (Item(row.text(text_column), row.given, f"{path}, line {row.line}") for row in table)
+        items = (Item(row.text(column), row.given, f"{path}, line {row.line}") for row in table)
         return table.columns, items
-    column = "sheet"
-    while column in table.columns:
-        column = f"source_{column}"
+    origin = "sheet"
+    while origin in table.columns:
+        origin = f"source_{origin}"
     of_sheets = (
-        Item(row.text(text_column), {**row.given, column: row.sheet}, f"{path} [{row.sheet}], line {row.line}")
+        Item(row.text(column), {**row.given, origin: row.sheet}, f"{path} [{row.sheet}], line {row.line}")
         for row in table
     )
-    return (*table.columns, column), of_sheets
+    return (*table.columns, origin), of_sheets
 
 
 def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str, object]) -> Outcome | None:
@@ -185,7 +188,8 @@ def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str
 
 def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Path) -> tuple[int, int]:
     rows = rejected = 0
-    columns, items = table_items(source, job.column, job.encoding, sheet_of(source, job.sheet))
+    text_columns = columns_to_try(job.column, classifier.bundle.text_column)
+    columns, items = table_items(source, text_columns, job.encoding, sheet_of(source, job.sheet))
     form = Format.JSONL if job.jsonl else Format.CSV
     with new_file(temporary, form.encoding) as stream:
         write = json_writer(stream, job.top_k) if job.jsonl else csv_writer(stream, columns, job.top_k)

@@ -368,9 +368,12 @@ def _fit(sheet: Sheet, wanted: _Wanted) -> int:
 
 
 def _named(sheet: Sheet, wanted: _Wanted) -> int:
-    """Return how many of the columns a sheet names that no sheet has all of: its header is the one to show."""
-    rows = _as_names(_head(sheet)[:HEADER_WITHIN])
-    return named_of(wanted, rows[likeliest_header(rows, wanted)]) if wanted and rows else 0
+    """Return how many of the columns a sheet names that no sheet has all of: its header is the one to show.
+
+    A sheet without rows has none to show.
+    """
+    rows = _as_names(_head(sheet)[:HEADER_WITHIN]) if wanted else []
+    return named_of(wanted, rows[likeliest_header(rows, wanted)]) if rows else -1
 
 
 def _head(sheet: Sheet) -> list[tuple[int, Sequence[object]]]:

@@ -15,7 +15,8 @@ from export.parity import LabelledTexts, compare
 from runtime import Classifier
 from runtime.bundle import Bundle
 from runtime.cli import classify
-from tests.export.conftest import LAYERS, NAMES, CommandRun, write_brittle_run, write_run
+from runtime.errors import ConfigError
+from tests.export.conftest import LAYERS, NAMES, SIZES, CommandRun, write_brittle_run, write_run
 
 
 def _call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:
@@ -136,6 +137,40 @@ def test_an_export_that_accepts_nothing_says_so(
     assert "nothing is accepted: no score is high enough for --precision" in capsys.readouterr().out
     with Classifier(tmp_path / "bundle") as classifier:
         assert not any(prediction.accepted for prediction in classifier.classify_many([row.text for row in rows]))
+
+
+def test_what_is_printed_of_a_promise_is_what_the_device_accepts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three of thirty texts are foreign: the device refuses them, right or wrong and whatever their score."""
+    run = write_run(tmp_path / "run")
+    rows = run.predictions("dev")
+    foreign = [replace(row, text=f"☃☃☃☃{number}", label=NAMES[0]) for number, row in enumerate(rows[:3])]
+    run.save_predictions("dev", [*foreign, *rows[3:]])
+    assert _call(monkeypatch, run.path, "--out", tmp_path / "bundle") == 0
+    shown = capsys.readouterr().out
+    assert "accepted from a score of 0.000" in shown
+    assert "of 30 development texts: 0.15 accepts 90%" in shown
+    with Classifier(tmp_path / "bundle", max_error=0.15) as classifier:
+        # One by one, as they were when the threshold was fitted: it is the very score of one of them.
+        accepted = [classifier.classify(row.text).accepted for row in [*foreign, *rows[3:]]]
+    assert accepted == [False] * 3 + [True] * 27
+    with pytest.raises(ConfigError, match="from the 27 of 30 development texts with enough known characters"):
+        Classifier(tmp_path / "bundle", max_error=0.1)
+
+
+def test_another_runs_bundle_is_replaced_with_a_flag_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "first")
+    write_run(tmp_path / "second", *SIZES, "training.seed=1")
+    for run, code in (("first", 0), ("first", 0), ("second", 2)):
+        assert _call(monkeypatch, run) == code
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("gm-export: bundle holds 'first', the bundle of a run with other settings in its recipe; ")
+    assert _call(monkeypatch, "second", "--replace") == 0
+    assert Bundle.open("bundle").manifest.name == "second"
 
 
 def test_a_folder_that_is_no_run_exits_3(

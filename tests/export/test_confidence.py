@@ -82,13 +82,30 @@ def test_the_reference_is_what_the_model_says_of_the_texts() -> None:
     assert (kept[0].max_error, kept[0].coverage) == (0.02, 0.75)
 
 
-def test_texts_that_the_device_refuses_as_unknown_count_for_no_promise() -> None:
+def test_texts_that_the_device_refuses_as_unknown_count_for_no_promise_and_as_not_accepted() -> None:
     logits = np.array([[4, 0], [0, 3]] * 100, np.float32)
     labels = np.array([0, 0] * 100)
     found = fit_confidence(logits, labels, np.array([0.0, 0.9] * 100), precision=0.0)
     best = found.reference.promises[-1]
-    assert best.coverage == 1.0
+    assert best.coverage == 0.5
     assert best.threshold == pytest.approx(softmax(logits[0], found.temperature).max())
+    assert (found.reference.texts, found.reference.known) == (200, 100)
+
+
+def test_texts_that_the_device_refuses_as_unknown_do_not_raise_the_threshold() -> None:
+    """All wrong answers are to texts that are never accepted: the others can all be."""
+    logits = np.array([[4, 0], [0, 3]] * 100, np.float32)
+    labels = np.array([0, 0] * 100)
+    assert fit_confidence(logits, labels, np.array([0.0, 0.9] * 100), precision=0.95).threshold == 0.0
+    assert fit_confidence(logits, labels, np.zeros(200), precision=0.95).threshold > 0.5
+
+
+@pytest.mark.parametrize(("precision", "threshold"), [(0.95, 1.0), (0.0, 0.0)])
+def test_where_no_text_can_be_accepted_nothing_is_shown(precision: float, threshold: float) -> None:
+    logits = np.array([[4, 0], [0, 3]] * 100, np.float32)
+    found = fit_confidence(logits, np.array([0, 1] * 100), np.full(200, 0.9), precision)
+    assert found.threshold == threshold
+    assert {(promise.threshold, promise.coverage) for promise in found.reference.promises} == {(None, 0.0)}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from runtime import Classifier
 from runtime.bundle import Bundle
 from runtime.errors import ConfigError, DataError, ParityError
 from runtime.selftest import read_golden
-from tests.export.conftest import LAYERS, NAMES, SPLITS, write_brittle_run
+from tests.export.conftest import LAYERS, NAMES, SIZES, SPLITS, write_brittle_run, write_run
 from tests.runtime.processes import run_python
 
 JSON_FILES = {"reference.json", "tokenizer.json"}
@@ -59,6 +59,13 @@ def test_the_manifest_says_what_was_measured_and_where_it_comes_from(bundle: Exp
     assert [found["variant"] for found in manifest.parity["variants"]] == ["ONNX INT8", "ONNX fp32"]
     assert manifest.metrics["test"]["texts"] == len(SPLITS["test"])
     assert str(run_folder.parent) not in (bundle.path / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize(("column", "told"), [("text", ""), ("品名,规格", "品名,规格")])
+def test_the_manifest_names_the_text_columns_of_the_training_data(tmp_path: Path, column: str, told: str) -> None:
+    run = write_run(tmp_path / "run", *SIZES, f"data.text_column={column}")
+    export_run(run.path, tmp_path / "bundle", Options(int8=False))
+    assert Bundle.open(tmp_path / "bundle").info.text_column == told
 
 
 def test_golden_texts_carry_the_logits_of_the_int8_model(bundle: Exported, source: Source) -> None:
@@ -106,12 +113,59 @@ def test_an_export_says_what_it_replaced_and_what_is_lost_by_it(run_folder: Path
     write_keys(tmp_path / "key")
     told: list[str] = []
     full = Options(keep_fp32=True, sign=tmp_path / "key")
-    for options in (full, full, Options(int8=False)):
+    for options in (full, full, Options(int8=False, replace=True)):
         export_run(run_folder, tmp_path / "bundle", options, told.append)
     assert [line for line in told if not line.startswith("building")] == [
         f"replaced: {tmp_path}/bundle",
         f"replaced: {tmp_path}/bundle, which had a signature and an fp32 model to fall back on; the new one has not",
     ]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    """Return a bundle in service."""
+    path = tmp_path / "bundle"
+    export_run(write_run(tmp_path / "run", *SIZES).path, path, Options(int8=False))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("file", "found", "other", "says"),
+    [
+        ("environment.json", "f" * 64, "e" * 64, "data"),
+        ("recipe.toml", "seed = 0", "seed = 1", "settings in its recipe"),
+        ("labels.json", "树脂", "塑料", "classes"),
+    ],
+)
+def test_the_bundle_of_another_run_is_replaced_only_if_that_is_meant(
+    served: Path, tmp_path: Path, file: str, found: str, other: str, says: str
+) -> None:
+    run = tmp_path / "run"
+    for path in (run / file, *(run / "predictions").iterdir()):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(found, other), encoding="utf-8")
+    before = (served / "manifest.json").read_bytes()
+    ways = "name another place with --out, or replace it all the same with --replace"
+    with pytest.raises(ConfigError, match=rf"bundle holds 'run', the bundle of a run with other {says}; {ways}$"):
+        export_run(run, served, Options(int8=False))
+    assert (served / "manifest.json").read_bytes() == before
+    export_run(run, served, Options(int8=False, replace=True))
+    assert (served / "manifest.json").read_bytes() != before
+
+
+def test_a_later_run_of_the_same_data_and_recipe_takes_the_place_of_the_first(served: Path, tmp_path: Path) -> None:
+    export_run(write_run(tmp_path / "again", *SIZES).path, served, Options(int8=False))
+    assert Bundle.open(served).manifest.name == "again"
+
+
+def test_a_signed_bundle_is_not_replaced_by_one_that_is_not(served: Path, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    write_keys(key)
+    export_run(tmp_path / "run", served, Options(int8=False, sign=key))
+    with pytest.raises(ConfigError, match=r"is signed, and the new .*; sign it with --sign KEY, .*--replace$"):
+        export_run(tmp_path / "run", served, Options(int8=False))
+    export_run(tmp_path / "run", served, Options(int8=False, sign=key))
+    assert (served / "signature").exists()
 
 
 def test_a_run_folder_whose_name_is_no_utf_8_is_refused_by_it_and_exported_from_within(

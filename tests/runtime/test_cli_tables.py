@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runtime.tables import read_table
+from tests.runtime.bundles import edit_manifest
 from tests.runtime.gm_classify import answers, run, start
 from tests.workbooks import write_sheet, write_workbook
 
@@ -42,6 +43,52 @@ def test_several_columns_are_one_text(packed: Path, tmp_path: Path) -> None:
     [answer] = answers(packed, tmp_path / "table.csv", "--text-column", "名称,规格")
     [alone] = answers(packed, "硫酸 98%")
     assert (answer["label"], answer["score"]) == (alone["label"], alone["score"])
+
+
+@pytest.fixture
+def joined(bundle: Path) -> Path:
+    """A bundle trained on two columns, joined."""
+    edit_manifest(bundle, text_column="名称,规格")
+    return bundle
+
+
+def test_the_columns_of_training_are_the_default(joined: Path, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("名称,规格,text\n硫酸,98%,乙醇\n", encoding="utf-8")
+    [answer] = answers(joined, tmp_path / "table.csv")
+    [alone] = answers(joined, "硫酸 98%")
+    assert (answer["label"], answer["score"]) == (alone["label"], alone["score"])
+
+
+def test_a_table_without_the_columns_of_training_is_read_as_ever(joined: Path, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("规格,text\n98%,乙醇\n", encoding="utf-8")
+    [answer] = answers(joined, tmp_path / "table.csv")
+    [alone] = answers(joined, "乙醇")
+    assert (answer["label"], answer["score"]) == (alone["label"], alone["score"])
+
+
+def test_each_table_of_a_folder_gives_the_columns_of_training_that_it_has(joined: Path, tmp_path: Path) -> None:
+    shards, out = tmp_path / "shards", tmp_path / "answers"
+    shards.mkdir()
+    (shards / "a.csv").write_text("名称,规格,text\n硫酸,98%,乙醇\n", encoding="utf-8")
+    (shards / "b.csv").write_text("text\n乙醇\n", encoding="utf-8")
+    assert run(joined, shards, "--out", out)[0] == 0
+    of = [(out / name).read_text(encoding="utf-8-sig").splitlines()[1].split(",")[-4:] for name in ("a.csv", "b.csv")]
+    alone = [[answer["label"], f"{answer['score']:.4f}"] for answer in answers(joined, "硫酸 98%", "乙醇")]
+    assert [[label, f"{float(score):.4f}"] for label, score, *_ in of] == alone
+
+
+def test_columns_other_than_those_of_training_are_answered_with_a_warning(joined: Path, tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    table = tmp_path / "shards" / "table.csv"
+    table.write_text("名称,规格\n硫酸,98%\n", encoding="utf-8")
+    warning = (
+        f"gm-classify: warning: {joined} was trained on 名称,规格, and --text-column names 规格: "
+        "make sure that both hold the same\n"
+    )
+    code, out, err = run(joined, table, "--text-column", "规格")
+    assert (code, out.startswith("名称,规格,label,"), err) == (0, True, warning)
+    assert run(joined, table.parent, "--text-column", "规格", "--out", tmp_path / "answers")[2] == warning
+    assert run(joined, table, "--text-column", "名称，规格")[2] == ""
 
 
 def test_the_table_itself_is_not_written_over(packed: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,6 +42,14 @@ def _changed(key: str, value: object) -> bytes:
 
 def test_writing_and_reading_gives_an_equal_manifest() -> None:
     assert Manifest.from_json(MANIFEST.to_json(), "manifest.json") == MANIFEST
+
+
+def test_the_text_column_of_training_is_a_key_where_it_is_known_only() -> None:
+    """Bundles of older releases have no such key."""
+    assert "text_column" not in json.loads(MANIFEST.to_json())
+    known = replace(MANIFEST, text_column="品名,规格")
+    assert json.loads(known.to_json())["text_column"] == "品名,规格"
+    assert Manifest.from_json(known.to_json(), "manifest.json") == known
 
 
 def test_a_threshold_is_the_labels_own_or_the_default() -> None:
@@ -85,6 +94,8 @@ def test_what_is_no_json_object_is_refused(content: bytes) -> None:
         ("files/model.onnx/mode", 0, "unknown key files.model.onnx.mode"),
         ("toolchain", {"onnx": 1}, "key toolchain"),
         ("metrics", [], "key metrics"),
+        ("text_column", "", "key text_column: must not be empty"),
+        ("text_column", ["品名", "规格"], "key text_column: must be a string"),
         ("colour", "red", "unknown key colour"),
         ("format_version", 0, "key format_version"),
         ("format_version", "1", "key format_version"),

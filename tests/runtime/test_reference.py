@@ -49,6 +49,20 @@ def test_what_cannot_be_promised_is_one_line_that_says_what_can(max_error: float
     )
 
 
+def test_a_promise_that_cannot_be_made_names_the_texts_that_could_be_accepted() -> None:
+    """The device refuses the others whatever their score, so no promise rests on them."""
+    base = "the 380 of 400 development texts with enough known characters"
+    with pytest.raises(ConfigError, match=f"cannot be promised from {base}, the smallest possible is"):
+        replace(REFERENCE, known=380).threshold(0.01, "bundle")
+    assert replace(REFERENCE, known=400).base == REFERENCE.base == "400 development texts"
+
+
+def test_a_bundle_of_an_older_release_does_not_tell_how_many_could_be_accepted() -> None:
+    stored = json.loads(replace(REFERENCE, known=380).to_bytes())
+    del stored["known"]
+    assert Reference.from_bytes(json.dumps(stored).encode(), "reference.json") == REFERENCE
+
+
 def test_more_texts_are_not_advised_for_what_no_export_promises() -> None:
     with pytest.raises(
         ConfigError, match=r"0\.001 cannot be promised from .*is 0\.02, then 0\.05, 0\.1; ask for another$"
@@ -78,6 +92,9 @@ def test_what_is_no_share_is_refused(max_error: Any) -> None:  # noqa: ANN401
     [
         ("texts", 0),
         ("texts", 3.5),
+        ("known", -1),
+        ("known", 401),
+        ("known", True),
         ("promises", [{"max_error": 0.01}]),
         ("promises", [{"max_error": 2, "threshold": 0.5, "coverage": 0.5}]),
         ("promises", [{"max_error": 0.1, "threshold": "0.5", "coverage": 0.5}]),

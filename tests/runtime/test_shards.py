@@ -106,6 +106,7 @@ class _Appending:
     def __init__(self, classifier: Classifier, path: Path) -> None:
         self._classifier = classifier
         self._path = path
+        self.bundle = classifier.bundle
 
     def classify_many(self, texts: list[str]) -> object:
         with self._path.open("a", encoding="utf-8") as stream:
