@@ -59,9 +59,8 @@ _EXPLAINED = (
     "texts would change; what other seeds would change is the deviation in the tables above. Where a row's answers to "
     "the test texts were not kept there is the p-value of a two-sided paired t-test instead, which knows nothing of "
     "other test texts (`seeds only`), and little with few runs. A run is a set and a seed that both rows have. A peer "
-    "without randomness answers the same whatever the seed: against it sets are counted (`sets only`), each the mean over "
-    "its seeds. "
-    "Sets of which most labels were taken away do not count."
+    "without randomness answers the same whatever the seed: against it sets are counted (`sets only`), each the mean "
+    "over its seeds. Sets of which most labels were taken away do not count."
 )
 
 
