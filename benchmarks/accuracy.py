@@ -6,32 +6,32 @@ are made from the kept scores alone.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
-import numpy as np
-from sklearn.metrics import f1_score
 
-from benchmarks.accuracy_report import SVM, markdown
+from benchmarks.accuracy_report import markdown
+from benchmarks.answers import as_digits, by_class, indices, score
 from benchmarks.class_report import class_markdown
 from benchmarks.classifiers import PEERS
 from benchmarks.few_labels import few_labels, label_share_option, name_with
-from benchmarks.methods import FULL, INT8, METHODS, SIZE_ROWS, scores_on_test, served, trained
-from benchmarks.scores import Score, Scores
+from benchmarks.methods import COMPANIONS, FULL, INT8, METHODS, PARTS, SIZE_ROWS, served, trained
+from benchmarks.peer_rows import SETTINGS, SVM, TEXT_CNN
+from benchmarks.scores import Score, Scores, told
 from benchmarks.textcnn import text_cnn
 from benchmarks.tradeoff import PICTURE, read_tradeoff, tradeoff_markdown
 from benchmarks.tradeoff_picture import draw_tradeoff
 from distill.corpus import Corpus, read_corpus
 from distill.recipe import DataConfig
+from distill.run_folder import RunFolder
 from runtime.command import run_command
 from runtime.files import write_text
 
 RESULTS = Path(__file__).resolve().parent / "results"
-ROWS = {**PEERS, "TextCNN": text_cnn}
+ROWS = {**PEERS, TEXT_CNN: text_cnn}
 """Peers by the name of their row; some differ from seed to seed, others do not."""
 _BY_CLASS = (INT8, SVM)
 """Rows whose scores are kept by class too."""
@@ -66,14 +66,15 @@ def command(
 ) -> None:
     """Train every row on every set with every seed, score test once each, and write accuracy.json and the tables.
 
-    Without --data, only tables and picture are made again. A set in one file is split anew for each seed.
+    Without --data, only tables and picture are made again. A set in one file is split anew for each seed. A row that is
+    kept from other data or settings is refused, unless --again measures it anew.
     """
     scores = Scores(out / "accuracy.json")
     for one in sets:
         for seed in range(seeds):
             study = study_of(one, seed, label_share, work, scores, again=again)
             for row in rows or [*ROWS, *METHODS, *(SIZE_ROWS if sizes else ())]:
-                if again or not study.has(row):
+                if again or not study.has(row, settings):
                     click.echo(f"... {study.name}, seed {seed}, {row}", err=True)
                     study.measure(row, work, settings)
     write_report(scores, latency, out)
@@ -113,14 +114,20 @@ class Study:
     label_share: float = 1.0
     unlabelled: tuple[Path, ...] = ()
 
-    def has(self, row: str) -> bool:
-        """Return whether the score of a row is kept."""
-        return self.scores.has(self.name, row, self.seed)
+    def has(self, row: str, settings: Sequence[str] = ()) -> bool:
+        """Return whether the score of a row is kept, with the ``settings`` of ours that would be used now.
+
+        Raises:
+            ConfigError: it is, or one that comes with it, from other data or settings.
+        """
+        kept = {one: self._has(one, settings_of(one, settings)) for one in (row, *(COMPANIONS if row == FULL else ()))}
+        return kept[row]
 
     def measure(self, row: str, work: Path, settings: Sequence[str]) -> None:
         """Train a peer or one of our methods, and score test."""
         if row in ROWS:
-            self.keep_answers(row, ROWS[row](self.corpus, self.seed))
+            answered = ROWS[row](self.corpus, self.seed)
+            self.keep_answers(row, answered.labels, chosen=answered.chosen)
             return
         run = trained(row, self.path, self.seed, work, settings)
         if row in SIZE_ROWS:
@@ -128,31 +135,53 @@ class Study:
             if INT8 in answers:
                 self.keep_answers(row, answers[INT8], settings)
             return
-        self.keep_scores(scores_on_test(row, run), settings)
+        if row == FULL:
+            final = run.metrics()[-1]["test"]
+            self.keep_scores({name: final[part] for part, name in PARTS.items()}, settings)
+        self.keep_run(row, run, settings)
         for name, found in served(run, self.corpus.test).items() if row == FULL else ():
             self.keep_answers(name, found, settings)
 
     def keep_scores(self, scored: Mapping[str, Mapping[str, float]], settings: Sequence[str]) -> None:
-        """Keep accuracy and macro-F1 on test of some rows."""
+        """Keep accuracy and macro-F1 on test of some rows whose answers are not there any more."""
         for name, values in scored.items():
             self._keep(self._score(name, values, settings))
 
-    def keep_answers(self, row: str, answers: Sequence[str], settings: Sequence[str] = ()) -> None:
-        """Keep what the answers of a row to the test texts are worth."""
-        found = self._score(row, score(self.corpus, answers), settings)
+    def keep_run(self, row: str, run: RunFolder, settings: Sequence[str]) -> None:
+        """Keep what the answers that ``run`` wrote down at its end are worth."""
+        self.keep_answers(row, [prediction.predicted for prediction in run.predictions("test")], settings)
+
+    def keep_answers(self, row: str, answers: Sequence[str], settings: Sequence[str] = (), chosen: str = "") -> None:
+        """Keep what the answers of a row to the test texts are worth, and the answers."""
+        found = with_answers(self._score(row, score(self.corpus, answers), settings), self.corpus, answers)
         if row in _BY_CLASS:
             class_f1, class_texts = by_class(self.corpus, answers)
             found = replace(found, class_f1=class_f1, class_texts=class_texts)
-        self._keep(found)
+        self._keep(replace(found, chosen=chosen))
+
+    def _has(self, row: str, settings: str) -> bool:
+        return self.scores.kept(self.name, row, self.seed, self.corpus.fingerprint[:16], settings)
 
     def _score(self, row: str, scored: Mapping[str, float], settings: Sequence[str]) -> Score:
-        fingerprint, told = self.corpus.fingerprint[:16], " ".join(settings)
+        fingerprint, now = self.corpus.fingerprint[:16], settings_of(row, settings)
         accuracy, f1 = scored["accuracy"], scored["macro_f1"]
-        return Score(self.name, row, self.seed, accuracy, f1, fingerprint, told, label_share=self.label_share)
+        return Score(self.name, row, self.seed, accuracy, f1, fingerprint, now, label_share=self.label_share)
 
     def _keep(self, found: Score) -> None:
-        if self.again or not self.has(found.row):
+        if self.again or not self._has(found.row, found.settings):
             self.scores.add(found)
+
+
+def settings_of(row: str, settings: Sequence[str]) -> str:
+    """Return the settings of a row: peers know nothing of those of ours."""
+    return SETTINGS.get(row, "") if row in ROWS else told(settings)
+
+
+def with_answers(found: Score, corpus: Corpus, answers: Sequence[str]) -> Score:
+    """Return ``found`` with the answers to the test texts in it."""
+    truth, answered, names = indices(corpus, answers)
+    classes = len(names)
+    return replace(found, classes=classes, truth=as_digits(truth, classes), answers=as_digits(answered, classes))
 
 
 def study_of(named: str, seed: int, label_share: float, work: Path, scores: Scores, *, again: bool = False) -> Study:
@@ -174,21 +203,6 @@ def study_of(named: str, seed: int, label_share: float, work: Path, scores: Scor
     few = few_labels(corpus, label_share, seed, folder)
     name, corpus = name_with(name, label_share), read_corpus(DataConfig(path=str(few.data)), seed)
     return Study(name, str(few.data), seed, corpus, scores, again, label_share, (few.unlabelled,))
-
-
-def score(corpus: Corpus, answers: Sequence[str]) -> dict[str, float]:
-    """Return accuracy and macro-F1 of the answers to the test texts."""
-    labels = [example.label for example in corpus.test]
-    accuracy = float(np.mean([a == b for a, b in zip(labels, answers, strict=True)]))
-    return {"accuracy": accuracy, "macro_f1": float(f1_score(labels, answers, average="macro", zero_division=0.0))}
-
-
-def by_class(corpus: Corpus, answers: Sequence[str]) -> tuple[dict[str, float], dict[str, int]]:
-    """Return, for each class of the test texts, the F1 of the answers and the number of texts."""
-    labels = [example.label for example in corpus.test]
-    texts = Counter(sorted(labels))
-    f1 = f1_score(labels, answers, labels=list(texts), average=None, zero_division=0.0)
-    return dict(zip(texts, map(float, f1), strict=True)), dict(texts)
 
 
 if __name__ == "__main__":

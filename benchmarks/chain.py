@@ -49,6 +49,11 @@ class Chain:
         return [*self.settings, *self._told_texts, *self._told_full]
 
     @property
+    def told_of_both(self) -> list[str]:
+        """What distinguishes language model and full method from the defaults, for the reader."""
+        return [*self.lm_settings, *self._told_full]
+
+    @property
     def told_of_second(self) -> list[str]:
         """What distinguishes the second language model from the defaults, for the reader."""
         return [*_SECOND, *self.lm_settings, *self._told_texts, *self._told_full]

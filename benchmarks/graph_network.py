@@ -64,7 +64,8 @@ def command(sets: Sequence[str], seeds: int, settings: Sequence[str], work: Path
             raise click.BadParameter(f"{one}: give a set as NAME=PATH")
         for seed in range(seeds):
             recipe = read_recipe(None, [*data_and_seed(path, seed), *settings])
-            if not scores.kept(name, row_of(recipe), seed, told(settings)):
+            fingerprint = read_corpus(recipe.data, seed).fingerprint[:16]
+            if not scores.kept(name, row_of(recipe), seed, fingerprint, told(settings)):
                 click.echo(f"... {name}, seed {seed}", err=True)
                 scores.add(measured(name, GraphTraining(recipe, work), told(settings)))
     report = markdown(scores)

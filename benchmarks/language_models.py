@@ -92,31 +92,47 @@ def command(
     for one in sets:
         for seed in range(seeds):
             study = study_of(one, seed, label_share, work, scores)
-            if not study.has(last) or (plain and not study.has(PLAIN_ROW)):
+            texts = [*study.unlabelled, *unlabelled]
+            chain = Chain(lm, work, texts, lm_settings, settings, taught_by, full_settings)
+            kept = {row: study.has(row, settings) for row, settings in told_by_row(chain, plain=plain).items()}
+            if not kept[last] or (plain and not kept[PLAIN_ROW]):
                 click.echo(f"... {study.name}, seed {seed}", err=True)
-                texts = [*study.unlabelled, *unlabelled]
-                chain = Chain(lm, work, texts, lm_settings, settings, taught_by, full_settings)
                 _measure(study, chain, plain=plain)
     write_report(scores, RESULTS / "latency.json", out)
 
 
+def told_by_row(chain: Chain, *, plain: bool) -> dict[str, list[str]]:
+    """Return what distinguishes each row that a chain brings from the defaults.
+
+    What a student or a second language model learns from is no affair of the teachers, which were there before.
+    """
+    found = {LM_ROW: [*chain.lm_settings]}
+    if chain.taught_by != "lm":
+        found[TOGETHER_ROW] = chain.told_of_both
+    if chain.taught_by == "second":
+        found |= {SECOND_ROW: chain.told_of_second, SECOND_TOGETHER_ROW: chain.told_of_second}
+    return found | {row: chain.told for row in (*_STUDENTS[chain.taught_by], *([PLAIN_ROW] if plain else []))}
+
+
 def _measure(study: Study, chain: Chain, *, plain: bool) -> None:
     """Train the chain on one set with one seed, and keep what each of its models scores on test."""
-    teacher = chain.language_model(study.path, study.seed)
-    study.keep_scores({LM_ROW: teacher.metrics()[-1]["test"]["teacher"]}, chain.lm_settings)
+    told = told_by_row(chain, plain=plain)
+    study.keep_run(LM_ROW, chain.language_model(study.path, study.seed), told[LM_ROW])
     if chain.taught_by == "second":
-        final = chain.second(study.path, study.seed).metrics()[-1]["test"]
-        study.keep_scores({TOGETHER_ROW: final["teachers"], SECOND_ROW: final["teacher"]}, chain.told_of_second)
+        second = chain.second(study.path, study.seed)
+        study.keep_scores({TOGETHER_ROW: second.metrics()[-1]["test"]["teachers"]}, told[TOGETHER_ROW])
+        study.keep_run(SECOND_ROW, second, told[SECOND_ROW])
     whole, bundle = _STUDENTS[chain.taught_by]
     rows: dict[str, tuple[str, ...]] = {whole: (), **({PLAIN_ROW: _NOTHING_MADE} if plain else {})}
     for row, made in rows.items():
         student = chain.student(study.path, study.seed, made)
-        final = student.metrics()[-1]["test"]
-        teachers = {_TEACHERS[chain.taught_by]: final["teachers"]} if chain.taught_by in _TEACHERS else {}
-        study.keep_scores({**teachers, row: final["student"]}, chain.told)
+        if chain.taught_by in _TEACHERS:
+            together = _TEACHERS[chain.taught_by]
+            study.keep_scores({together: student.metrics()[-1]["test"]["teachers"]}, told[together])
+        study.keep_run(row, student, told[row])
         answers = served(student, study.corpus.test) if row == whole else {}
         if INT8 in answers:
-            study.keep_answers(bundle, answers[INT8], chain.told)
+            study.keep_answers(bundle, answers[INT8], told[bundle])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What bfloat16 saves a language model on this CPU: ``python -m benchmarks.lm_precision --lm FOLDER``.
 
-Both precisions take turns in one process on one thread: a step of fine-tuning, and answering without gradients.
+Both precisions take turns in one process on one thread: a step of fine-tuning, as the trainer takes it, and answering
+without gradients.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from statistics import median
 
 import click
 import torch
+from torch import nn
 
 from benchmarks.accuracy import RESULTS
 from benchmarks.machine import machine_facts
 from benchmarks.report import table
+from distill.learner import Trainee
 from distill.lm.precision import computes_in, lm_precision
+from distill.lm.recipe import FinetuneTrainingConfig
 from distill.models.lm_teacher import LMTeacher, load_encoder
+from distill.recipes.finetune import optimisation
 from runtime.command import run_command
 from runtime.files import write_json
 
@@ -37,9 +42,10 @@ def command(lm: Path, texts: int, tokens: int, rounds: int, out: Path) -> None:
     torch.set_num_threads(1)
     encoder, tokenizer = load_encoder(lm)
     teacher = LMTeacher(encoder, _CLASSES)
+    trainee = ready_to_learn(teacher, steps=rounds * len(_PRECISIONS))
     ids = torch.randint(len(tokenizer), (texts, tokens), generator=torch.Generator().manual_seed(0))
     times = {
-        "a step of fine-tuning": _in_turns(lambda precision: _learn(teacher.train(), ids, precision), rounds),
+        "a step of fine-tuning": _in_turns(lambda precision: _learn(trainee, ids, precision), rounds),
         "answering": _in_turns(lambda precision: _answer(teacher.eval(), ids, precision), rounds),
     }
     told = {"machine": machine_facts(), "auto": computes_in(_CPU), "batch": [texts, tokens], "seconds": times}
@@ -62,11 +68,19 @@ def _in_turns(act: Callable[[str], None], rounds: int) -> dict[str, float]:
     return {precision: median(seconds[1:]) for precision, seconds in taken.items()}
 
 
-def _learn(teacher: LMTeacher, ids: torch.Tensor, precision: str) -> None:
+def ready_to_learn(teacher: LMTeacher, steps: int) -> Trainee:
+    """Return ``teacher`` with the optimiser and the gradient clip that fine-tuning gives it."""
+    settings = FinetuneTrainingConfig()
+    trainee = Trainee(teacher, nn.Identity(), settings.gradient_clip)
+    trainee.begin(*optimisation(teacher, settings, steps))
+    return trainee
+
+
+def _learn(trainee: Trainee, ids: torch.Tensor, precision: str) -> None:
+    """Do a whole step: forwards, backwards, clip, and update of the weights, which are float32 in either precision."""
     with lm_precision(_CPU, precision):
-        logits = teacher(ids, torch.ones_like(ids, dtype=torch.bool))
-    torch.nn.functional.cross_entropy(logits, ids[:, 0] % _CLASSES).backward()  # type: ignore[no-untyped-call]
-    teacher.zero_grad()
+        logits = trainee.module.train()(ids, torch.ones_like(ids, dtype=torch.bool))
+    trainee.step(nn.functional.cross_entropy(logits, ids[:, 0] % _CLASSES))
 
 
 @torch.no_grad()

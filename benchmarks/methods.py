@@ -42,7 +42,10 @@ METHODS: dict[str, tuple[str, ...]] = {
 """Recipe settings of each row."""
 SIZE_ROWS = {size.row: size.settings for size in SIZES}
 """Recipe settings of the full method with students of other sizes, of which the INT8 bundle alone is scored."""
-_PARTS = {"teacher": "GNN teacher", "initial_student": "student after initial training", "student": FULL}
+PARTS = {"teacher": "GNN teacher", "initial_student": "student after initial training"}
+"""Rows that a run of the full method brings, by what its final scores call them."""
+COMPANIONS = (*PARTS.values(), INT8, CASCADE)
+"""All rows that come with that of the full method."""
 
 
 _Recipe = TypeVar("_Recipe", bound=BaseRecipe, contravariant=True)
@@ -94,14 +97,6 @@ def run_key(recipe: BaseRecipe) -> str:
     """
     values = json.dumps(recipe.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(values.encode("utf-8")).hexdigest()[:16]
-
-
-def scores_on_test(row: str, run: RunFolder) -> dict[str, dict[str, float]]:
-    """Return accuracy and macro-F1 on test by row; the full method brings those of teacher and initial student."""
-    final = run.metrics()[-1]["test"]
-    if row != FULL:
-        return {row: final["student"]}
-    return {name: final[part] for part, name in _PARTS.items()}
 
 
 def student_answers(run: RunFolder, examples: Sequence[Example]) -> list[str]:

@@ -29,12 +29,16 @@ class Score:
         seed: of its training.
         accuracy: 0 to 1.
         macro_f1: 0 to 1.
-        fingerprint: of the data, for the reader: a set that changed wants another name.
-        settings: what distinguishes this training from the defaults, for the reader.
+        fingerprint: of the data: a set that changed wants another name.
+        settings: what distinguishes this training from the defaults.
         class_f1: by class, 0 to 1; empty where it was not kept.
         class_texts: number of texts by class; empty where they were not kept.
         unseen: share of test texts whose class train does not have, 0 to 1; every answer to them is wrong.
         label_share: of the labels of train that were kept; below 1 the set has a name of its own.
+        chosen: what dev chose beyond the settings: ``C=3``.
+        classes: of the set; 0 where answers were not kept.
+        truth: class index of each test text, as :func:`benchmarks.answers.as_digits` writes it.
+        answers: class index that each test text was given.
     """
 
     data: str
@@ -48,13 +52,20 @@ class Score:
     class_texts: Mapping[str, int] = field(default_factory=dict)
     unseen: float = 0.0
     label_share: float = 1.0
+    chosen: str = ""
+    classes: int = 0
+    truth: str = ""
+    answers: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Return the fields as JSON values, without those that are optional and as they are by default."""
         return {key: value for key, value in asdict(self).items() if key not in _OPTIONAL or value != _OPTIONAL[key]}
 
 
-_OPTIONAL: Mapping[str, object] = {"class_f1": {}, "class_texts": {}, "unseen": 0.0, "label_share": 1.0}
+_OPTIONAL: Mapping[str, object] = {
+    **{"class_f1": {}, "class_texts": {}, "unseen": 0.0, "label_share": 1.0},
+    **{"chosen": "", "classes": 0, "truth": "", "answers": ""},
+}
 
 
 def told(settings: Sequence[str]) -> str:
@@ -96,24 +107,26 @@ class Scores:
         stored = loads(path.read_text(encoding="utf-8")) if path.exists() else []
         self.all = [Score(**score) for score in stored]
 
-    def has(self, data: str, row: str, seed: int) -> bool:
-        """Return whether this training is scored already."""
-        return self.find(data, row, seed) is not None
-
     def find(self, data: str, row: str, seed: int) -> Score | None:
         """Return the score of this training, if there is one."""
         return next((score for score in self.all if _key(score) == (data, row, seed)), None)
 
-    def kept(self, data: str, row: str, seed: int, settings: str) -> bool:
-        """Return whether this training is scored already, by these settings.
+    def kept(self, data: str, row: str, seed: int, fingerprint: str, settings: str) -> bool:
+        """Return whether this training is scored already, on this data and by these settings.
 
         Raises:
-            ConfigError: it is, by other settings.
+            ConfigError: it is, on other data or by other settings.
         """
         found = self.find(data, row, seed)
-        if found and found.settings != settings:
-            raise ConfigError(f"{self.path} has {data} by other settings: {found.settings!r}; choose another --out")
-        return found is not None
+        if found and found.fingerprint != fingerprint:
+            differs = f"on other data: fingerprint {found.fingerprint!r}, now {fingerprint!r}"
+        elif found and found.settings != settings:
+            differs = f"by other settings: {found.settings!r}, now {settings!r}"
+        else:
+            return found is not None
+        raise ConfigError(
+            f"{self.path} has {row!r} of {data}, seed {seed}, {differs}; choose another --out, or remove this record"
+        )
 
     def add(self, score: Score) -> None:
         """Keep a score, in the file too; it takes the place of one of the same set, row and seed."""

@@ -14,12 +14,13 @@ from pathlib import Path
 import click
 import torch
 
-from benchmarks.accuracy import ROWS, by_class, score
-from benchmarks.accuracy_report import SVM
+from benchmarks.accuracy import ROWS, settings_of, with_answers
+from benchmarks.answers import Answered, by_class, score
 from benchmarks.chain import Chain
 from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW, TEXTS_INT8_ROW, TEXTS_ROW
 from benchmarks.methods import ALONE_ROW, FULL, INT8, METHODS, served, student_answers, trained
-from benchmarks.scores import Score, Scores
+from benchmarks.peer_rows import SVM
+from benchmarks.scores import Score, Scores, told
 from benchmarks.sets import as_json_lines
 from benchmarks.sources_report import markdown
 from distill.corpus import Corpus, Example, read_corpus
@@ -88,9 +89,11 @@ def command(
         folder = write_part(part, work / "data")
         for seed in range(seeds):
             for row in rows or (*STUDY, *chains):
-                if not scores.has(part.name, row, seed):
+                task = Task(part, folder, row, seed)
+                fingerprint = read_corpus(DataConfig(path=str(folder)), seed).fingerprint[:16]
+                if not scores.kept(part.name, row, seed, fingerprint, _told(task, row, settings, chains)):
                     click.echo(f"... without {part.name}, seed {seed}, {row}", err=True)
-                    measure(Task(part, folder, row, seed), work, settings, scores, chains)
+                    measure(task, work, settings, scores, chains)
     report = markdown(scores)
     write_text(out / "sources.md", report)
     click.echo(report)
@@ -178,23 +181,31 @@ def measure(task: Task, work: Path, settings: Sequence[str], scores: Scores, cha
     # Reading drops test texts whose class train does not have; here they count, as errors.
     corpus = replace(known, test=task.part.examples["test"])
     unseen = sum(example.label not in known.labels for example in corpus.test) / len(corpus.test)
-    told = chains[task.row].told if task.row in chains else settings
-    for row, answers in _answers(task, corpus, work, settings, chains).items():
-        scored, (class_f1, class_texts) = score(corpus, answers), by_class(corpus, answers)
-        scores.add(
-            Score(
-                task.part.name,
-                row,
-                task.seed,
-                scored["accuracy"],
-                scored["macro_f1"],
-                corpus.fingerprint[:16],
-                " ".join(told),
-                class_f1,
-                class_texts,
-                unseen,
-            )
+    for row, answered in _answers(task, corpus, work, settings, chains).items():
+        scored, (class_f1, class_texts) = score(corpus, answered.labels), by_class(corpus, answered.labels)
+        found = Score(
+            task.part.name,
+            row,
+            task.seed,
+            scored["accuracy"],
+            scored["macro_f1"],
+            corpus.fingerprint[:16],
+            _told(task, row, settings, chains),
+            class_f1,
+            class_texts,
+            unseen,
+            chosen=answered.chosen,
         )
+        scores.add(with_answers(found, corpus, answered.labels))
+
+
+def _told(task: Task, row: str, settings: Sequence[str], chains: Mapping[str, Chain]) -> str:
+    """Return the settings of a row that comes with that of the task."""
+    if task.row not in chains:
+        return settings_of(row, settings)
+    chain = chains[task.row]
+    # The language model does not learn from the texts that its student gets.
+    return told(chain.lm_settings if row == LM_ROW else chain.told)
 
 
 def _chains(lm: Path | None, work: Path, unlabelled: Sequence[Path]) -> dict[str, Chain]:
@@ -206,7 +217,7 @@ def _chains(lm: Path | None, work: Path, unlabelled: Sequence[Path]) -> dict[str
 
 def _answers(
     task: Task, corpus: Corpus, work: Path, settings: Sequence[str], chains: Mapping[str, Chain]
-) -> dict[str, list[str]]:
+) -> dict[str, Answered]:
     """Return answers by row; that of the task last, for the study takes it as the sign that all are there."""
     if task.row in ROWS:
         return {task.row: ROWS[task.row](corpus, task.seed)}
@@ -214,19 +225,19 @@ def _answers(
         return _chain_answers(task, corpus, chains[task.row])
     run = trained(task.row, str(task.folder), task.seed, work, settings)
     bundle = served(run, corpus.test, _AS_IT_IS) if task.row == FULL else {}
-    return {**bundle, task.row: student_answers(run, corpus.test)}
+    return {row: Answered(labels) for row, labels in {**bundle, task.row: student_answers(run, corpus.test)}.items()}
 
 
-def _chain_answers(task: Task, corpus: Corpus, chain: Chain) -> dict[str, list[str]]:
+def _chain_answers(task: Task, corpus: Corpus, chain: Chain) -> dict[str, Answered]:
     """Return the answers of the language model, of the student that it and the full method teach, and of its bundle."""
     data, texts = str(task.folder), [example.text for example in corpus.test]
     teacher, student = chain.language_model(data, task.seed), chain.student(data, task.seed)
     logits = Teachers([str(teacher.path)], corpus.fingerprint, torch.device("cpu")).answer(texts)
     bundle = served(student, corpus.test, _AS_IT_IS)
     return {
-        LM_ROW: [corpus.labels[winner] for winner in logits.argmax(1)],
-        TEXTS_INT8_ROW if chain.texts else INT8_ROW: bundle[INT8],
-        task.row: student_answers(student, corpus.test),
+        LM_ROW: Answered([corpus.labels[winner] for winner in logits.argmax(1)]),
+        TEXTS_INT8_ROW if chain.texts else INT8_ROW: Answered(bundle[INT8]),
+        task.row: Answered(student_answers(student, corpus.test)),
     }
 
 

@@ -17,10 +17,12 @@ import click
 import numpy as np
 
 from benchmarks.accuracy import RESULTS
-from benchmarks.methods import FULL, trained
+from benchmarks.methods import FULL, data_and_seed, trained
 from benchmarks.scores import METRICS, Score, Scores, told
 from benchmarks.sweep_report import UNCHANGED, markdown
+from distill.corpus import read_corpus
 from distill.metrics import class_scores
+from distill.recipe import read_recipe
 from distill.run_folder import RunFolder
 from runtime.command import run_command
 from runtime.files import write_text
@@ -74,7 +76,9 @@ def command(
         name, named, path = one.partition("=")
         if not named:
             raise click.BadParameter(f"{one}: give a set as NAME=PATH")
-        if not scores.kept(name, variation.row, seed, told(variation.settings)):
+        data = read_recipe(None, [*data_and_seed(path, seed), *variation.settings]).data
+        fingerprint = read_corpus(data, seed).fingerprint[:16]
+        if not scores.kept(name, variation.row, seed, fingerprint, told(variation.settings)):
             click.echo(f"... {name}, seed {seed}, {variation.row}", err=True)
             run = trained(FULL, path, seed, work, variation.settings, report=lambda _event: None)
             scores.add(score_on_dev(name, seed, variation, run))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
+from benchmarks.answers import Answered
 from distill.corpus import Corpus, Example
 from distill.metrics import macro_f1
 from runtime.tokenizer import PAD_ID, CharTokenizer
@@ -39,7 +40,7 @@ class TextCnn(nn.Module):
         return logits
 
 
-def text_cnn(corpus: Corpus, seed: int) -> list[str]:
+def text_cnn(corpus: Corpus, seed: int) -> Answered:
     """Train for 30 epochs on train, keep the weights that are best on dev (macro-F1), answer test."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
@@ -61,7 +62,7 @@ def text_cnn(corpus: Corpus, seed: int) -> list[str]:
         if f1 > best_f1:
             best, best_f1 = copy.deepcopy(model.state_dict()), f1
     model.load_state_dict(best)
-    return [corpus.labels[answer] for answer in _answers(model, _encode(corpus.test, tokenizer))]
+    return Answered([corpus.labels[answer] for answer in _answers(model, _encode(corpus.test, tokenizer))])
 
 
 def _encode(examples: Sequence[Example], tokenizer: CharTokenizer) -> list[Tensor]:

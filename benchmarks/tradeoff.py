@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import lineup
-from benchmarks.accuracy_report import SVM
 from benchmarks.methods import CASCADE, FULL, INT8
+from benchmarks.peer_rows import SVM
 from benchmarks.report import table
 from benchmarks.results import TITLES
 from benchmarks.scores import Scores

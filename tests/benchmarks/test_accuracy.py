@@ -6,16 +6,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.accuracy import by_class, command, score
-from benchmarks.accuracy_report import SVM, markdown
+from benchmarks.accuracy import command, study_of
+from benchmarks.accuracy_report import markdown
+from benchmarks.answers import by_class, score
 from benchmarks.class_report import class_markdown
 from benchmarks.classifiers import PEERS, character_svm, fasttext, majority, word_svm
 from benchmarks.methods import CASCADE, FULL, INT8, METHODS, SIZE_ROWS, run_key, served
+from benchmarks.peer_rows import SVM
 from benchmarks.scores import Score, Scores
 from benchmarks.sizes import SIZES
 from benchmarks.textcnn import text_cnn
 from distill.corpus import Corpus, Example
 from distill.recipe import StudentConfig, read_recipe
+from runtime.errors import ConfigError
 from tests.distill.tiny import write_tiny_data
 from tests.export.conftest import NAMES, ROWS, write_run
 from tests.threads import one_thread
@@ -35,17 +38,17 @@ def corpus(test_label: str = "聚乙烯") -> Corpus:
 @pytest.mark.parametrize("peer", [character_svm, word_svm, text_cnn])
 def test_a_peer_learns_what_train_tells(peer: object) -> None:
     assert callable(peer)
-    assert peer(corpus(), 0) == ["硫酸", "聚乙烯"]
+    assert peer(corpus(), 0).labels == ["硫酸", "聚乙烯"]
 
 
 def test_fasttext_reads_labels_with_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fasttext")
     monkeypatch.setattr("benchmarks.classifiers._AUTOTUNE_SECONDS", 2)
-    assert set(fasttext(corpus(), 0)) <= {"硫酸", "聚乙烯"}
+    assert set(fasttext(corpus(), 0).labels) <= {"硫酸", "聚乙烯"}
 
 
 def test_the_majority_is_that_of_train() -> None:
-    assert majority(corpus(), 0) == ["硫酸", "硫酸"]
+    assert majority(corpus(), 0).labels == ["硫酸", "硫酸"]
 
 
 def test_scores_are_those_of_the_test_set() -> None:
@@ -72,8 +75,23 @@ def test_scores_survive_in_their_file(tmp_path: Path) -> None:
     before = _scores(tmp_path / "accuracy.json")
     after = Scores(before.path)
     assert after.all == before.all
-    assert after.has("acids", FULL, 1)
-    assert not after.has("acids", FULL, 2)
+    assert after.find("acids", FULL, 1)
+    assert not after.find("acids", FULL, 2)
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "settings", "differs"),
+    [("g", "", "on other data: fingerprint 'f', now 'g'"), ("f", "a=1", "by other settings: '', now 'a=1'")],
+)
+def test_a_score_from_other_data_or_settings_is_refused_by_name(
+    tmp_path: Path, fingerprint: str, settings: str, differs: str
+) -> None:
+    scores = _scores(tmp_path / "accuracy.json")
+    assert scores.kept("acids", FULL, 1, "f", "")
+    assert not scores.kept("acids", FULL, 2, fingerprint, settings)
+    with pytest.raises(ConfigError) as raised:
+        scores.kept("acids", FULL, 1, fingerprint, settings)
+    assert f"'full method' of acids, seed 1, {differs}; choose another --out" in str(raised.value)
 
 
 def test_a_score_measured_again_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -139,16 +157,55 @@ def test_peers_learn_from_the_labels_that_are_left(tmp_path: Path) -> None:
     arguments += ["--work", str(tmp_path / "work"), "--out", str(tmp_path)]
     told = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert told.exit_code == 0, told.output
+    first = (tmp_path / "accuracy.json").read_bytes()
+    assert CliRunner().invoke(command, arguments, catch_exceptions=False).exit_code == 0
+    assert (tmp_path / "accuracy.json").read_bytes() == first
     kept = Scores(tmp_path / "accuracy.json").all
     assert [(score.data, score.seed, score.label_share) for score in kept] == [
         ("tiny, 10 % of the labels", seed, 0.1) for seed in (0, 1)
     ]
 
 
+def test_a_kept_row_of_other_data_or_settings_ends_the_command_unless_again(tmp_path: Path) -> None:
+    data = write_tiny_data(tmp_path / "data")
+    arguments = ["--data", f"tiny={data}", "--row", SVM, "--seeds", "1", "--out", str(tmp_path)]
+    assert CliRunner().invoke(command, arguments, catch_exceptions=False).exit_code == 0
+    (kept,) = Scores(tmp_path / "accuracy.json").all
+    assert (kept.settings, kept.chosen) == ("C by macro-F1 on dev", "C=1")
+    with (data / "test.tsv").open("a", encoding="utf-8") as test:
+        test.write("发烟硫酸\t酸\n")
+    told = CliRunner().invoke(command, arguments)
+    assert isinstance(told.exception, ConfigError)
+    assert f"has {SVM!r} of tiny, seed 0, on other data" in str(told.exception)
+    assert CliRunner().invoke(command, [*arguments, "--again"], catch_exceptions=False).exit_code == 0
+    (measured,) = Scores(tmp_path / "accuracy.json").all
+    assert len(measured.answers) == len(kept.answers) + 1
+
+
+def test_rows_that_come_with_the_full_method_are_looked_at_before_it_is_trained(tmp_path: Path) -> None:
+    data = write_tiny_data(tmp_path / "data")
+    scores = Scores(tmp_path / "accuracy.json")
+    study = study_of(f"tiny={data}", 0, 1.0, tmp_path / "work", scores)
+    scores.add(Score("tiny", INT8, 0, 0.5, 0.5, study.corpus.fingerprint[:16], "training.rounds=2"))
+    assert not study.has("majority")
+    with pytest.raises(ConfigError, match="'full method, INT8 bundle' of tiny, seed 0, by other settings"):
+        study.has(FULL, ("training.rounds=1",))
+
+
+def test_answers_are_kept_and_no_text_is(tmp_path: Path) -> None:
+    data = write_tiny_data(tmp_path / "data")
+    arguments = ["--data", f"tiny={data}", "--row", "majority", "--seeds", "1", "--out", str(tmp_path)]
+    assert CliRunner().invoke(command, arguments, catch_exceptions=False).exit_code == 0
+    (kept,) = loads((tmp_path / "accuracy.json").read_text(encoding="utf-8"))
+    assert (kept["classes"], kept["truth"], kept["answers"]) == (3, "222222111111000000", "2" * 18)
+    assert "盐酸" not in str(kept)
+
+
 def test_the_report_has_every_row_and_difference(tmp_path: Path) -> None:
     report = markdown(_scores(tmp_path / "accuracy.json"))
     assert "| full method                  | 85.0 ± 7.1 | 85.0 ± 7.1 |     2 |" in report
-    assert "| full method − student alone, as many steps | +7.50 (p = 0.20) | +7.50 (p = 0.20) |    2 |" in report
+    assert "| full method − student alone, as many steps | +7.50 (p = 0.20, seeds only) |" in report
+    assert report.endswith("| 2 runs |\n")
 
 
 @pytest.mark.parametrize("row", METHODS)

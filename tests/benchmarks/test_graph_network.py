@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from benchmarks.graph_network import ROW, GraphTraining, command, markdown, measured, targets
 from benchmarks.scores import Score, Scores
+from distill.batches import EncodedExamples
 from runtime.errors import ConfigError
 from tests.distill.tiny import tiny_recipe, write_tiny_data
 from tests.distill.tiny_lm import write_tiny_lm
@@ -41,7 +42,8 @@ def test_it_is_measured_once_for_each_seed(tmp_path: Path) -> None:
 
 def test_the_best_epoch_on_dev_is_the_one_that_is_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tiny_recipe(write_tiny_data(tmp_path / "data"), *FAST, "training.initial_epochs=3")
-    training, told = GraphTraining(recipe, tmp_path), iter([0.4, 0.9, 0.6, 0.5])
+    training, dev = GraphTraining(recipe, tmp_path), iter([0.4, 0.9, 0.6])
+    test = iter([0.5, 0.8, 0.99])
     epochs, learn = list[dict[str, object]](), training.learn
 
     def learn_and_keep() -> None:
@@ -49,7 +51,12 @@ def test_the_best_epoch_on_dev_is_the_one_that_is_tested(tmp_path: Path, monkeyp
         epochs.append({name: tensor.clone() for name, tensor in training.network.state_dict().items()})
 
     monkeypatch.setattr(training, "learn", learn_and_keep)
-    monkeypatch.setattr(training, "score", lambda examples: {"accuracy": next(told), "macro_f1": 0.0})
+
+    def scored(examples: EncodedExamples) -> dict[str, float]:
+        # Asked after each epoch, test would have the last.
+        return {"accuracy": next(dev if examples is training.dev_set else test), "macro_f1": 0.0}
+
+    monkeypatch.setattr(training, "score", scored)
     assert measured("tiny", training).accuracy == 0.5
     assert all(bool((tensor == epochs[1][name]).all()) for name, tensor in training.network.state_dict().items())
 

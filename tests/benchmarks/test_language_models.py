@@ -1,10 +1,13 @@
 """The language-model chain in the study of accuracy: every row is measured once, and kept beside the others."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.accuracy import study_of
+from benchmarks.chain import Chain
 from benchmarks.chain_rows import (
     INT8_ROW,
     LM_INT8_ROW,
@@ -18,13 +21,14 @@ from benchmarks.chain_rows import (
     STUDENT_ROW,
     TOGETHER_ROW,
 )
-from benchmarks.language_models import command
+from benchmarks.language_models import command, told_by_row
 from benchmarks.methods import FULL
-from benchmarks.scores import Scores
+from benchmarks.scores import Score, Scores
 from distill.lm.recipe import FinetuneRecipe
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
 from distill.teachers.recipe import MultiTeacherRecipe
+from runtime.errors import ConfigError
 from tests.benchmarks.tiny_chain import MADE, short_full_method
 from tests.distill.tiny import write_tiny_data
 from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, write_tiny_lm
@@ -82,6 +86,31 @@ def test_a_second_language_model_is_measured_as_the_teacher_that_it_is(
     assert [len(teachers.folders) for teachers in taught] == [len(one.folders) for one in taught_students] == [2]
     assert [recipe.teacher.bag_width for recipe in recipes if isinstance(recipe, Recipe)] == [4]
     assert scores[SECOND_STUDENT_ROW].settings.endswith("full method: teacher.bag_width=4")
+    assert scores[TOGETHER_ROW].settings == " ".join([*SMALL_FINETUNE, "full method: teacher.bag_width=4"])
+    assert "teachers.dictionary_words=20" in scores[SECOND_ROW].settings
+    assert [bool(scores[row].answers) for row in (LM_ROW, SECOND_ROW, SECOND_STUDENT_ROW)] == [True] * 3
+
+
+def test_the_teachers_of_a_second_language_model_are_told_by_their_own_settings() -> None:
+    chain = Chain(Path("lm"), Path("work"), lm_settings=("training.seed=1",), settings=("student.layers=1",))
+    second = replace(chain, taught_by="second")
+    assert told_by_row(chain, plain=True)[TOGETHER_ROW] == ["training.seed=1"]
+    told = told_by_row(second, plain=False)
+    assert told[TOGETHER_ROW] == told[LM_ROW] == ["training.seed=1"]
+    assert told[SECOND_ROW] == told[SECOND_TOGETHER_ROW] == ["training.epochs=3", "training.seed=1"]
+    assert told[SECOND_STUDENT_ROW] == ["student.layers=1"]
+
+
+def test_a_kept_row_of_other_settings_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    data = write_tiny_data(tmp_path / "data")
+    scores = Scores(tmp_path / "accuracy.json")
+    fingerprint = study_of(f"tiny={data}", 0, 1.0, tmp_path / "work", scores).corpus.fingerprint[:16]
+    scores.add(Score("tiny", LM_ROW, 0, 0.5, 0.5, fingerprint, "training.epochs=9"))
+    arguments = ["--lm", str(tmp_path), "--data", f"tiny={data}", "--out", str(tmp_path), "--taught-by", "lm"]
+    told = CliRunner().invoke(command, [*arguments, "--work", str(tmp_path / "work")])
+    assert isinstance(told.exception, ConfigError)
+    assert f"{LM_ROW!r} of tiny, seed 0, by other settings: 'training.epochs=9', now ''" in str(told.exception)
+    assert not (tmp_path / "work").exists()
 
 
 def test_a_student_without_made_texts_is_one_of_both_teachers(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from torch import Tensor
 
 from benchmarks.lm_precision import _in_turns, command
+from distill.learner import Trainee
 from tests.distill.tiny import write_tiny_data
 from tests.distill.tiny_lm import write_tiny_lm
 from tests.threads import one_thread
@@ -16,7 +18,16 @@ from tests.threads import one_thread
 __all__ = ["one_thread"]
 
 
-def test_both_precisions_are_timed(tmp_path: Path) -> None:
+def test_both_precisions_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, step = list[float](), Trainee.step
+
+    def counted(trainee: Trainee, loss: Tensor) -> None:
+        head = dict(trainee.module.named_parameters())["head.weight"]
+        before = head.detach().clone()
+        step(trainee, loss)
+        steps.append(float((head.detach() - before).abs().max()))
+
+    monkeypatch.setattr(Trainee, "step", counted)
     lm = write_tiny_lm(tmp_path / "lm", write_tiny_data(tmp_path / "data"))
     arguments = ["--lm", str(lm), "--texts", "2", "--tokens", "3", "--rounds", "2", "--out", str(tmp_path)]
     told = CliRunner().invoke(command, arguments, catch_exceptions=False)
@@ -25,6 +36,8 @@ def test_both_precisions_are_timed(tmp_path: Path) -> None:
     assert kept["batch"] == [2, 3]
     for what, seconds in kept["seconds"].items():
         assert f"{seconds['float32'] / seconds['bfloat16']:.2f}" in told.output, what
+    assert len(steps) == 4  # as the trainer steps, twice in each precision
+    assert max(steps) > 0  # the first step of a warm-up has rate 0
 
 
 def test_turns_alternate_and_the_first_round_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

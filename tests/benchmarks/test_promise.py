@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.promise import interval, main, outcomes
+from benchmarks.promise import Outcome, interval, main, outcomes, summary
+from benchmarks.promise import Tested as Held
 from distill.predict import prediction_rows
 from distill.run_folder import RunFolder
 from runtime import Classifier
@@ -31,9 +32,35 @@ def test_outcomes_count_what_each_threshold_accepts() -> None:
     right = [True] * 59 + [False] + [False] * 40 + [True] * 100
     strict, loose = outcomes(SEEN, scores, right)
     assert (strict.max_error, strict.accepted, strict.wrong, strict.coverage) == (0.05, 60, 1, 0.3)
-    assert strict.kept
+    assert strict.within
+    assert not strict.broken
     assert (loose.max_error, loose.accepted, loose.wrong, loose.error) == (0.2, 100, 41, 0.41)
-    assert not loose.kept
+    assert not loose.within
+    assert loose.broken
+
+
+def held(*promised: tuple[float, int, int]) -> Held:
+    """Return outcomes of promises given as error, accepted texts and wrong ones."""
+    found = []
+    for max_error, accepted, wrong in promised:
+        error, (low, high) = wrong / accepted, interval(wrong, accepted)
+        shares = (accepted / 500, error, (low, high))
+        found.append(Outcome(max_error, accepted, wrong, *shares, error <= max_error, low > max_error))
+    return Held("set", "f", 500, 500, 0.3, found)
+
+
+def test_an_error_above_the_promise_is_told_whether_or_not_chance_explains_it() -> None:
+    close, far = (0.3, 356, 109), (0.05, 200, 30)
+    assert [(one.within, one.broken) for one in held(close, far).outcomes] == [(False, False), (False, True)]
+    assert summary([held((0.2, 234, 46), close), held(far)]) == (
+        "Of 3 promises that accept different texts, 1 have an error on test at or below what was promised and 2 above "
+        "it; 1 so far above that the whole 95 % interval is."
+    )
+
+
+def test_of_promises_that_accept_the_same_texts_the_strictest_counts() -> None:
+    told = summary([held((0.15, 100, 18), (0.2, 100, 18), (0.3, 100, 18))])
+    assert told.startswith("Of 1 promises that accept different texts, 0 have an error")
 
 
 def test_the_command_tests_a_bundle_on_the_test_set_of_its_run(
@@ -51,4 +78,6 @@ def test_the_command_tests_a_bundle_on_the_test_set_of_its_run(
     assert tested["test_texts"] == len(TEXTS)
     assert [outcome["max_error"] for outcome in tested["outcomes"]] == [0.05, 0.2]
     assert tested["outcomes"][0]["accepted"] == sum(prediction.score >= 0.9 for prediction in predictions)
-    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["test", "0.05"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:2] == ["test", "0.05"]
+    assert "at or below what was promised" in lines[-1]

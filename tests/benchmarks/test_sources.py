@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.accuracy_report import SVM
 from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW, TEXTS_INT8_ROW, TEXTS_ROW
 from benchmarks.methods import ALONE_ROW, FULL, INT8
+from benchmarks.peer_rows import SVM
 from benchmarks.scores import Score, Scores
 from benchmarks.sources import command, leave_out, read_rows, write_part
 from benchmarks.sources_report import leads, markdown
@@ -88,6 +88,7 @@ def test_classes_that_train_lacks_are_errors_and_their_share_is_told(data: Path,
     assert set(scores) == set(SOURCES)
     tax = scores["tax"]
     assert tax.unseen == pytest.approx(2 / 14)
+    assert (tax.settings, tax.chosen, tax.classes, len(tax.truth)) == ("C by macro-F1 on dev", "C=1", 3, 14)
     assert tax.accuracy <= 12 / 14
     assert tax.class_f1["火药"] == 0.0
     assert tax.class_texts == {"树脂": 6, "火药": 2, "酸": 6}

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from benchmarks import lineup
 from benchmarks.accuracy import ROWS, command
-from benchmarks.accuracy_report import SVM
 from benchmarks.methods import CASCADE, FULL, INT8, METHODS, SIZE_ROWS
+from benchmarks.peer_rows import SVM
 from benchmarks.scores import Score, Scores
 from benchmarks.sizes import SIZES
 from benchmarks.tradeoff import PAIRS, PICTURE, Point, Tradeoff, tradeoff, tradeoff_markdown
