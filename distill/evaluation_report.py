@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from distill.evaluation import Evaluation
 from distill.layout import first_few, table
 from distill.metrics import Counts, accuracy, class_scores, confusion, frequent_confusions, macro_f1
@@ -70,15 +68,9 @@ def _learned_texts(evaluation: Evaluation) -> str:
 
 def _class_table(evaluation: Evaluation) -> str:
     scores = class_scores(*evaluation.class_ids(evaluation.answers), len(evaluation.names))
-    # What each share is one of: a class that is never predicted has no precision, one without texts no recall.
-    wholes = np.stack([scores.predicted, scores.support, scores.predicted + scores.support], axis=1)
-    shares = np.stack([scores.precision, scores.recall, scores.f1], axis=1)
-    cells = [
-        [f"{share:.3f}" if whole else "–" for share, whole in zip(*of_class, strict=True)]
-        for of_class in zip(shares, wholes, strict=True)
-    ]
     rows = [
-        [name, *row, str(support)] for name, row, support in zip(evaluation.names, cells, scores.support, strict=True)
+        [name, *row, str(support)]
+        for name, row, support in zip(evaluation.names, scores.as_text(), scores.support, strict=True)
     ]
     return table(["class", "precision", "recall", "F1", "support"], rows)
 

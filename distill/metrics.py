@@ -39,6 +39,18 @@ class ClassScores:
         """Whether the class is in any label or prediction; macro-F1 is the mean over those that are."""
         return (self.support + self.predicted) > 0
 
+    def as_text(self) -> list[list[str]]:
+        """Return precision, recall and F1 of each class; a share of nothing is ``–``.
+
+        A class that is never predicted has no precision, one without examples no recall.
+        """
+        wholes = np.stack([self.predicted, self.support, self.predicted + self.support], axis=1)
+        shares = np.stack([self.precision, self.recall, self.f1], axis=1)
+        return [
+            [f"{share:.3f}" if whole else "–" for share, whole in zip(*of_class, strict=True)]
+            for of_class in zip(shares, wholes, strict=True)
+        ]
+
 
 def accuracy(labels: ClassIds, predicted: ClassIds) -> float:
     """Return the share of predictions that are right; 0.0 when there are none."""

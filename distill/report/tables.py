@@ -25,15 +25,9 @@ def class_table(evaluation: Evaluation) -> Html:
 
     Classes that are in no label and no answer have no scores; they come last.
     """
-    counts = confusion(*evaluation.class_ids(evaluation.answers), len(evaluation.names))
     scores = class_scores(*evaluation.class_ids(evaluation.answers), len(evaluation.names))
-    seen = (counts.sum(0) + counts.sum(1)) > 0
-    order = np.lexsort((scores.support, scores.f1, ~seen))
-    shares = np.stack([scores.precision, scores.recall, scores.f1], axis=1)
-    rows = [
-        [evaluation.names[i], *(f"{share:.3f}" if seen[i] else "–" for share in shares[i]), str(scores.support[i])]
-        for i in order
-    ]
+    order, cells = np.lexsort((scores.support, scores.f1, ~scores.occurs)), scores.as_text()
+    rows = [[evaluation.names[i], *cells[i], str(scores.support[i])] for i in order]
     return data_table(["class", "precision", "recall", "F1", "support"], rows, "numbers")
 
 
