@@ -69,9 +69,9 @@ class FinetuneTrainingConfig(Section):
         5, description="Most epochs; the rate falls to 0 over them. With a random head small sets want 15 or more."
     )
     epoch_steps: Positive = Field(
-        80,
-        description="Fewest steps of an epoch. It is all texts once; where they are few, they come again: five hundred "
-        "labels want as many steps as five thousand do.",
+        40,
+        description="Fewest steps of an epoch. It is all texts once; where they are few, as five hundred, they come "
+        "again.",
     )
     patience: Positive = Field(5, description="Epochs without a better dev macro-F1 before it stops.")
     head: Literal["probe", "random"] = Field(
