@@ -157,11 +157,8 @@ def classify(
     _check_use(texts, selftest)
     _check_out(out, bundle, texts)
     folder = _folder(texts, out)
-    _check_sheet(sheet, folder, texts)
-    _check_engine(folder, engine, ray_address, workers)
+    _check_folder_options(folder, texts, sheet, engine, ray_address, workers)
     form = format_of(None if folder else out, jsonl, _is_table(texts))
-    if out and not folder:
-        check_out(out)
     # Imported here: --help and wrong use are answered without onnxruntime.
     from runtime.classifier import Classifier
 
@@ -169,19 +166,17 @@ def classify(
         if selftest:
             _report_selftest(classifier, jsonl)
             return
-        trained = classifier.bundle.text_column
-        if folder or _is_table(texts):
-            _warn_of_other_columns(bundle, text_column, trained)
-        # Not left empty where there is no choice: what older receipts say stays true.
-        column = text_column or ("" if trained else USUAL)
+        info = classifier.bundle
+        column = _column(bundle, text_column, info.text_column, of_a_table=bool(folder) or _is_table(texts))
         best = min(top_k, len(classifier.labels))
         if folder and out:
             places = Path(os.path.abspath(folder)), Path(os.path.abspath(out))
-            sha256 = classifier.bundle.sha256
-            job = Job(*places, sha256, backend, max_error, cascade, column, encoding, sheet, best, jsonl)
+            job = Job(*places, info.sha256, backend, max_error, cascade, column, encoding, sheet, best, jsonl)
             _answer_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
-        _answer_all(classifier, _source(texts, columns_to_try(column, trained), encoding, sheet), out, form, best)
+        _answer_all(
+            classifier, _source(texts, columns_to_try(column, info.text_column), encoding, sheet), out, form, best
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +248,17 @@ def _check_out(out: Path | None, bundle: Path, texts: tuple[str, ...]) -> None:
         raise click.UsageError(f"--out {out} lies in the bundle, which would no longer be whole; name another place")
     if _is_table(texts) and out.exists() and os.path.exists(texts[0]) and out.samefile(texts[0]):
         raise click.UsageError(f"--out {out} is the table itself; name another file, so that it stays as it is")
+    if _folder(texts, out) is None:
+        check_out(out)
 
 
-def _warn_of_other_columns(bundle: Path, named: str, trained: str) -> None:
-    if differ(named, trained):
+def _column(bundle: Path, named: str, trained: str, *, of_a_table: bool) -> str:
+    """Return the column that is named, or nothing where it is a choice; say so where it is not that of training."""
+    if of_a_table and differ(named, trained):
         line = f"{bundle} was trained on {trained}, and --text-column names {named}: make sure that both hold the same"
         click.echo(f"gm-classify: warning: {' '.join(line.split())}", err=True)
+    # Not left empty where there is no choice: what older receipts say stays true.
+    return named or ("" if trained else USUAL)
 
 
 def _folder(texts: tuple[str, ...], out: Path | None) -> Path | None:
@@ -274,12 +274,11 @@ def _folder(texts: tuple[str, ...], out: Path | None) -> Path | None:
     return Path(texts[0])
 
 
-def _check_sheet(sheet: str, folder: Path | None, texts: tuple[str, ...]) -> None:
+def _check_folder_options(
+    folder: Path | None, texts: tuple[str, ...], sheet: str, engine: str, ray_address: str, workers: int | None
+) -> None:
     if sheet and folder is None and not _is_table(texts):
         raise click.UsageError(f"--sheet {sheet}: there is no workbook to read; leave it out")
-
-
-def _check_engine(folder: Path | None, engine: str, ray_address: str, workers: int | None) -> None:
     if engine == "ray" and folder is None:
         raise click.UsageError("--engine ray takes one FOLDER of tables")
     if engine != "ray" and (ray_address or workers):
