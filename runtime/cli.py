@@ -154,8 +154,7 @@ def classify(
     \b
     Exit codes: 0 done, 2 wrong use, 3 input or output, 4 bundle, 5 self-test failed, 6 backend.
     """
-    _check_use(texts, selftest)
-    _check_out(out, bundle, texts)
+    _check_use(texts, selftest, out, bundle)
     folder = _folder(texts, out)
     _check_folder_options(folder, texts, sheet, engine, ray_address, workers)
     form = format_of(None if folder else out, jsonl, _is_table(texts))
@@ -174,9 +173,8 @@ def classify(
             job = Job(*places, info.sha256, backend, max_error, cascade, column, encoding, sheet, best, jsonl)
             _answer_folder(classifier, job, _spread(engine, ray_address, workers, threads))
             return
-        _answer_all(
-            classifier, _source(texts, columns_to_try(column, info.text_column), encoding, sheet), out, form, best
-        )
+        choices = columns_to_try(column, info.text_column)
+        _answer_all(classifier, _source(texts, choices, encoding, sheet), out, form, best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +222,7 @@ def _opened(
         yield answer_writer(form, stream, columns, labels, top_k), stream.flush
 
 
-def _check_use(texts: tuple[str, ...], selftest: bool) -> None:
+def _check_use(texts: tuple[str, ...], selftest: bool, out: Path | None, bundle: Path) -> None:
     if selftest and texts:
         raise click.UsageError("--selftest takes no TEXT; run it on its own")
     if not selftest and not texts:
@@ -237,6 +235,7 @@ def _check_use(texts: tuple[str, ...], selftest: bool) -> None:
     alone = [text for text in texts if text == _STDIN or _names_table(text)]
     if alone and len(texts) > 1:
         raise click.UsageError(f"{alone[0]!r} must stand alone, not beside other texts or files; a folder takes many")
+    _check_out(out, bundle, texts)
 
 
 def _check_out(out: Path | None, bundle: Path, texts: tuple[str, ...]) -> None:
