@@ -88,9 +88,9 @@ def command(
     for part in leave_out(read_rows(data, name), all_rows=all_rows) if data else ():
         folder = write_part(part, work / "data")
         for seed in range(seeds):
+            fingerprint = read_corpus(DataConfig(path=str(folder)), seed).fingerprint[:16]
             for row in rows or (*STUDY, *chains):
                 task = Task(part, folder, row, seed)
-                fingerprint = read_corpus(DataConfig(path=str(folder)), seed).fingerprint[:16]
                 if not scores.kept(part.name, row, seed, fingerprint, _told(task, row, settings, chains)):
                     click.echo(f"... without {part.name}, seed {seed}, {row}", err=True)
                     measure(task, work, settings, scores, chains)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from distill.corpus import Cleaned, Corpus, Example, LeftOut
 from distill.label_faults import slips
-from distill.layout import table
+from distill.layout import shortened, table
 from distill.similarity import SimilarTexts
 from distill.summary import summary, summary_uncut
 from runtime.text import normalise
@@ -59,17 +59,14 @@ def _classes(splits: Mapping[str, Sequence[Example]], left_out: LeftOut) -> str:
 
 
 def _slips(left_out: LeftOut) -> str:
-    found = [
-        f"  {_shortened(text)!r}: {', '.join(f'{label} {number}' for label, number in counts.most_common())}"
-        for text, counts in slips(left_out)
-    ]
+    found = [f"  {shortened(text, _CHARACTERS_SHOWN)!r}: {_counted(counts)}" for text, counts in slips(left_out)]
     more = [f"  and {len(found) - _SLIPS_SHOWN} more"] if len(found) > _SLIPS_SHOWN else []
     first = "all rows of these texts are left out because a few have another label, perhaps mistyped:"
     return "\n".join([first, *found[:_SLIPS_SHOWN], *more]) if found else ""
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _CHARACTERS_SHOWN else text[:_CHARACTERS_SHOWN] + "…"
+def _counted(labels: Counter[str]) -> str:
+    return ", ".join(f"{label} {number}" for label, number in labels.most_common())
 
 
 def _lengths(corpus: Corpus, max_len: int) -> str:

@@ -27,6 +27,7 @@ from distill.training_command import (
 from runtime.command import run_command
 from runtime.errors import ConfigError, DataError
 from runtime.extras import needs_extra
+from runtime.files import check_folder
 from runtime.version import version_option
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -356,7 +357,7 @@ def report_page(run_folder: Path, out: Path | None) -> None:
     if page.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {page}: the page is HTML; end its name in .html")
     if out is not None:
-        _check_folder("--out", out)
+        check_folder("--out", out)
     if page.exists() and not is_report(page):
         raise _is_another("--out", page)
     write_report(RunFolder(run_folder), page)
@@ -369,14 +370,9 @@ def _check_csv(option: str, path: Path, columns: tuple[str, ...]) -> None:
 
     if path.suffix.lower() != ".csv":
         raise ConfigError(f"{option} {path}: the file is CSV; end its name in .csv")
-    _check_folder(option, path)
+    check_folder(option, path)
     if path.exists() and read_table(path).columns != columns:
         raise _is_another(option, path)
-
-
-def _check_folder(option: str, path: Path) -> None:
-    if not path.absolute().parent.is_dir():
-        raise ConfigError(f"{option} {path}: there is no folder {path.absolute().parent}; make it")
 
 
 def _is_another(option: str, path: Path) -> ConfigError:

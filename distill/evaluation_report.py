@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from distill.evaluation import Evaluation
 from distill.layout import first_few, table
-from distill.metrics import Counts, accuracy, class_scores, confusion, frequent_confusions, macro_f1
+from distill.metrics import Counts, accuracy, class_scores, confusion, frequent_confusions
 from distill.run_folder import PredictionRow
 
 _CONFUSIONS_SHOWN = 10
@@ -33,10 +33,10 @@ def report(evaluation: Evaluation) -> str:
 def _scores(evaluation: Evaluation, answers: Sequence[PredictionRow]) -> str:
     labels, predicted = evaluation.class_ids(answers)
     classes = len(evaluation.names)
-    occur = int(class_scores(labels, predicted, classes).occurs.sum())
+    scores = class_scores(labels, predicted, classes)
+    occur = int(scores.occurs.sum())
     mean = f" (mean over the {occur} of {classes} classes that occur as label or answer)" if occur < classes else ""
-    f1 = macro_f1(labels, predicted, classes)
-    return f"accuracy {accuracy(labels, predicted):.4f}, macro-F1 {f1:.4f}{mean}"
+    return f"accuracy {accuracy(labels, predicted):.4f}, macro-F1 {scores.macro_f1:.4f}{mean}"
 
 
 def _unknown_classes(evaluation: Evaluation) -> str:

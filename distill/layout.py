@@ -27,6 +27,11 @@ def first_few(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def shortened(text: str, most: int) -> str:
+    """Return the first ``most`` characters of ``text``, and a sign that there are more."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
 def duration(seconds: float) -> str:
     """Return a duration as people say it: ``40 s``, ``12 min``, ``3 h 20 min``."""
     if seconds < 90:

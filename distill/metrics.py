@@ -39,6 +39,11 @@ class ClassScores:
         """Whether the class is in any label or prediction; macro-F1 is the mean over those that are."""
         return (self.support + self.predicted) > 0
 
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 of the classes that occur."""
+        return float(self.f1[self.occurs].mean()) if self.occurs.any() else 0.0
+
     def as_text(self) -> list[list[str]]:
         """Return precision, recall and F1 of each class; a share of nothing is ``–``.
 
@@ -59,8 +64,7 @@ def accuracy(labels: ClassIds, predicted: ClassIds) -> float:
 
 def macro_f1(labels: ClassIds, predicted: ClassIds, classes: int) -> float:
     """Return the mean F1 of the classes that occur in ``labels`` or ``predicted``."""
-    scores = class_scores(labels, predicted, classes)
-    return float(scores.f1[scores.occurs].mean()) if scores.occurs.any() else 0.0
+    return class_scores(labels, predicted, classes).macro_f1
 
 
 def class_scores(labels: ClassIds, predicted: ClassIds, classes: int) -> ClassScores:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from runtime.errors import ConfigError
+from runtime.files import check_folder
 from runtime.output import OWN_NAME, is_stdout
 from runtime.prediction import FIELDS, Reason
 from runtime.sheets import open_sheets
@@ -25,8 +26,7 @@ def check_out(path: Path) -> None:
     Raises:
         ConfigError: as said.
     """
-    if not path.absolute().parent.is_dir():
-        raise ConfigError(f"--out {path}: there is no folder {path.absolute().parent}; make it")
+    check_folder("--out", path)
     if not is_replaceable(path):
         raise ConfigError(
             f"--out {path}: the file is there, and holds no answers of gm-classify; name a new one, or remove it"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runtime.errors import DataError
+from runtime.errors import ConfigError, DataError
 
 # Windows flushes only what is open for writing; elsewhere a copy of a read-only file is flushed as it is.
 _FLUSHED_AS = "r+b" if os.name == "nt" else "rb"
@@ -60,6 +60,17 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
         # What stepped aside and could not be put back is all that is left of the old folder.
         if not aside.exists() or target.exists():
             shutil.rmtree(holder, ignore_errors=True)
+
+
+def check_folder(option: str, path: Path) -> None:
+    """Refuse a file that ``option`` names in a folder that is not there.
+
+    Raises:
+        ConfigError: as said.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ConfigError(f"{option} {path}: there is no folder {folder}; make it")
 
 
 def left_behind(target: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from distill.evaluation import Evaluation
+from distill.layout import shortened
 from distill.metrics import Counts, class_scores, confusion, frequent_confusions
 from distill.report.markup import Html, data_table, element
 from distill.run_folder import PredictionRow
@@ -49,7 +50,7 @@ def confusions(evaluation: Evaluation) -> Html:
 def mistake_table(mistakes: Sequence[PredictionRow]) -> Html:
     """Return texts that were classified wrongly, the surest mistakes, in the order given."""
     rows = [
-        [_shortened(answer.text), answer.label, answer.predicted, f"{answer.score:.3f}"]
+        [shortened(answer.text, _CHARACTERS_SHOWN), answer.label, answer.predicted, f"{answer.score:.3f}"]
         for answer in mistakes[:_MISTAKES_SHOWN]
     ]
     return data_table(["text", "class", "predicted", "score"], rows, "texts")
@@ -77,7 +78,3 @@ def _colour(full: tuple[int, int, int], share: float) -> str:
     """Return white mixed with a colour, the more of it the larger the share; black reads well on all of them."""
     weight = _FAINTEST + (_STRONGEST - _FAINTEST) * share
     return "#" + "".join(f"{round(255 - (255 - part) * weight):02x}" for part in full)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _CHARACTERS_SHOWN else text[:_CHARACTERS_SHOWN] + "…"

@@ -7,6 +7,10 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+import pytest
+from torch import Tensor
+
+from distill.learner import Trainee
 from distill.recipe import Recipe, read_recipe
 from distill.training import Event
 
@@ -42,6 +46,18 @@ def make_rare(data: Path, label: str, rows: int) -> Path:
 def tiny_recipe(data: Path, *overrides: str) -> Recipe:
     """Return a recipe of tiny networks: two epochs, two rounds, 14 steps each."""
     return read_recipe(None, [f"data.path={json.dumps(str(data))}", *TINY, *overrides])
+
+
+def steps_of(kind: type[Trainee], patch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list whose only number grows with each step that a network of this ``kind`` takes."""
+    steps, step = [0], kind.step
+
+    def counted(self: Trainee, loss: Tensor) -> None:
+        steps[0] += 1
+        step(self, loss)
+
+    patch.setattr(kind, "step", counted)
+    return steps
 
 
 def stop_at(number: int, kind: str = "epoch") -> Callable[[Event], None]:

@@ -19,7 +19,7 @@ from distill.recipes.finetune import Finetuning, finetune, optimisation
 from distill.run_folder import RunFolder
 from distill.training import Event
 from runtime.errors import ConfigError, DataError
-from tests.distill.tiny import make_rare, stop_at, tiny_recipe, write_tiny_data
+from tests.distill.tiny import make_rare, steps_of, stop_at, tiny_recipe, write_tiny_data
 from tests.distill.tiny_lm import REAL_LM, tiny_finetune
 
 
@@ -111,14 +111,9 @@ def test_stop_inside_an_epoch_goes_on_from_the_epoch_before(
 def test_few_texts_come_again_until_an_epoch_is_long_enough(
     data: Path, lm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe, steps, step = tiny_finetune(data, lm, "training.epoch_steps=9"), [0], Trainee.step
-
-    def counted(self: Trainee, loss: torch.Tensor) -> None:
-        steps[0] += 1
-        step(self, loss)
-
+    recipe = tiny_finetune(data, lm, "training.epoch_steps=9")
     with monkeypatch.context() as patch:
-        patch.setattr(Trainee, "step", counted)
+        steps = steps_of(Trainee, patch)
         finetune(recipe, tmp_path / "whole", "cpu")
     assert steps == [2 * 9]  # the texts alone make seven steps
     with pytest.raises(KeyboardInterrupt):

@@ -14,7 +14,7 @@ from distill.recipe import Recipe
 from distill.recipes.gate_mixup import GateMixup, train
 from distill.run_folder import RunFolder
 from runtime.errors import ConfigError, DataError
-from tests.distill.tiny import make_rare, stop_at, tiny_recipe, write_tiny_data
+from tests.distill.tiny import make_rare, steps_of, stop_at, tiny_recipe, write_tiny_data
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +134,9 @@ def test_resumed_run_ends_as_an_uninterrupted_one(
 def test_few_texts_come_again_until_an_epoch_is_long_enough(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe, steps, step = tiny_recipe(data, "training.epoch_steps=9"), [0], Learner.step
-
-    def counted(self: Learner, loss: torch.Tensor) -> None:
-        steps[0] += 1
-        step(self, loss)
-
+    recipe = tiny_recipe(data, "training.epoch_steps=9")
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "step", counted)
+        steps = steps_of(Learner, patch)
         train(recipe, tmp_path / "whole", "cpu")
     assert steps == [9 * (2 * 2 + 2 * 2)]  # two networks in two epochs, two stages in two rounds
     with pytest.raises(KeyboardInterrupt):
