@@ -355,7 +355,7 @@ def _chosen(path: Path, sheets: Sequence[Sheet], wanted: _Wanted, named: str) ->
     if len(found) > 1 and not named:
         names = ", ".join(repr(sheet.name) for sheet in found)
         raise DataError(
-            f"{path}: the sheets {names} have these columns; name one with --sheet, or read all with --sheet '*'"
+            f'{path}: the sheets {names} have these columns; name one with --sheet, or read all with --sheet "*"'
         )
     return found or [max(sheets, key=lambda sheet: _named(sheet, wanted))]
 
