@@ -28,7 +28,9 @@ def test_of_a_workbook_the_sheet_with_the_columns_wanted_is_read(tmp_path: Path)
 def test_where_several_sheets_have_the_columns_one_is_named(tmp_path: Path) -> None:
     path, wanted = tmp_path / "year.xlsx", {"text": "--column"}
     write_workbook(path, {"Jan": [["text"], ["a"]], "Feb": [["text"], ["b"], ["c"]]})
-    with pytest.raises(DataError, match=r"the sheets 'Jan', 'Feb' have these columns; name one with --sheet, .* '\*'$"):
+    with pytest.raises(
+        DataError, match=r"the sheets 'Jan', 'Feb' have these columns; name one with --sheet, .* \"\*\"$"
+    ):
         list(read_table(path, wanted=wanted))
     assert [row.values["text"] for row in read_table(path, wanted=wanted, sheet="Feb")] == ["b", "c"]
     assert [row.values["text"] for row in read_table(path, wanted=wanted, sheet="*")] == ["a", "b", "c"]
