@@ -11,6 +11,8 @@ from benchmarks.chain_rows import (
     SECOND_ROW,
     SECOND_STUDENT_ROW,
     STUDENT_ROW,
+    TAUGHT_INT8_ROW,
+    TAUGHT_ROW,
 )
 from benchmarks.differences import DRAWS, Difference, Differences
 from benchmarks.methods import ALONE_ROW, CASCADE, FULL, INT8
@@ -32,6 +34,10 @@ _COMPARED = [
     (FULL, "one-way Gate-Mixup"),
     (FULL, "mutual learning, no gate"),
     (FULL, "student after initial training"),
+    (TAUGHT_INT8_ROW, SVM),
+    (TAUGHT_INT8_ROW, TAUGHT_ROW),
+    (TAUGHT_INT8_ROW, INT8),
+    (TAUGHT_ROW, ALONE_ROW),
     (LM_ROW, SVM),
     (INT8_ROW, SVM),
     (LM_INT8_ROW, SVM),

@@ -1,4 +1,4 @@
-"""The language-model chain as the studies train it: fine-tuned encoders, the full method, and their student."""
+"""Students of finished teachers as the studies train them: of fine-tuned encoders, and of the full method."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from distill.recipes import finetune, multi_teacher
 from distill.run_folder import RunFolder
 from distill.teachers.recipe import MultiTeacherRecipe
 
-TaughtBy = Literal["both", "lm", "second"]
+TaughtBy = Literal["both", "lm", "second", "full"]
 _SECOND = ("training.epochs=3",)
 """With the texts that are made it reads several times what the first one reads."""
 
@@ -25,17 +25,18 @@ class Chain:
     """What is trained on each set with each seed; a run that is in the folder ``work`` is not trained again.
 
     Attributes:
-        lm: Hugging Face folder of the encoder.
+        lm: Hugging Face folder of the encoder; none where the full method alone teaches.
         work: keeps run folders.
         texts: files without labels, for the student and the second language model.
         lm_settings: overrides of the recipe of fine-tuning.
         settings: overrides of the recipe of the student.
         taught_by: who teaches the student: the language model and a run of the full method; the language model alone,
-            and there is no run of the full method; or the latter and a second language model, which both have taught.
+            and there is no run of the full method; the latter and a second language model, which both have taught; or
+            the run of the full method alone, without any language model.
         full_settings: overrides of the recipe of the full method.
     """
 
-    lm: Path
+    lm: Path | None
     work: Path
     texts: Sequence[Path] = ()
     lm_settings: Sequence[str] = ()
@@ -74,7 +75,11 @@ class Chain:
 
     def both(self, data: str, seed: int) -> list[RunFolder]:
         """Return the fine-tuned encoder and the run of the full method."""
-        return [self.language_model(data, seed), trained(FULL, data, seed, self.work, self.full_settings)]
+        return [self.language_model(data, seed), self.full_method(data, seed)]
+
+    def full_method(self, data: str, seed: int) -> RunFolder:
+        """Return the run of the full method."""
+        return trained(FULL, data, seed, self.work, self.full_settings)
 
     def second(self, data: str, seed: int) -> RunFolder:
         """Return a second encoder, which learned what both answer beside the labels."""
@@ -83,14 +88,20 @@ class Chain:
 
     def student(self, data: str, seed: int, made: Sequence[str] = ()) -> RunFolder:
         """Return the student; ``made`` overrides texts that are made."""
-        teachers = [self.language_model(data, seed)] if self.taught_by == "lm" else self.both(data, seed)
-        if self.taught_by == "second":
-            teachers[0] = self.second(data, seed)
+        teachers = self._teachers(data, seed)
         chosen = [*data_and_seed(data, seed), *self._taught(teachers), *made, *self.settings]
         return finished(read_recipe_of(MultiTeacherRecipe, None, chosen), self.work, multi_teacher.train)
 
+    def _teachers(self, data: str, seed: int) -> list[RunFolder]:
+        if self.taught_by == "lm":
+            return [self.language_model(data, seed)]
+        if self.taught_by == "full":
+            return [self.full_method(data, seed)]
+        first = self.second(data, seed) if self.taught_by == "second" else self.language_model(data, seed)
+        return [first, self.full_method(data, seed)]
+
     def _encoder(self, data: str, seed: int, own: Sequence[str] = ()) -> list[str]:
-        folder = f"lm.folder={json.dumps(str(self.lm.resolve()))}"
+        folder = f"lm.folder={json.dumps(str(self.lm.resolve()) if self.lm else '')}"
         return [folder, *data_and_seed(data, seed), *own, *self.lm_settings]
 
     def _taught(self, teachers: Sequence[RunFolder]) -> list[str]:

@@ -1,5 +1,8 @@
-"""Rows of the language-model chain in the tables of accuracy."""
+"""Rows of students of finished teachers, and of the language models among these, in the tables of accuracy."""
 
+TAUGHT_ROW = "student of the full method"
+TAUGHT_INT8_ROW = "student of the full method, INT8 bundle"
+"""Of a run of the full method alone: there is no language model."""
 LM_ROW = "language model, fine-tuned"
 TOGETHER_ROW = "the same and a run of the full method, one vote each"
 PLAIN_ROW = "student of both, no made texts"

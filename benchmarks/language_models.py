@@ -1,7 +1,8 @@
-"""The language-model chain in the study of accuracy: ``python -m benchmarks.language_models --lm FOLDER``.
+"""Students of finished teachers in the study of accuracy: ``python -m benchmarks.language_models --lm FOLDER``.
 
 For each set and seed: fine-tune the language model, train the full method, and let both teach one student, with and
-without texts that are made for it. Scores go to the files of :mod:`benchmarks.accuracy`, beside the other rows.
+without texts that are made for it; or let the full method alone teach it. Scores go to the files of
+:mod:`benchmarks.accuracy`, beside the other rows.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from benchmarks.chain_rows import (
     SECOND_STUDENT_ROW,
     SECOND_TOGETHER_ROW,
     STUDENT_ROW,
+    TAUGHT_INT8_ROW,
+    TAUGHT_ROW,
     TOGETHER_ROW,
 )
 from benchmarks.few_labels import label_share_option
@@ -35,6 +38,7 @@ _STUDENTS = {
     "both": (STUDENT_ROW, INT8_ROW),
     "lm": (LM_STUDENT_ROW, LM_INT8_ROW),
     "second": (SECOND_STUDENT_ROW, SECOND_INT8_ROW),
+    "full": (TAUGHT_ROW, TAUGHT_INT8_ROW),
 }
 """Rows of the student and of its bundle, by who teaches it."""
 _TEACHERS = {"both": TOGETHER_ROW, "second": SECOND_TOGETHER_ROW}
@@ -43,7 +47,7 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--lm", required=True, type=click.Path(path_type=Path, exists=True), help="Hugging Face encoder.")
+@click.option("--lm", type=click.Path(path_type=Path, exists=True), help="Hugging Face encoder.")
 @click.option("--data", "sets", multiple=True, required=True, metavar="NAME=PATH", help="A set; may be repeated.")
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(min=1), help="Seeds 0 to N - 1.")
 @click.option(
@@ -60,7 +64,7 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
     default="both",
     show_default=True,
     help="Who teaches the student: language model and full method; the first alone; the latter and a second language "
-    "model that both have taught.",
+    "model that both have taught; the latter alone, without --lm.",
 )
 @click.option("--lm-set", "lm_settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of fine-tuning.")
 @click.option("--full-set", "full_settings", multiple=True, metavar="KEY=VALUE", help="Recipe key of the full method.")
@@ -68,7 +72,7 @@ _NOTHING_MADE = ("teachers.dictionary_words=0", "teachers.replaced_words=0")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("accuracy-work"), help="Folder for the runs.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for accuracy.json and .md.")
 def command(
-    lm: Path,
+    lm: Path | None,
     sets: Sequence[str],
     seeds: int,
     unlabelled: Sequence[Path],
@@ -81,7 +85,9 @@ def command(
     work: Path,
     out: Path,
 ) -> None:
-    """Train the chain on every set with every seed, score test once each, and make the tables again."""
+    """Train teachers and student on every set with every seed, score test once each, and make the tables again."""
+    if (lm is None) != (taught_by == "full"):
+        raise click.UsageError("give --lm FOLDER, or --taught-by full, which has no language model")
     if full_settings and taught_by == "lm":
         raise click.UsageError(
             "--full-set is for the run of the full method, and there is none; leave out --taught-by lm"
@@ -106,8 +112,8 @@ def told_by_row(chain: Chain, *, plain: bool) -> dict[str, list[str]]:
 
     What a student or a second language model learns from is no affair of the teachers, which were there before.
     """
-    found = {LM_ROW: [*chain.lm_settings]}
-    if chain.taught_by != "lm":
+    found = {LM_ROW: [*chain.lm_settings]} if chain.lm else {}
+    if chain.taught_by in _TEACHERS:
         found[TOGETHER_ROW] = chain.told_of_both
     if chain.taught_by == "second":
         found |= {SECOND_ROW: chain.told_of_second, SECOND_TOGETHER_ROW: chain.told_of_second}
@@ -117,7 +123,8 @@ def told_by_row(chain: Chain, *, plain: bool) -> dict[str, list[str]]:
 def _measure(study: Study, chain: Chain, *, plain: bool) -> None:
     """Train the chain on one set with one seed, and keep what each of its models scores on test."""
     told = told_by_row(chain, plain=plain)
-    study.keep_run(LM_ROW, chain.language_model(study.path, study.seed), told[LM_ROW])
+    if chain.lm:
+        study.keep_run(LM_ROW, chain.language_model(study.path, study.seed), told[LM_ROW])
     if chain.taught_by == "second":
         second = chain.second(study.path, study.seed)
         study.keep_scores({TOGETHER_ROW: second.metrics()[-1]["test"]["teachers"]}, told[TOGETHER_ROW])

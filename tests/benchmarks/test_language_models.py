@@ -19,6 +19,8 @@ from benchmarks.chain_rows import (
     SECOND_STUDENT_ROW,
     SECOND_TOGETHER_ROW,
     STUDENT_ROW,
+    TAUGHT_INT8_ROW,
+    TAUGHT_ROW,
     TOGETHER_ROW,
 )
 from benchmarks.language_models import command, told_by_row
@@ -40,10 +42,12 @@ __all__ = ["one_thread"]
 def _run(tmp_path: Path, *options: object) -> Scores:
     """Run the study twice, the second time with everything there; return what it kept."""
     data = write_tiny_data(tmp_path / "data")
-    lm, names = write_tiny_lm(tmp_path / "lm", data), tmp_path / "names.txt"
+    names = tmp_path / "names.txt"
     names.write_text("氯化钠\n氯化钾\n", encoding="utf-8")
-    arguments = ["--lm", lm, "--data", f"tiny={data}", "--seeds", "1", "--unlabelled", names, *options]
-    arguments += [word for key in SMALL_FINETUNE for word in ("--lm-set", key)]
+    arguments = ["--data", f"tiny={data}", "--seeds", "1", "--unlabelled", names, *options]
+    if "full" not in options:
+        arguments += ["--lm", write_tiny_lm(tmp_path / "lm", data)]
+        arguments += [word for key in SMALL_FINETUNE for word in ("--lm-set", key)]
     arguments += [word for key in (*SMALL_STUDENT, *MADE) for word in ("--set", key)]
     arguments += ["--work", tmp_path / "work", "--out", tmp_path]
     for _ in range(2):
@@ -68,6 +72,21 @@ def test_a_student_of_the_language_model_alone_needs_no_run_of_the_full_method(t
     assert len(rows) == len(set(rows))
     assert {LM_ROW, LM_STUDENT_ROW} <= set(rows) <= {LM_ROW, LM_STUDENT_ROW, LM_INT8_ROW}
     assert len(list((tmp_path / "work").iterdir())) == 2
+
+
+def test_a_student_of_the_full_method_needs_no_language_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
+    rows = [score.row for score in _run(tmp_path, "--taught-by", "full").all]
+    assert len(rows) == len(set(rows))
+    assert {TAUGHT_ROW} <= set(rows) <= {TAUGHT_ROW, TAUGHT_INT8_ROW}
+    assert len(list((tmp_path / "work").iterdir())) == 2
+
+
+@pytest.mark.parametrize("words", [["--lm", ".", "--taught-by", "full"], []])
+def test_a_language_model_is_named_where_one_teaches(words: list[str]) -> None:
+    told = CliRunner().invoke(command, ["--data", "tiny=.", *words])
+    assert told.exit_code == 2
+    assert "give --lm FOLDER, or --taught-by full" in told.output
 
 
 def test_a_second_language_model_is_measured_as_the_teacher_that_it_is(
