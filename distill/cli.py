@@ -274,7 +274,7 @@ def audit(data: Path, left_out: Path | None, **columns: str) -> None:
         from distill.recipe import DataConfig, StudentConfig
         from distill.summary import LEFT_OUT, write_left_out
     if left_out is not None:
-        _check_csv("--left-out", left_out, LEFT_OUT)
+        _check_csv("--left-out", left_out, LEFT_OUT, data)
     config = DataConfig(path=str(data), **columns)
     cleaned = read_cleaned(config)
     if left_out is not None:
@@ -318,7 +318,7 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
         from distill.evaluation_report import report
         from distill.run_folder import RunFolder
     if errors is not None:
-        _check_csv("--errors", errors, MISTAKES)
+        _check_csv("--errors", errors, MISTAKES, data)
     if data is None and any(columns.values()):
         raise click.UsageError("--text-column, --label-column, --encoding and --sheet belong to --data")
     trained = RunFolder(run_folder)
@@ -364,15 +364,21 @@ def report_page(run_folder: Path, out: Path | None) -> None:
     click.echo(f"report: {page}")
 
 
-def _check_csv(option: str, path: Path, columns: tuple[str, ...]) -> None:
-    """Refuse, before anything takes long, a file that is not to be written: whatever is there and not ours."""
+def _check_csv(option: str, path: Path, columns: tuple[str, ...], data: Path | None) -> None:
+    """Refuse, before anything takes long, a file that is not to be written: what is read, or is there and not ours."""
     from runtime.tables import read_table
 
     if path.suffix.lower() != ".csv":
         raise ConfigError(f"{option} {path}: the file is CSV; end its name in .csv")
     check_folder(option, path)
+    if data and path.exists() and any(path.samefile(table) for table in _tables(data)):
+        raise ConfigError(f"{option} {path} is the table itself; name another file, so that it stays as it is")
     if path.exists() and read_table(path).columns != columns:
         raise _is_another(option, path)
+
+
+def _tables(data: Path) -> list[Path]:
+    return [path for path in (data.iterdir() if data.is_dir() else [data]) if path.is_file()]
 
 
 def _is_another(option: str, path: Path) -> ConfigError:

@@ -74,6 +74,8 @@ def train(
     """
     if recipe.teacher.features == "lm" and not recipe.teacher.lm:
         raise ConfigError("no language model is named; give its folder by --set teacher.lm=FOLDER")
+    if recipe.teacher.lm and recipe.teacher.features != "lm":
+        raise ConfigError("teacher.lm is set, and nothing reads it; add --set teacher.features=lm, or leave it out")
     run = RunFolder(out)
     with claimed(run, recipe, resume):
         # One thread adds in one order, so a seed gives the same weights whatever the number of cores; and networks

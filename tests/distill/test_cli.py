@@ -332,13 +332,24 @@ def test_evaluate_writes_errors_neither_over_the_data_nor_in_another_format(
     assert gm_distill("evaluate", finished, "--data", data, "--errors", tmp_path / "errors.xlsx") == 2
     assert capsys.readouterr().err.endswith("errors.xlsx: the file is CSV; end its name in .csv\n")
     assert gm_distill("evaluate", finished, "--data", data, "--errors", data) == 2
-    assert capsys.readouterr().err.endswith("the file is there, and is another one; name a new one, or remove it\n")
+    assert capsys.readouterr().err.endswith("is the table itself; name another file, so that it stays as it is\n")
     assert data.read_text(encoding="utf-8") == "text,label\n盐酸,碱\n"
     assert gm_distill("evaluate", finished, "--errors", data) == 2
+    assert capsys.readouterr().err.endswith("the file is there, and is another one; name a new one, or remove it\n")
     assert gm_distill("evaluate", finished, "--errors", tmp_path / "none" / "errors.csv") == 2
     assert "there is no folder" in capsys.readouterr().err
     for _ in range(2):
         assert gm_distill("evaluate", finished, "--errors", tmp_path / "errors.csv") == 0
+
+
+def test_corrected_mistakes_are_scored_and_stay(
+    gm_distill: Command, finished: Path, tmp_path: Path, capsys: Output
+) -> None:
+    errors = tmp_path / "errors.csv"
+    errors.write_text("text,label,predicted,score\n盐酸,酸,碱,0.9\n", encoding="utf-8")
+    assert gm_distill("evaluate", finished, "--data", errors, "--errors", errors) == 2
+    assert "is the table itself" in capsys.readouterr().err
+    assert errors.read_text(encoding="utf-8").count("\n") == 2
 
 
 def test_evaluate_takes_columns_of_a_file_only(gm_distill: Command, finished: Path, capsys: Output) -> None:
