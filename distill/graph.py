@@ -107,8 +107,7 @@ class GraphBuilder:
         builder = cls(config, items)
         if "cooccurrence" not in config.edges:
             return builder
-        sequences = (builder._nodes(kind, text, 0).ids for kind in builder.kinds for text in bounded)
-        return cls(config, builder.items, positive_pmi(sequences, builder.size, config.window, config.min_count))
+        return cls(config, builder.items, PairWeights.joined(builder._pmi(kind, bounded) for kind in builder.kinds))
 
     def build(self, text: str) -> Data:
         """Return the graph of ``text``; an empty text has its start and end as nodes.
@@ -166,6 +165,11 @@ class GraphBuilder:
             return cls(GraphConfig.model_validate(stored["config"]), stored["items"], weights)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} is not a graph vocabulary ({error}); train again") from error
+
+    def _pmi(self, kind: str, texts: Iterable[str]) -> PairWeights:
+        """Return the PMI of nodes of one kind: counted among others, which they never meet, all would seem close."""
+        sequences = (self._nodes(kind, text, 0).ids for text in texts)
+        return positive_pmi(sequences, self.size, self.config.window, self.config.min_count)
 
     def _nodes(self, kind: str, text: str, offset: int) -> _Nodes:
         spans = _spans(kind, text)

@@ -31,6 +31,14 @@ class PairWeights:
         """Return the matrix in which every pair weighs 0."""
         return cls(1, np.empty(0, np.int64), np.empty(0, np.float32))
 
+    @classmethod
+    def joined(cls, parts: Iterable[PairWeights]) -> PairWeights:
+        """Return the matrix that has the pairs of all ``parts``: of one size, and none with a pair of another."""
+        listed = [cls.empty(), *parts]
+        keys = np.concatenate([part.keys for part in listed])
+        order = np.argsort(keys)
+        return cls(listed[-1].size, keys[order], np.concatenate([part.values for part in listed])[order])
+
     def of(self, first: Ids, second: Ids) -> Weights:
         """Return the weights ``[n]`` of the pairs (first[k], second[k])."""
         if not len(self.keys):

@@ -1,8 +1,11 @@
 """Texts as graphs."""
 
 import json
+import random
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Data
@@ -49,6 +52,22 @@ def test_edges_of_a_known_text() -> None:
     assert edges(graphs, graph, AROUND) == {(target, source) for source, target in within}
     assert graph.num_edges == 2 * len(forward) + 2 * len(within)
     assert graph.edge_attr.shape == (graph.num_edges, EDGE_FEATURES)
+
+
+def test_independent_characters_are_not_close_whatever_other_nodes_there_are() -> None:
+    draw = random.Random(0)
+    texts = ["".join(draw.choices("硫酸铵钠钾", k=20)) for _ in range(500)]
+    alone = builder(*texts, nodes=("char",), edges=EVERY_EDGE)
+    beside = builder(*texts, nodes=("char", "bigram", "trigram"), edges=EVERY_EDGE)
+    assert weights_between(beside, "硫酸铵钠钾") == weights_between(alone, "硫酸铵钠钾")
+    assert max(weights_between(beside, "硫酸铵钠钾")) < 0.1
+
+
+def weights_between(graphs: GraphBuilder, characters: str) -> list[float]:
+    """PMI of each character with each."""
+    ids = [graphs.build(character).x[1].item() for character in characters]
+    first, second = np.array(list(product(ids, ids)), dtype=np.int64).T
+    return [float(weight) for weight in graphs.weights.of(first, second)]
 
 
 def test_trigrams_hold_characters_and_bigrams() -> None:

@@ -48,3 +48,10 @@ def test_a_corpus_without_pairs_weighs_nothing() -> None:
     weights = positive_pmi([ids(0), ids()], size=2, window=3, min_count=1)
     assert weights.of(ids(0, 1), ids(1, 1)).tolist() == [0, 0]
     assert PairWeights.empty().of(ids(0), ids(0)).tolist() == [0]
+
+
+def test_joined_weights_have_the_pairs_of_all_parts() -> None:
+    parts = [positive_pmi([ids(*pair)], size=4, window=1, min_count=1) for pair in ((2, 3), (0, 1))]
+    joined = PairWeights.joined(parts)
+    assert joined.of(ids(2, 0, 1), ids(3, 1, 2)).tolist() == pytest.approx([math.log(2), math.log(2), 0], abs=1e-4)
+    assert PairWeights.joined([]).of(ids(0), ids(0)).tolist() == [0]
