@@ -6,6 +6,7 @@ Rows are cells as text without blanks around them, by their place; a cell withou
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from runtime.errors import DataError
@@ -96,12 +97,12 @@ def check_header(where: str, rows: _Rows, names: Collection[str], wanted: Mappin
 
 
 def check_names(where: str, names: Sequence[str]) -> None:
-    """Refuse a header that names two columns alike.
+    """Refuse a header, or a row that names its columns itself, with two columns of one name.
 
     Raises:
         DataError: it does.
     """
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
     if twice is not None:
         raise DataError(f"{where} has two columns {twice!r}; rename or remove one")
 

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -164,9 +164,8 @@ def answer_writer(form: Format, stream: TextIO, columns: Sequence[str], labels: 
     """Return the writer of a text format, for a table with ``columns`` and a bundle with ``labels``."""
     if form is Format.LINES:
         return line_writer(stream, labels, top_k)
-    if form is Format.JSONL:
-        return json_writer(stream, top_k)
-    return (csv_writer if form is Format.CSV else tsv_writer)(stream, columns, top_k)
+    writers = {Format.CSV: csv_writer, Format.TSV: tsv_writer, Format.JSONL: json_writer}
+    return writers[form](stream, columns, top_k)
 
 
 def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
@@ -185,17 +184,23 @@ def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
     return write
 
 
-def json_writer(stream: TextIO, top_k: int) -> Write:
-    """Return a writer of one JSON object a text: its cells, then the answer; ``top`` where ``top_k`` > 1."""
+def json_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
+    """Return a writer of one JSON object a text: its cells, then the answer; ``top`` where ``top_k`` > 1.
+
+    The answer has the same keys in all objects, none of ``columns``. A row may have other columns too, but none that
+    is called as one of these keys.
+    """
     # JSON is UTF-8. In a stream of another encoding it keeps to ASCII, which is the same in both, and lacks nothing.
     ascii_only = codecs.lookup(stream.encoding or "utf-8").name not in ("utf-8", "utf-8-sig")
+    names = _json_names(columns, top_k)
+    taken = frozenset(names.values())
 
     def write(item: Item, prediction: Prediction) -> None:
         """Write the answer as one JSON object."""
+        _refuse_name_of_answer(item, taken)
         answer: dict[str, object] = dict(prediction.to_dict())
         if top_k > 1:
             answer["top"] = [{"label": label, "score": round(score, 6)} for label, score in prediction.top(top_k)]
-        names = _free_names(item.values, answer)
         row = dict(item.values) | {names[key]: value for key, value in answer.items()}
         stream.write(json.dumps(row, ensure_ascii=ascii_only, default=cell_text) + "\n")
 
@@ -228,12 +233,13 @@ def tsv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
 def table_writer(write_row: WriteRow, columns: Sequence[str], top_k: int) -> Write:
     """Write the header by ``write_row``, and return a writer of answers that does so row by row."""
     write_row(columns, [*_free_names(columns, _answer_columns(top_k)).values()], "header")
-    known = frozenset(columns)
+    known, taken = frozenset(columns), frozenset(_json_names(columns, top_k).values())
 
     def write(item: Item, prediction: Prediction) -> None:
         """Write the answer as one row."""
         new = next((name for name in item.values if name not in known), None)
         if new is not None:
+            _refuse_name_of_answer(item, taken)  # JSON Lines would not hold it either.
             raise DataError(f"{item.where}: column {new!r} is not in the first row; write JSON Lines with --jsonl")
         answer = (*prediction.to_dict().values(), *_next_best(prediction, top_k))
         write_row([item.values.get(name) for name in columns], answer, item.where)
@@ -258,6 +264,21 @@ class _LineFeeds:
 
 def _answer_columns(top_k: int) -> list[str]:
     return [*FIELDS, *(f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score"))]
+
+
+def _json_names(columns: Sequence[str], top_k: int) -> dict[str, str]:
+    return _free_names(columns, (*FIELDS, "top") if top_k > 1 else FIELDS)
+
+
+def _refuse_name_of_answer(item: Item, taken: Collection[str]) -> None:
+    # To give way to it here alone would move the answer to another key in the middle of the file. To look for it in
+    # all rows before the first is answered, the table would be read twice.
+    name = next((name for name in item.values if name in taken), None)
+    if name is not None:
+        raise DataError(
+            f"{item.where}: column {name!r} is not in the first row, and the answers have one of that name; "
+            "add it to the first row, as null, or rename it"
+        )
 
 
 def _next_best(prediction: Prediction, top_k: int) -> list[str | float]:

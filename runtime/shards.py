@@ -192,7 +192,7 @@ def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Pa
     columns, items = table_items(source, text_columns, job.encoding, sheet_of(source, job.sheet))
     form = Format.JSONL if job.jsonl else Format.CSV
     with new_file(temporary, form.encoding) as stream:
-        write = json_writer(stream, job.top_k) if job.jsonl else csv_writer(stream, columns, job.top_k)
+        write = (json_writer if job.jsonl else csv_writer)(stream, columns, job.top_k)
         while chunk := list(islice(items, CHUNK)):
             predictions = write_answers(classifier, chunk, write)
             rejected += sum(not prediction.accepted for prediction in predictions)

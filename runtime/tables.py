@@ -161,7 +161,10 @@ def _read_jsonl(path: Path, encoding: str, wanted: _Wanted) -> Iterator[Row]:
     empty = True
     for number, line in enumerate(lines(path, encoding), 1):
         if line.strip():
-            given = {key.strip(): value for key, value in _json_object(path, number, line).items()}
+            stored = _json_object(path, number, line)
+            given = {key.strip(): value for key, value in stored.items()}
+            if len(given) < len(stored):
+                check_names(f"{path}, line {number}", [key.strip() for key in stored])
             if empty:
                 check_header(str(path), [], given, wanted)
                 yield _header(number, given)

@@ -11,7 +11,12 @@ _DROPPED_CATEGORIES = frozenset({"Cc", "Cf"})
 # Sorting a run of combining marks takes time quadratic in its length, minutes for a megabyte of them. No
 # writing system stacks more than a handful; this many keep a hostile text as cheap as any other.
 _MOST_MARKS = 128
-# A combining mark is never a letter, a digit, white space or ASCII (a test says so); `re` has no class for it.
+# Their combining class is 0, and yet NFKC makes nothing but marks of them: two of each of these signs for Tibetan
+# vowels, and one of each voiced mark of half-width kana. There are no others (a test says so).
+_PAIRS_OF_MARKS = frozenset("\u0f73\u0f75\u0f81")
+_HALF_WIDTH_MARKS = (("\uff9e", "\u3099"), ("\uff9f", "\u309a"))
+# But for the half-width ones a mark is never a letter, a digit, white space or ASCII (a test says so); `re` has no
+# class for it.
 _LONG_RUN = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST_MARKS + 1},}}")
 _BEYOND_PLANE_0 = 0x10000
 
@@ -46,25 +51,30 @@ def normalise(text: str) -> str:
         text = text.translate(_CLEAN)
     if text.isascii():
         return " ".join(text.lower().split())
-    if len(text) > _MOST_MARKS:
-        text = _LONG_RUN.sub(_keep_first_marks, text)
-    composed = unicodedata.normalize("NFKC", text)
+    composed = unicodedata.normalize("NFKC", _without_long_runs(text))
     folded = composed.lower()
     if folded != composed:
         # Lower-casing can undo NFKC (U+0130 gives a combining dot), so compose once more.
         folded = unicodedata.normalize("NFKC", folded)
-    if len(folded) > _MOST_MARKS:
-        folded = _LONG_RUN.sub(_keep_first_marks, folded)
+    folded = _without_long_runs(folded)
     if printable and " " not in folded:
         return folded  # the only white space that is printable, or that NFKC makes of what is
     return " ".join(folded.split())
+
+
+def _without_long_runs(text: str) -> str:
+    if len(text) <= _MOST_MARKS:
+        return text
+    for half_width, mark in _HALF_WIDTH_MARKS:
+        text = text.replace(half_width, mark)  # NFKC does the same, but `re` takes these two for letters
+    return _LONG_RUN.sub(_keep_first_marks, text)
 
 
 def _keep_first_marks(run: re.Match[str]) -> str:
     kept: list[str] = []
     marks = 0
     for character in run[0]:
-        marks = marks + 1 if unicodedata.combining(character) else 0
+        marks = marks + 1 if unicodedata.combining(character) or character in _PAIRS_OF_MARKS else 0
         if marks <= _MOST_MARKS:
             kept.append(character)
     return "".join(kept)

@@ -49,12 +49,18 @@ inline icu::UnicodeString without_controls(const icu::UnicodeString& text) {
     });
 }
 
+// Combining marks of step 2: the class of the five is 0, but NFKC makes marks of them.
+inline bool is_mark(UChar32 code) {
+    return u_getCombiningClass(code) || code == 0xf73 || code == 0xf75 || code == 0xf81 || code == 0xff9e ||
+           code == 0xff9f;
+}
+
 // Steps 2 and 4: of a run of combining marks, the first 128.
 inline icu::UnicodeString without_long_runs(const icu::UnicodeString& text) {
     constexpr int most_marks = 128;
     int marks = 0;
     return filtered(text, [&marks](UChar32 code) {
-        marks = u_getCombiningClass(code) ? marks + 1 : 0;
+        marks = is_mark(code) ? marks + 1 : 0;
         return marks <= most_marks;
     });
 }

@@ -38,6 +38,41 @@ def test_json_values_come_back_as_they_are(packed: Path, tmp_path: Path) -> None
     assert run(packed, table)[1].splitlines()[1].startswith('7,True,,"[""a""]",乙醇,')
 
 
+def _json_lines(path: Path, *rows: dict[str, object]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("first", "key", "options"),
+    [
+        ({}, "label", ("--jsonl",)),
+        ({"label": "old"}, "predicted_label", ("--jsonl",)),
+        ({}, "top", ("--jsonl", "--top-k", "2")),
+        ({}, "label", ()),  # CSV; to send this one to --jsonl would be in vain
+        ({}, "top", ("--top-k", "2")),
+    ],
+)
+def test_a_later_row_with_a_key_of_the_answer_is_refused(
+    packed: Path, tmp_path: Path, first: dict[str, object], key: str, options: tuple[str, ...]
+) -> None:
+    table = _json_lines(tmp_path / "table.jsonl", {"text": "a"} | first, {"text": "b", "more": 1, key: "old"})
+    out = tmp_path / ("out.jsonl" if "--jsonl" in options else "out.csv")
+    code, _, err = run(packed, table, *options, "--out", out)
+    cure = "add it to the first row, as null, or rename it"
+    said = f"line 2: column '{key}' is not in the first row, and the answers have one of that name; {cure}"
+    assert (code, err, out.exists()) == (3, f"gm-classify: {table}, {said}\n", False)
+    _json_lines(table, {"text": "a", "more": None, key: None} | first, {"text": "b", "more": 1, key: "old"})
+    assert run(packed, table, *options, "--out", out)[0] == 0
+
+
+def test_the_answer_has_the_same_keys_in_every_line(packed: Path, tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"text": "乙醇", "label": "old"}, {"text": "甲苯"}, {"text": "乙醇", "more": 1}]
+    table = _json_lines(tmp_path / "table.jsonl", *rows)
+    keys = ["predicted_label", "score", "accepted", "reason"]
+    assert [list(answer) for answer in answers(packed, table)] == [[*row, *keys] for row in rows]
+
+
 def test_several_columns_are_one_text(packed: Path, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("名称,规格\n硫酸,98%\n", encoding="utf-8")
     [answer] = answers(packed, tmp_path / "table.csv", "--text-column", "名称,规格")

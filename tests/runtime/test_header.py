@@ -96,6 +96,13 @@ def test_two_columns_of_one_name_are_an_error(tmp_path: Path) -> None:
     assert "two columns 'text'" in failure(write(tmp_path / "data.csv", "text,label, text\na,b,c\n"))
 
 
+@pytest.mark.parametrize("above", ["", '{"text": "a"}\n\n'])
+def test_two_keys_that_differ_in_blanks_alone_are_an_error(tmp_path: Path, above: str) -> None:
+    path = write(tmp_path / "data.jsonl", above + '{"text": "片碱", " text": "午餐", "no": 1}\n')
+    line = 1 + above.count("\n")
+    assert failure(path) == f"{path}, line {line} has two columns 'text'; rename or remove one"
+
+
 def test_a_missing_column_names_those_there_and_the_option(tmp_path: Path) -> None:
     path = write(tmp_path / "data.csv", CSV)
     with pytest.raises(DataError, match=r"no column 'name', only: text, label; name another with --text-column"):

@@ -1,8 +1,9 @@
 """Normalisation: examples, and what holds for any text."""
 
-import re
 import sys
 import unicodedata
+from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,26 @@ from runtime.text import normalise
 
 # Every code point, lone surrogates too: hypothesis leaves those out unless asked.
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=200)
+# NFKC sorts what all of these become; each of them has to count in a long run, whatever its own class.
+MARKS = [
+    character
+    for character in map(chr, range(sys.maxunicode + 1))
+    if unicodedata.combining(unicodedata.normalize("NFKD", character)[0])
+]
+
+
+@pytest.fixture
+def composed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that Unicode's normalisation is given: its time grows with the square of the longest run of marks."""
+    texts = list[str]()
+
+    def normalize(form: Literal["NFKC"], text: str) -> str:
+        texts.append(text)
+        return unicodedata.normalize(form, text)
+
+    watched = SimpleNamespace(normalize=normalize, combining=unicodedata.combining, category=unicodedata.category)
+    monkeypatch.setattr("runtime.text.unicodedata", watched)
+    return texts
 
 
 @pytest.mark.parametrize(
@@ -65,9 +86,32 @@ def test_ten_megabytes_pass() -> None:
     assert len(normalise("工业级片碱 Ａ99% " * 800_000)) == 11 * 800_000 - 1
 
 
-def test_combining_marks_are_never_word_characters_as_the_pattern_assumes() -> None:
-    marks = (chr(code) for code in range(sys.maxunicode + 1) if unicodedata.combining(chr(code)))
-    assert not [mark for mark in marks if re.match(r"[\w\s\x00-\x7f]", mark)]
+def test_a_long_run_of_each_mark_is_cut_before_it_is_sorted(composed: list[str]) -> None:
+    for mark in MARKS:
+        normalise(f"x{mark * 300}y")
+    assert len(composed) >= len(MARKS)
+    assert max(map(len, composed)) <= 2 * 128 + 2  # a mark may have become two
+
+
+@pytest.mark.parametrize("marks", ["\u0f73\u0f75\u0f81", "\u0301\uff9e", "\u0316\uff9f\u0f81", "".join(MARKS)])
+def test_a_long_run_of_several_marks_is_cut_before_it_is_sorted(composed: list[str], marks: str) -> None:
+    text = normalise(f"x{marks * 200}y{marks * 200}z")
+    assert max(map(len, composed)) <= 2 * 2 * 128 + 3
+    assert normalise(text) == text
+
+
+def test_the_marks_of_class_0_are_those_that_the_specification_names() -> None:
+    assert "".join(mark for mark in MARKS if not unicodedata.combining(mark)) == "\u0f73\u0f75\u0f81\uff9e\uff9f"
+
+
+@pytest.mark.parametrize("times", [1, 20, 1000])
+def test_half_width_kana_with_marks_of_their_own_are_read_as_ever(times: int) -> None:
+    assert normalise("ｶﾞｽ ﾊﾟｲﾌﾟ " * times) == " ".join(["ガス パイプ"] * times)
+    assert normalise("ﾊﾟｶﾞﾞ" * times) == "パガ\u3099" * times
+
+
+def test_tibetan_vowels_of_two_signs_are_read_as_ever() -> None:
+    assert normalise("ཀ\u0f73\u0f75" * 200) == "ཀ\u0f71\u0f71\u0f72\u0f74" * 200
 
 
 def test_no_printable_character_becomes_other_white_space_than_a_blank() -> None:

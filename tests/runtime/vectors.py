@@ -64,6 +64,11 @@ _CHOSEN = (
     "العربية עברית ไทย हिन्दी",
     "\u1e9b\u0323",
     "ͅΑ ᾳ ᾼ",
+    "ｶ" + "\uff9e" * 130 + "b",  # these are of class 0, and become marks: they count in a run
+    "ﾊ" + "\u0301\uff9f" * 100,
+    "ཀ" + "\u0f73\u0f75\u0f81" * 50 + "b",
+    "\u0f73" * 100,  # no long run yet, but one of what it becomes
+    "ｶﾞ" * 100,
 )
 _RANDOM = 400
 
