@@ -15,6 +15,7 @@ from typing import Any
 
 from runtime.bundle import BundleInfo
 from runtime.errors import ConfigError
+from runtime.fork import after_fork, leak
 from runtime.prediction import Prediction
 
 
@@ -50,8 +51,7 @@ class AuditLog:
         if not self._path.parent.is_dir():
             raise ConfigError(f"cannot write an audit log to {self._path.parent}: there is no such folder; make it")
         self._settings = {"max_bytes": max_bytes, "files": files, "texts": texts}
-        self._process = os.getpid()
-        self._handler = self._new_handler(self._path)
+        self._handler = _CountingHandler(self._path, max_bytes, files)
 
     @property
     def failures(self) -> int:
@@ -60,8 +60,6 @@ class AuditLog:
 
     def write(self, bundle: BundleInfo, texts: Sequence[str], predictions: Iterable[Prediction]) -> None:
         """Record what ``bundle`` decided about ``texts``."""
-        if os.getpid() != self._process:
-            self._move_to_own_file()
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         about = {"time": now, "bundle": bundle.name, "sha256": bundle.sha256}
         for text, prediction in zip(texts, predictions, strict=True):
@@ -85,29 +83,30 @@ class AuditLog:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]  # a pickle makes a new log of the same settings
-        self._move_to_own_file()
-
-    def _move_to_own_file(self) -> None:
-        process, path = os.getpid(), self._path
-        self._handler = self._new_handler(path.with_name(f"{path.stem}.{process}{path.suffix}"))
-        # Last: another thread that sees its own process here writes to whatever handler there is.
-        self._process = process
-
-    def _new_handler(self, path: Path) -> _CountingHandler:
-        return _CountingHandler(
-            path,
-            maxBytes=self._settings["max_bytes"],
-            backupCount=self._settings["files"],
-            encoding="utf-8",
-            errors="backslashreplace",  # of a lone surrogate it makes the escape that JSON has for it
-            delay=True,
-        )
+        self._handler.begin_own_file()
 
 
 class _CountingHandler(RotatingFileHandler):
     """Loses no file, and counts the records that it cannot write, where logging would print to the host's stderr."""
 
     failures = 0
+
+    def __init__(self, path: Path, max_bytes: int, files: int) -> None:
+        # Of a lone surrogate, backslashreplace makes the escape that JSON has for it.
+        super().__init__(path, "a", max_bytes, files, encoding="utf-8", delay=True, errors="backslashreplace")
+        self._path = path
+        after_fork(self, _CountingHandler.begin_own_file)
+
+    def begin_own_file(self) -> None:
+        """Write from now on to a file with the number of this process, where the one so far is another's."""
+        if self.stream is not None:
+            # A thread of the parent may have been writing: its lock is never released here, and what it has not yet
+            # written is the parent's to write. Logging closes the stream when the program ends, so it may not see it.
+            leak(self.stream)
+            self.stream = None
+        self.failures = 0
+        path = self._path
+        self.baseFilename = str(path.with_name(f"{path.stem}.{os.getpid()}{path.suffix}"))
 
     def shouldRollover(self, record: LogRecord) -> bool:
         """Say whether the file would grow too large, in bytes; logging counts characters."""

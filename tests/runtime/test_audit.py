@@ -227,6 +227,30 @@ sys.exit(code)
     assert [row["text"] for row in _rows(tmp_path / f"audit.{child}.jsonl")] == ["child"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_forked_while_a_thread_writes_a_record_ends_by_itself(bundle: Path, tmp_path: Path) -> None:
+    # A pipe that is full holds the thread within its write, and with it the lock of the file.
+    code = f"""
+import os, select, signal, sys, threading, warnings
+warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
+os.register_at_fork(after_in_child=lambda: signal.alarm(20))  # ends a child that would wait for ever
+from runtime import AuditLog, Classifier
+os.mkfifo({str(tmp_path / "audit.jsonl")!r})
+reader = os.open({str(tmp_path / "audit.jsonl")!r}, os.O_RDWR)
+classifier = Classifier({str(bundle)!r}, audit=AuditLog({str(tmp_path / "audit.jsonl")!r}))
+thread = threading.Thread(target=classifier.classify, args=("x" * 1_000_000,), daemon=True)
+thread.start()
+assert select.select([reader], [], [], 20)[0]
+child = os.fork()
+if child == 0: sys.exit(0)
+status, written = os.waitpid(child, 0)[1], b""
+while not written.endswith(b"\\n"): written += os.read(reader, 65536)
+thread.join(20)
+print(status, thread.is_alive(), written.count(b"x" * 1_000_000), written.count(b"\\n"))
+"""
+    assert run_python(code).stdout == "0 False 1 1\n"
+
+
 @pytest.mark.parametrize(("max_bytes", "files"), [(0, 5), (1000, 0)])
 def test_numbers_that_keep_nothing_are_refused(tmp_path: Path, max_bytes: int, files: int) -> None:
     with pytest.raises(ConfigError, match="at least 1"):
