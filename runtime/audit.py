@@ -6,16 +6,19 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
-from io import TextIOWrapper
+from io import FileIO, TextIOWrapper
+from itertools import count
 from logging import LogRecord, makeLogRecord
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from stat import S_ISREG
 from types import TracebackType
 from typing import Any
 
 from runtime.bundle import BundleInfo
 from runtime.errors import ConfigError
 from runtime.fork import after_fork, leak
+from runtime.lock import HeldError, take
 from runtime.prediction import Prediction
 
 
@@ -25,8 +28,13 @@ class AuditLog:
     A file that is full becomes ``NAME.1``, the one of that name ``NAME.2``, and so on. Where one cannot be renamed, as
     on Windows while another program reads it, the newest file grows on until all can. Where another program moves or
     deletes that, as logrotate does, a new one is begun. A disk that fails stops no classification: what could not be
-    written is counted. Two processes cannot share files that are renamed, so a copy in another process, forked or
-    unpickled, writes to files with the number of that process before the suffix: ``audit.4711.jsonl``.
+    written is counted.
+
+    Two logs cannot share files that are renamed. So one that finds another writing to its path, in this process or
+    another, and any copy, forked or unpickled, writes to the first of ``audit.w1.jsonl``, ``audit.w2.jsonl`` and so on
+    that no other writes to: there are as many as ever wrote at one time. A log keeps its file until it is closed or its
+    process ends, by a lock on ``.audit.jsonl.lock`` or the like, which is empty and stays. Where a file system knows no
+    locks, a copy takes the number of its process, and nothing keeps other logs apart. A device is shared by all.
 
     Example:
         >>> audit = AuditLog("audit.jsonl", max_bytes=10_000_000, files=5)  # doctest: +SKIP
@@ -67,7 +75,7 @@ class AuditLog:
             self._handler.handle(makeLogRecord({"msg": json.dumps(row, ensure_ascii=False)}))
 
     def close(self) -> None:
-        """Close the file; the next record opens it again."""
+        """Close the file, which another log may take then; the next record opens it again, or one that is free."""
         self._handler.close()
 
     def __enter__(self) -> AuditLog:
@@ -95,25 +103,33 @@ class _CountingHandler(RotatingFileHandler):
         # Of a lone surrogate, backslashreplace makes the escape that JSON has for it.
         super().__init__(path, "a", max_bytes, files, encoding="utf-8", delay=True, errors="backslashreplace")
         self._path = path
+        self._first = 0
+        self._held: FileIO | None = None
         after_fork(self, _CountingHandler.begin_own_file)
 
     def begin_own_file(self) -> None:
-        """Write from now on to a file with the number of this process, where the one so far is another's."""
-        if self.stream is not None:
+        """Begin a numbered file at the next record: in a copy, to which nothing belongs that the original opened."""
+        stream, held, self.stream, self._held = self.stream, self._held, None, None
+        if stream is not None:
             # A thread of the parent may have been writing: its lock is never released here, and what it has not yet
             # written is the parent's to write. Logging closes the stream when the program ends, so it may not see it.
-            leak(self.stream)
-            self.stream = None
+            leak(stream)
+        if held is not None:
+            held.close()
+        self._first = 1
         self.failures = 0
-        path = self._path
-        self.baseFilename = str(path.with_name(f"{path.stem}.{os.getpid()}{path.suffix}"))
 
     def shouldRollover(self, record: LogRecord) -> bool:
         """Say whether the file would grow too large, in bytes; logging counts characters."""
-        if self.stream is not None and _is_elsewhere(self.stream, self.baseFilename):
-            self.close()
-        if os.path.exists(self.baseFilename) and not os.path.isfile(self.baseFilename):
-            return False  # as a device, which no other file can take the place of
+        if self._held is not None and _is_elsewhere(self._held):
+            self.close()  # by now another log may hold a new lock of that name
+        if self.stream is not None and _is_elsewhere(self.stream):
+            self._close_file()
+        if _is_device(self._path):
+            self.baseFilename = str(self._path)
+            return False  # no other file can take its place
+        if self.stream is None and self._held is None:
+            self._choose_file()
         if self.stream is None:
             self.stream = self._open()
         size = len(record.getMessage().encode("utf-8", "backslashreplace")) + 1
@@ -121,7 +137,7 @@ class _CountingHandler(RotatingFileHandler):
 
     def doRollover(self) -> None:
         """Rename the files, if all can be: one that stays in its place would be overwritten by the next."""
-        self.close()  # Windows renames no open file
+        self._close_file()  # Windows renames no open file
         older = (f"{self.baseFilename}.{number}" for number in range(1, self.backupCount + 1))
         if all(map(_can_be_renamed, [self.baseFilename, *older])):
             super().doRollover()
@@ -131,7 +147,30 @@ class _CountingHandler(RotatingFileHandler):
         self.failures += 1
 
     def close(self) -> None:
-        """Close the file, which the next record opens again; what cannot be written then is counted as well."""
+        """Close the file and let go of it; what cannot be written then is counted as well."""
+        self.acquire()
+        try:
+            self._close_file()
+            if self._held is not None:
+                self._held.close()
+                self._held = None
+        finally:
+            self.release()
+
+    def _choose_file(self) -> None:
+        """Take the first file that no other log holds."""
+        for number in count(self._first):
+            path = _numbered(self._path, number)
+            try:
+                self._held = take(_lock_of(path))
+            except HeldError:
+                continue
+            except OSError:  # there are no locks here, or nothing can be written, which will be counted
+                path = _numbered(self._path, os.getpid() if number else 0)
+            self.baseFilename = str(path)
+            return
+
+    def _close_file(self) -> None:
         try:
             super().close()
         except OSError:
@@ -144,10 +183,26 @@ class _CountingHandler(RotatingFileHandler):
         return stream
 
 
-def _is_elsewhere(stream: TextIOWrapper, name: str) -> bool:
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}.w{number}{path.suffix}") if number else path
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")  # hidden from who looks for audit.jsonl*
+
+
+def _is_device(path: Path) -> bool:
+    """Return whether it is there and no file; it may be a folder, which nothing can be written to either."""
+    try:
+        return not S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _is_elsewhere(stream: TextIOWrapper | FileIO) -> bool:
     """Return whether a file that is open no longer has its name: it was moved or deleted, as Windows lets nobody."""
     try:
-        return os.name != "nt" and not os.path.samestat(os.stat(name), os.fstat(stream.fileno()))
+        return os.name != "nt" and not os.path.samestat(os.stat(stream.name), os.fstat(stream.fileno()))
     except FileNotFoundError:
         return True
     except OSError:
