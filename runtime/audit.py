@@ -6,15 +6,19 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
-from io import TextIOWrapper
+from io import FileIO, TextIOWrapper
+from itertools import count
 from logging import LogRecord, makeLogRecord
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from stat import S_ISREG
 from types import TracebackType
 from typing import Any
 
 from runtime.bundle import BundleInfo
 from runtime.errors import ConfigError
+from runtime.fork import after_fork, leak
+from runtime.lock import HeldError, take
 from runtime.prediction import Prediction
 
 
@@ -24,8 +28,13 @@ class AuditLog:
     A file that is full becomes ``NAME.1``, the one of that name ``NAME.2``, and so on. Where one cannot be renamed, as
     on Windows while another program reads it, the newest file grows on until all can. Where another program moves or
     deletes that, as logrotate does, a new one is begun. A disk that fails stops no classification: what could not be
-    written is counted. Two processes cannot share files that are renamed, so a copy in another process, forked or
-    unpickled, writes to files with the number of that process before the suffix: ``audit.4711.jsonl``.
+    written is counted.
+
+    Two logs cannot share files that are renamed. So one that finds another writing to its path, in this process or
+    another, and any copy, forked or unpickled, writes to the first of ``audit.w1.jsonl``, ``audit.w2.jsonl`` and so on
+    that no other writes to: there are as many as ever wrote at one time. A log keeps its file until it is closed or its
+    process ends, by a lock on ``.audit.jsonl.lock`` or the like, which is empty and stays. Where a file system knows no
+    locks, a copy takes the number of its process, and nothing keeps other logs apart. A device is shared by all.
 
     Example:
         >>> audit = AuditLog("audit.jsonl", max_bytes=10_000_000, files=5)  # doctest: +SKIP
@@ -50,8 +59,7 @@ class AuditLog:
         if not self._path.parent.is_dir():
             raise ConfigError(f"cannot write an audit log to {self._path.parent}: there is no such folder; make it")
         self._settings = {"max_bytes": max_bytes, "files": files, "texts": texts}
-        self._process = os.getpid()
-        self._handler = self._new_handler(self._path)
+        self._handler = _CountingHandler(self._path, max_bytes, files)
 
     @property
     def failures(self) -> int:
@@ -60,8 +68,6 @@ class AuditLog:
 
     def write(self, bundle: BundleInfo, texts: Sequence[str], predictions: Iterable[Prediction]) -> None:
         """Record what ``bundle`` decided about ``texts``."""
-        if os.getpid() != self._process:
-            self._move_to_own_file()
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         about = {"time": now, "bundle": bundle.name, "sha256": bundle.sha256}
         for text, prediction in zip(texts, predictions, strict=True):
@@ -69,7 +75,7 @@ class AuditLog:
             self._handler.handle(makeLogRecord({"msg": json.dumps(row, ensure_ascii=False)}))
 
     def close(self) -> None:
-        """Close the file; the next record opens it again."""
+        """Close the file, which another log may take then; the next record opens it again, or one that is free."""
         self._handler.close()
 
     def __enter__(self) -> AuditLog:
@@ -85,23 +91,7 @@ class AuditLog:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]  # a pickle makes a new log of the same settings
-        self._move_to_own_file()
-
-    def _move_to_own_file(self) -> None:
-        process, path = os.getpid(), self._path
-        self._handler = self._new_handler(path.with_name(f"{path.stem}.{process}{path.suffix}"))
-        # Last: another thread that sees its own process here writes to whatever handler there is.
-        self._process = process
-
-    def _new_handler(self, path: Path) -> _CountingHandler:
-        return _CountingHandler(
-            path,
-            maxBytes=self._settings["max_bytes"],
-            backupCount=self._settings["files"],
-            encoding="utf-8",
-            errors="backslashreplace",  # of a lone surrogate it makes the escape that JSON has for it
-            delay=True,
-        )
+        self._handler.begin_own_file()
 
 
 class _CountingHandler(RotatingFileHandler):
@@ -109,12 +99,37 @@ class _CountingHandler(RotatingFileHandler):
 
     failures = 0
 
+    def __init__(self, path: Path, max_bytes: int, files: int) -> None:
+        # Of a lone surrogate, backslashreplace makes the escape that JSON has for it.
+        super().__init__(path, "a", max_bytes, files, encoding="utf-8", delay=True, errors="backslashreplace")
+        self._path = path
+        self._first = 0
+        self._held: FileIO | None = None
+        after_fork(self, _CountingHandler.begin_own_file)
+
+    def begin_own_file(self) -> None:
+        """Begin a numbered file at the next record: in a copy, to which nothing belongs that the original opened."""
+        stream, held, self.stream, self._held = self.stream, self._held, None, None
+        if stream is not None:
+            # A thread of the parent may have been writing: its lock is never released here, and what it has not yet
+            # written is the parent's to write. Logging closes the stream when the program ends, so it may not see it.
+            leak(stream)
+        if held is not None:
+            held.close()
+        self._first = 1
+        self.failures = 0
+
     def shouldRollover(self, record: LogRecord) -> bool:
         """Say whether the file would grow too large, in bytes; logging counts characters."""
-        if self.stream is not None and _is_elsewhere(self.stream, self.baseFilename):
-            self.close()
-        if os.path.exists(self.baseFilename) and not os.path.isfile(self.baseFilename):
-            return False  # as a device, which no other file can take the place of
+        if self._held is not None and _is_elsewhere(self._held):
+            self.close()  # by now another log may hold a new lock of that name
+        if self.stream is not None and _is_elsewhere(self.stream):
+            self._close_file()
+        if _is_device(self._path):
+            self.baseFilename = str(self._path)
+            return False  # no other file can take its place
+        if self.stream is None and self._held is None:
+            self._choose_file()
         if self.stream is None:
             self.stream = self._open()
         size = len(record.getMessage().encode("utf-8", "backslashreplace")) + 1
@@ -122,7 +137,7 @@ class _CountingHandler(RotatingFileHandler):
 
     def doRollover(self) -> None:
         """Rename the files, if all can be: one that stays in its place would be overwritten by the next."""
-        self.close()  # Windows renames no open file
+        self._close_file()  # Windows renames no open file
         older = (f"{self.baseFilename}.{number}" for number in range(1, self.backupCount + 1))
         if all(map(_can_be_renamed, [self.baseFilename, *older])):
             super().doRollover()
@@ -132,7 +147,30 @@ class _CountingHandler(RotatingFileHandler):
         self.failures += 1
 
     def close(self) -> None:
-        """Close the file, which the next record opens again; what cannot be written then is counted as well."""
+        """Close the file and let go of it; what cannot be written then is counted as well."""
+        self.acquire()
+        try:
+            self._close_file()
+            if self._held is not None:
+                self._held.close()
+                self._held = None
+        finally:
+            self.release()
+
+    def _choose_file(self) -> None:
+        """Take the first file that no other log holds."""
+        for number in count(self._first):
+            path = _numbered(self._path, number)
+            try:
+                self._held = take(_lock_of(path))
+            except HeldError:
+                continue
+            except OSError:  # there are no locks here, or nothing can be written, which will be counted
+                path = _numbered(self._path, os.getpid() if number else 0)
+            self.baseFilename = str(path)
+            return
+
+    def _close_file(self) -> None:
         try:
             super().close()
         except OSError:
@@ -145,10 +183,26 @@ class _CountingHandler(RotatingFileHandler):
         return stream
 
 
-def _is_elsewhere(stream: TextIOWrapper, name: str) -> bool:
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}.w{number}{path.suffix}") if number else path
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")  # hidden from who looks for audit.jsonl*
+
+
+def _is_device(path: Path) -> bool:
+    """Return whether it is there and no file; it may be a folder, which nothing can be written to either."""
+    try:
+        return not S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _is_elsewhere(stream: TextIOWrapper | FileIO) -> bool:
     """Return whether a file that is open no longer has its name: it was moved or deleted, as Windows lets nobody."""
     try:
-        return os.name != "nt" and not os.path.samestat(os.stat(name), os.fstat(stream.fileno()))
+        return os.name != "nt" and not os.path.samestat(os.stat(stream.name), os.fstat(stream.fileno()))
     except FileNotFoundError:
         return True
     except OSError:

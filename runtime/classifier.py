@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import count, islice
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runtime.drift import measure_drift
 from runtime.engine import Engine
 from runtime.errors import BackendError
+from runtime.fork import after_fork, leak
 from runtime.loading import Loader, refuse_another
 from runtime.prediction import Prediction
 from runtime.selftest import SelfTest, run_selftest
@@ -81,7 +81,7 @@ class Classifier:
         self._audit = audit
         self._closed = False
         self._start_counting()
-        _ALIVE.add(self)
+        after_fork(self, Classifier._after_fork)
 
     @property
     def bundle(self) -> BundleInfo:
@@ -245,7 +245,7 @@ class Classifier:
         # Another thread may have held the lock, and no other thread lives on in the child. The session's
         # threads are gone as well: destroying it would wait for them for ever, so it is never freed.
         if self._engine is not None:
-            _leak(self._engine)
+            leak(self._engine)
             self._engine = None
         self._start_counting()
 
@@ -253,22 +253,3 @@ class Classifier:
 def _refuse_one_str(texts: object) -> None:
     if isinstance(texts, str):
         raise TypeError("texts must hold one str for each text, not be a str; use classify for one text")
-
-
-_ALIVE: weakref.WeakSet[Classifier] = weakref.WeakSet()
-
-
-def _leak(engine: Engine) -> None:
-    # A reference from a Python object would be dropped when the interpreter ends.
-    import ctypes
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
-
-
-def _after_fork_in_child() -> None:
-    for classifier in list(_ALIVE):
-        classifier._after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -5,12 +5,30 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 
 class HeldError(Exception):
-    """Another process holds the lock."""
+    """The lock is held already, by another process or elsewhere in this one."""
+
+
+def take(path: Path) -> FileIO:
+    """Return the file ``path``, which is made where it is missing, and is locked until it is closed.
+
+    A forked child that closes its copy does not unlock it.
+
+    Raises:
+        HeldError: it is locked already.
+        OSError: it cannot be written, or the file system knows no locks.
+    """
+    stream = path.open("ab", buffering=0)
+    try:
+        _lock(stream)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
 
 
 @contextmanager
@@ -23,16 +41,14 @@ def held(path: Path) -> Iterator[None]:
     Raises:
         HeldError: another process holds it.
     """
-    with _opened(path) or nullcontext() as stream:
-        if stream is not None:
-            _lock(stream)
+    with _taken(path) or nullcontext():
         yield
 
 
-def _opened(path: Path) -> BinaryIO | None:
+def _taken(path: Path) -> FileIO | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("ab")
+        return take(path)
     except OSError:
         return None
 
@@ -41,20 +57,19 @@ if sys.platform == "win32":
     import errno
     import msvcrt
 
-    def _lock(stream: BinaryIO) -> None:
+    def _lock(stream: FileIO) -> None:
         try:
             msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EDEADLK):
                 raise HeldError from error
+            raise
 
 else:
     import fcntl
 
-    def _lock(stream: BinaryIO) -> None:
+    def _lock(stream: FileIO) -> None:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise HeldError from error
-        except OSError:
-            pass  # A file system without locks.
