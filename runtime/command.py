@@ -10,7 +10,7 @@ from typing import IO, NoReturn
 
 import click
 
-from runtime.errors import ConfigError, DataError, GMError
+from runtime.errors import GMError, as_known
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as a shell gives it."""
@@ -68,10 +68,14 @@ def _run(command: click.Command, prog_name: str, arguments: list[str]) -> int:
     except Exception as error:
         if _DEBUG in arguments:
             traceback.print_exc()
-        known = _as_known(error)
+        known = as_known(error) or _internal(error)
         click.echo(f"{prog_name}: {known}", err=True)
         return known.exit_code
     return 0
+
+
+def _internal(error: Exception) -> GMError:
+    return GMError(f"internal error, {type(error).__name__}: {error}; please report it with the output of --debug")
 
 
 def _flush(stdout: IO[str] | None) -> None:
@@ -100,18 +104,6 @@ def _add_debug_option(command: click.Command) -> None:
     if not any(_DEBUG in parameter.opts for parameter in command.params):
         text = "Show where in the program an error comes from."
         command.params.append(click.Option([_DEBUG], is_flag=True, expose_value=False, help=text))
-
-
-def _as_known(error: Exception) -> GMError:
-    if isinstance(error, GMError):
-        return error
-    if isinstance(error, OSError):
-        return DataError(f"{error}; check the path, its permissions and the free space")
-    if isinstance(error, ModuleNotFoundError):
-        return ConfigError(f'{error}; run: pip install "gm-edge[train,export]"')
-    if isinstance(error, MemoryError):
-        return DataError("out of memory; give it smaller input or close other programs")
-    return GMError(f"internal error, {type(error).__name__}: {error}; please report it with the output of --debug")
 
 
 def _escape_unprintable(stream: IO[str] | None) -> None:

@@ -129,7 +129,7 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
         if first != name:
             raise DataError(f"{job.folder}: the answers to {first} and {name} would have the same name; rename one")
         # What has a receipt is ours, and is done again where somebody changed it.
-        if not job.receipt(name).exists() and not is_replaceable(job.target(name)):
+        if not os.path.exists(job.receipt(name)) and not is_replaceable(job.target(name)):
             raise DataError(
                 f"{job.target(name)}: the file is there, and holds no answers; choose another place with --out, "
                 "or remove it"

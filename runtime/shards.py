@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.columns import columns_to_try, table_and_column
-from runtime.errors import DataError, GMError
+from runtime.errors import DataError, GMError, as_known
 from runtime.files import atomic_path, write_json
 from runtime.output import Format, Item, csv_writer, json_writer, new_file, write_answers
 from runtime.tables import EVERY_SHEET, sheet_of
@@ -119,10 +119,12 @@ def try_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     except GMError as error:
         return Outcome(name, kind=type(error).__name__, error=str(error))
     except Exception as error:
-        what = f"internal error, {type(error).__name__}: {error}"
-        return Outcome(
-            name, kind=GMError.__name__, error=f"{job.source(name)}: {what}; classify it alone, with --debug"
-        )
+        known = as_known(error) or _internal(error)
+        return Outcome(name, kind=type(known).__name__, error=f"{job.source(name)}: {known}")
+
+
+def _internal(error: Exception) -> GMError:
+    return GMError(f"internal error, {type(error).__name__}: {error}; classify it alone, with --debug")
 
 
 def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:

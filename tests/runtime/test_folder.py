@@ -1,5 +1,6 @@
 """A folder of shards: which are in it, and what a run over it says."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,19 @@ def test_a_bad_shard_is_named_and_the_others_are_done(
         run()
     assert capsys.readouterr().out.startswith("shards: 2 done, 0 done before, 1 failed; rows: 16, ")
     assert visible(tmp_path / "answers") == ["part-0.csv", "part-1.csv"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count the length of names in other ways")
+@pytest.mark.parametrize("jsonl", [False, True])
+def test_a_name_that_is_too_long_is_told_each_time_and_the_others_are_done(
+    run: Run, tmp_path: Path, jsonl: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shard(tmp_path / "shards" / f"{'氢' * 83}ab.csv", TEXTS)  # As long as can be: in .jsonl too long to look for.
+    write_shards(tmp_path / "shards", shards=1)
+    for done in ("1 done, 0 done before", "0 done, 1 done before"):
+        with pytest.raises(DataError, match=r"氢ab\..*File name too long.*; check the path"):
+            run(jsonl=jsonl)
+        assert capsys.readouterr().out.startswith(f"shards: {done}, 1 failed")
 
 
 def test_many_bad_shards_are_one_line(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow
 import pytest
@@ -145,6 +146,25 @@ def test_an_error_is_an_outcome_that_names_the_file(classifier: Classifier, one:
     assert (outcome.kind, outcome.rows) == ("DataError", 0)
     assert "part-0.csv has no column 'name', only: no, text; name another with --text-column NAME" in outcome.error
     assert try_shard(classifier, one, "none.csv").error.startswith(f"cannot read {one.folder / 'none.csv'}")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(36, "File name too long", "x.work"), "[Errno 36] File name too long: 'x.work'; check the path"),
+        (MemoryError(), "out of memory; give it smaller input"),
+    ],
+)
+def test_what_the_system_refuses_is_no_fault_in_the_program(
+    classifier: Classifier, one: Job, error: Exception, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr("runtime.shards._refuse_if_deadly", refuse)
+    outcome = try_shard(classifier, one, "part-0.csv")
+    assert outcome.kind == "DataError"
+    assert outcome.error.startswith(f"{one.source('part-0.csv')}: {says}")
 
 
 def test_a_fault_in_the_program_is_an_outcome_too(one: Job) -> None:
