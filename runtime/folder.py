@@ -124,8 +124,7 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
     _keep_shards(job, names)
     of: dict[str, str] = {}
     for name in names:
-        # Some file systems take names for the same that differ in case only.
-        first = of.setdefault(str(job.receipt(name)).casefold(), name)
+        first = of.setdefault(_in_one_case(str(job.receipt(name))), name)
         if first != name:
             raise DataError(f"{job.folder}: the answers to {first} and {name} would have the same name; rename one")
         # What has a receipt is ours, and is done again where somebody changed it.
@@ -137,7 +136,7 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
     # Rows of a shard that was renamed would come twice; so would all, where CSV becomes JSON Lines.
     for receipt in sorted((job.out / RECEIPTS).rglob("*.json")):
         answers = job.out / receipt.relative_to(job.out / RECEIPTS).with_suffix("")
-        if str(receipt).casefold() not in of and answers.exists():
+        if _in_one_case(str(receipt)) not in of and answers.exists():
             raise DataError(f"{answers} answers a shard that {job.folder} lacks, or in another format; remove it")
 
 
@@ -154,8 +153,16 @@ def _keep_shards(job: Job, names: Sequence[str]) -> None:
 
 
 def _real(path: Path) -> Path:
-    # In one case, for file systems that take names for the same that differ in case only.
-    return Path(os.path.realpath(path).casefold())
+    return Path(_in_one_case(os.path.realpath(path)))
+
+
+def _in_one_case(path: str) -> str:
+    """Return what is equal for paths that some file systems take for the same, as they differ in case only."""
+    folded = path.casefold()
+    if len(folded) == len(path):
+        return folded
+    # One character for one, as NTFS has it: to str.casefold, Straße is Strasse.
+    return "".join(next(kept for kept in (one.casefold(), one.lower(), one) if len(kept) == 1) for one in path)
 
 
 @contextmanager

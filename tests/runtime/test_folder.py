@@ -166,11 +166,21 @@ def test_csv_does_not_become_json_lines_beside_itself(run: Run, tmp_path: Path) 
         run(jsonl=True)
 
 
-def test_two_shards_that_would_share_a_file_are_refused(run: Run, tmp_path: Path) -> None:
-    write_shard(tmp_path / "shards" / "a.csv", TEXTS)
-    write_shard(tmp_path / "shards" / "A.jsonl", TEXTS)
-    with pytest.raises(DataError, match=r"the answers to A\.jsonl and a\.csv would have the same name; rename one"):
+@pytest.mark.parametrize(
+    ("one", "other"), [("A.jsonl", "a.csv"), ("äss.jsonl", "ÄSS.csv"), ("STRAẞE.jsonl", "straße.csv")]
+)
+def test_two_shards_that_would_share_a_file_are_refused(run: Run, tmp_path: Path, one: str, other: str) -> None:
+    for name in (one, other):
+        write_shard(tmp_path / "shards" / name, TEXTS)
+    with pytest.raises(DataError, match=rf"the answers to {one} and {other} would have the same name; rename one"):
         run()
+
+
+def test_names_that_differ_in_more_than_case_are_two_shards(run: Run, tmp_path: Path) -> None:
+    for name in ("Straße.csv", "Strasse.csv"):
+        write_shard(tmp_path / "shards" / name, TEXTS)
+    assert run().startswith("shards: 2 done, 0 done before, 0 failed")
+    assert visible(tmp_path / "answers") == ["Strasse.csv", "Straße.csv"]
 
 
 def test_what_a_killed_run_left_does_not_count_in_the_next_and_goes(run: Run, tmp_path: Path) -> None:
