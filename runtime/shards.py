@@ -29,8 +29,14 @@ if TYPE_CHECKING:
 
 CHUNK = 1024
 """Rows classified at a time, whatever reads the table: the same rows then give the same digits."""
-RECEIPTS = ".gm-classify"
-"""Folder in the output with a receipt for each file of answers."""
+KEPT = ".gm-classify"
+"""Folder in the output with what runs keep for themselves."""
+# Two trees of the same form as that of the answers: no two of these share a receipt or a workplace. Their names begin
+# with a full stop, as no table's folder does: beside them older checkouts had their receipts, x.csv.json for x.csv.
+RECEIPTS = f"{KEPT}/.receipts"
+"""Folder in the output with a receipt for each file of answers, under the same path."""
+WORK = f"{KEPT}/.work"
+"""Folder in the output in which answers are written, each in a folder under their path."""
 _ATTEMPTS = 3
 _BLOCK = 1 << 20
 
@@ -74,15 +80,18 @@ class Job:
 
     def receipt(self, name: str) -> Path:
         """Return the path of the receipt for its answers."""
-        return self._beside_receipts(name, ".json")
+        return self.out / RECEIPTS / self.target(name).relative_to(self.out)
+
+    def stored_receipt(self, name: str) -> Path:
+        """Return the path of the receipt, or that of an older checkout's where there is only this."""
+        answers = self.target(name).relative_to(self.out)
+        older = self.out / KEPT / answers.with_name(f"{answers.name}.json")
+        receipt = self.receipt(name)
+        return older if os.path.isfile(older) and not os.path.isfile(receipt) else receipt
 
     def workplace(self, name: str) -> Path:
         """Return the path of the folder in which its answers are written before they are complete."""
-        return self._beside_receipts(name, ".work")
-
-    def _beside_receipts(self, name: str, ending: str) -> Path:
-        answers = self.target(name).relative_to(self.out)
-        return self.out / RECEIPTS / answers.with_name(answers.name + ending)
+        return self.out / WORK / self.target(name).relative_to(self.out)
 
     @property
     def options(self) -> dict[str, object]:
@@ -137,9 +146,9 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
             taken down the process that classified it, three times in this run.
         BackendError: the model cannot be run.
     """
-    source, target, receipt = job.source(name), job.target(name), job.receipt(name)
+    source, target = job.source(name), job.target(name)
     made_from = {"shard": _fingerprint(source), **job.options}
-    earlier = _earlier_outcome(name, target, receipt, made_from)
+    earlier = _earlier_outcome(name, target, job.stored_receipt(name), made_from)
     if earlier is not None:
         return earlier
     workplace = job.workplace(name)
@@ -149,7 +158,7 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
         if _fingerprint(source) != made_from["shard"]:
             raise DataError(f"{source} changed while it was read; run the same command again when it is complete")
         answers = _fingerprint(temporary)
-    write_json(receipt, {"made_from": made_from, "answers": answers, "rows": rows, "rejected": rejected})
+    write_json(job.receipt(name), {"made_from": made_from, "answers": answers, "rows": rows, "rejected": rejected})
     return Outcome(name, rows, rejected)
 
 

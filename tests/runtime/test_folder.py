@@ -10,7 +10,7 @@ import pytest
 from runtime import Classifier, ConfigError, DataError
 from runtime.folder import Shards, classify_folder, find_shards, in_this_process
 from runtime.manifest import MANIFEST
-from runtime.shards import Job, Outcome
+from runtime.shards import KEPT, RECEIPTS, WORK, Job, Outcome
 from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS
 from tests.runtime.shard_folders import answers, job, visible, write_shard, write_shards
@@ -145,7 +145,7 @@ def test_a_file_that_holds_no_answers_is_not_replaced(run: Run, tmp_path: Path) 
 def test_answers_that_a_killed_run_left_without_a_receipt_are_replaced(run: Run, tmp_path: Path) -> None:
     write_shards(tmp_path / "shards")
     run()
-    (tmp_path / "answers" / ".gm-classify" / "part-1.csv.json").unlink()
+    (tmp_path / "answers" / RECEIPTS / "part-1.csv").unlink()
     assert run().startswith("shards: 1 done, 2 done before, 0 failed")
 
 
@@ -185,11 +185,45 @@ def test_names_that_differ_in_more_than_case_are_two_shards(run: Run, tmp_path: 
 
 def test_what_a_killed_run_left_does_not_count_in_the_next_and_goes(run: Run, tmp_path: Path) -> None:
     write_shards(tmp_path / "shards", shards=1)
-    workplace = tmp_path / "answers" / ".gm-classify" / "part-0.csv.work"
+    workplace = tmp_path / "answers" / WORK / "part-0.csv"
     for number in range(3):
         (workplace / f".part-0.csv.killed-{number}").mkdir(parents=True)
     assert run().startswith("shards: 1 done")
-    assert sorted(path.name for path in workplace.parent.iterdir()) == [".lock", "part-0.csv.json"]
+    kept = tmp_path / "answers" / KEPT
+    assert sorted(path.relative_to(kept).as_posix() for path in kept.rglob("*")) == [
+        ".lock",
+        ".receipts",
+        ".receipts/part-0.csv",
+        ".work",
+    ]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_folder_may_be_called_as_what_is_kept_of_a_table(run: Run, tmp_path: Path, rows: int) -> None:
+    for name in ("x.csv.work/y.csv", "x.csv.json/y.csv", "receipts/y.csv", "work/y.csv"):
+        write_shard(tmp_path / "shards" / name, TEXTS[:2])
+    write_shard(tmp_path / "shards" / "x.csv", TEXTS[:rows])  # The largest is done first.
+    assert run().startswith("shards: 5 done, 0 done before, 0 failed")
+    assert run().startswith("shards: 0 done, 5 done before, 0 failed")
+
+
+def _as_older_checkouts_did(out: Path) -> None:
+    for path in (out / RECEIPTS).iterdir():
+        path.rename(out / KEPT / f"{path.name}.json")
+    (out / RECEIPTS).rmdir()
+
+
+def test_the_receipts_of_older_checkouts_are_still_found(run: Run, tmp_path: Path) -> None:
+    folder = write_shards(tmp_path / "shards")
+    run()
+    _as_older_checkouts_did(tmp_path / "answers")
+    assert run().startswith("shards: 0 done, 3 done before, 0 failed")
+    (tmp_path / "answers" / "part-0.csv").write_bytes(b"\xef\xbb\xbfno,te")
+    assert run().startswith("shards: 1 done, 2 done before, 0 failed")
+    assert run().startswith("shards: 0 done, 3 done before, 0 failed")
+    (folder / "part-1.csv").unlink()
+    with pytest.raises(DataError, match=r"part-1\.csv answers a shard that .*shards lacks"):
+        run()
 
 
 def test_a_second_run_at_the_same_time_is_refused_and_leaves_the_first_its_workplaces(
@@ -224,7 +258,7 @@ def test_answers_never_lie_among_the_shards(classifier: Classifier, shared_bundl
             classify_folder(classifier, replace(work, out=out), in_this_process)
 
 
-@pytest.mark.parametrize("folder", ["in", ".gm-classify"])
+@pytest.mark.parametrize("folder", ["in", ".gm-classify", ".gm-classify/.work"])
 def test_a_folder_in_the_output_is_not_written_to(
     classifier: Classifier, shared_bundle: Path, tmp_path: Path, folder: str
 ) -> None:
