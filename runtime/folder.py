@@ -127,7 +127,7 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
         first = of.setdefault(_in_one_case(str(job.target(name))), name)
         if first != name:
             raise DataError(f"{job.folder}: the answers to {first} and {name} would have the same name; rename one")
-        # What has a receipt is ours, and is done again where somebody changed it.
+        # What has a receipt is ours; whether somebody has changed it since is seen table by table.
         if not os.path.exists(job.stored_receipt(name)) and not is_replaceable(job.target(name)):
             raise DataError(
                 f"{job.target(name)}: the file is there, and holds no answers; choose another place with --out, "

@@ -6,14 +6,18 @@ and the content of the answers, each by SHA-256. The receipt is written last. So
 shard either has its receipt, and is left alone, or is done again from its first row, and the file replaced as a
 whole: no row is lost and none comes twice. Times of files decide nothing: copying a folder changes them, and
 clocks of two machines differ; reading a file once more costs a hundredth of classifying it.
+
+Answers that are other than their receipt says are damaged, or somebody has corrected them. A file that was cut short
+is the beginning of what is written there anew, and is replaced: nothing in it gets lost. Any other is kept, and told.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +125,21 @@ class Outcome:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Fingerprint:
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    """What an earlier run said of the answers that it wrote."""
+
+    answers: _Fingerprint
+    rows: int
+    rejected: int
+
+
 def try_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     """Classify a shard as :func:`classify_shard` does; an error is an outcome too, for the other shards' sake."""
     try:
@@ -142,23 +161,29 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     Any number of processes may do the same shard at the same time: they write the same.
 
     Raises:
-        DataError: it cannot be read or its answers cannot be written, it changed meanwhile, or it has already
-            taken down the process that classified it, three times in this run.
+        DataError: it cannot be read or its answers cannot be written, it changed meanwhile, somebody has changed its
+            answers since they were written, or it has already taken down the process that classified it, three times
+            in this run.
         BackendError: the model cannot be run.
     """
     source, target = job.source(name), job.target(name)
-    made_from = {"shard": _fingerprint(source), **job.options}
-    earlier = _earlier_outcome(name, target, job.stored_receipt(name), made_from)
-    if earlier is not None:
-        return earlier
+    made_from = {"shard": asdict(_fingerprint(source)), **job.options}
+    earlier = _read_receipt(job.stored_receipt(name), made_from)
+    found = _fingerprint(target) if earlier and target.is_file() else None
+    if earlier and found == earlier.answers:
+        return Outcome(name, earlier.rows, earlier.rejected, resumed=True)
+    if earlier and found and found.size >= earlier.answers.size:
+        raise _changed(target)
     workplace = job.workplace(name)
     _refuse_if_deadly(source, workplace)
     with atomic_path(target, workplace) as temporary:
         rows, rejected = _write_answers(classifier, job, source, temporary)
-        if _fingerprint(source) != made_from["shard"]:
+        if asdict(_fingerprint(source)) != made_from["shard"]:
             raise DataError(f"{source} changed while it was read; run the same command again when it is complete")
-        answers = _fingerprint(temporary)
-    write_json(job.receipt(name), {"made_from": made_from, "answers": answers, "rows": rows, "rejected": rejected})
+        if found and found != _fingerprint(temporary, found.size):
+            raise _changed(target)
+        receipt = _Receipt(_fingerprint(temporary), rows, rejected)
+    write_json(job.receipt(name), {"made_from": made_from, **asdict(receipt)})
     return Outcome(name, rows, rejected)
 
 
@@ -187,14 +212,22 @@ def table_items(
     return (*table.columns, origin), of_sheets
 
 
-def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str, object]) -> Outcome | None:
-    """Return what an earlier run made of the shard, if it was the same shard, and the answers are whole."""
+def _read_receipt(path: Path, made_from: dict[str, object]) -> _Receipt | None:
+    """Return the receipt of an earlier run, if its answers were made from the same."""
     try:
-        stored = json.loads(receipt.read_bytes())
-        whole = stored["made_from"] == made_from and target.is_file() and stored["answers"] == _fingerprint(target)
-        return Outcome(name, int(stored["rows"]), int(stored["rejected"]), resumed=True) if whole else None
+        stored = json.loads(path.read_bytes())
+        answers = _Fingerprint(str(stored["answers"]["sha256"]), int(stored["answers"]["size"]))
+        receipt = _Receipt(answers, int(stored["rows"]), int(stored["rejected"]))
+        return receipt if stored["made_from"] == made_from else None
     except (OSError, ValueError, TypeError, KeyError):
         return None  # No receipt, or a damaged one: the shard is done again, which mends it.
+
+
+def _changed(target: Path) -> DataError:
+    return DataError(
+        f"{target} was changed after it was written, and stays as it is; "
+        "to have it made again, move it away or remove it"
+    )
 
 
 def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Path) -> tuple[int, int]:
@@ -211,19 +244,20 @@ def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Pa
     return rows, rejected
 
 
-def _fingerprint(path: Path) -> dict[str, object]:
+def _fingerprint(path: Path, most: int = sys.maxsize) -> _Fingerprint:
+    """Return the fingerprint of a file, or of its first ``most`` bytes."""
     # Imported here, and OpenSSL's: much faster on tables of many megabytes, of which a folder alone has receipts.
     from hashlib import sha256
 
     digest, size = sha256(), 0
     try:
         with path.open("rb") as stream:
-            while block := stream.read(_BLOCK):
+            while block := stream.read(min(_BLOCK, most - size)):
                 digest.update(block)
                 size += len(block)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions") from error
-    return {"sha256": digest.hexdigest(), "size": size}
+    return _Fingerprint(digest.hexdigest(), size)
 
 
 def _refuse_if_deadly(source: Path, workplace: Path) -> None:

@@ -149,6 +149,24 @@ def test_answers_that_a_killed_run_left_without_a_receipt_are_replaced(run: Run,
     assert run().startswith("shards: 1 done, 2 done before, 0 failed")
 
 
+@pytest.mark.parametrize("older", [False, True])
+def test_corrected_answers_are_kept_and_the_other_shards_are_done(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], older: bool
+) -> None:
+    folder = write_shards(tmp_path / "shards")
+    run()
+    if older:
+        _as_older_checkouts_did(tmp_path / "answers")
+    corrected = tmp_path / "answers" / "part-1.csv"
+    corrected.write_text(corrected.read_text(encoding="utf-8-sig").replace(",ok", ",by hand"), encoding="utf-8")
+    before = corrected.read_bytes()
+    write_shard(folder / "part-3.csv", TEXTS)
+    with pytest.raises(DataError, match=r"part-1\.csv was changed after it was written, and stays as it is; to have"):
+        run()
+    assert capsys.readouterr().out.startswith("shards: 1 done, 2 done before, 1 failed")
+    assert corrected.read_bytes() == before
+
+
 def test_answers_to_a_shard_that_is_gone_are_not_mixed_with_the_others(run: Run, tmp_path: Path) -> None:
     folder = write_shards(tmp_path / "shards")
     run()
