@@ -21,7 +21,7 @@ from export.requirements import environment_of, missing
 from runtime.backends import usual_backend
 from runtime.bundle import Bundle
 from runtime.errors import ConfigError
-from runtime.files import atomic_path, write_text
+from runtime.files import atomic_path, check_outside_bundles, write_text
 from runtime.manifest import SIGNATURE
 from runtime.storage import open_storage
 
@@ -69,11 +69,12 @@ def make_kit(bundle: Path, out: Path, options: KitOptions) -> list[str]:
     """Write a kit and return the names of its wheels.
 
     Raises:
-        ConfigError: ``out`` exists, or pip cannot get a wheel for that machine.
+        ConfigError: ``out`` exists or lies in a bundle, or pip cannot get a wheel for that machine.
         BundleError: ``bundle`` is none, or damaged.
         DataError: the file system refuses.
     """
     opened = Bundle.open(bundle)
+    check_outside_bundles("--out", out)
     if out.exists():
         raise ConfigError(f"{out} exists; name another folder with --out, or remove it")
     name = "bundle" + SUFFIX * bundle.is_file()

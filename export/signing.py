@@ -14,7 +14,7 @@ from export.bundle import write_bundle
 from runtime.bundle import Bundle
 from runtime.errors import ConfigError
 from runtime.extras import needs_extra
-from runtime.files import atomic_path, write_bytes
+from runtime.files import atomic_path, check_outside_bundles, write_bytes
 from runtime.manifest import MANIFEST, SIGNATURE
 from runtime.signature import CONTEXT
 
@@ -32,12 +32,14 @@ def write_keys(private: Path) -> Path:
         The path of the public key, which ends in ``.pub``.
 
     Raises:
-        ConfigError: there is a key already, or the package cryptography is missing.
+        ConfigError: there is a key already, ``private`` lies in a bundle, or the package cryptography is missing.
         DataError: the file system refuses.
     """
     with needs_extra(_PURPOSE, "sign"):
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    # Nor is a private key to lie in a folder that is copied to the devices.
+    check_outside_bundles("KEY", private)
     public = private.with_name(f"{private.name}.pub")
     for path in (private, public):
         if path.exists():

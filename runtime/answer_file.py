@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Collection
 from itertools import chain
@@ -35,8 +36,9 @@ def check_out(path: Path) -> None:
 
 def is_replaceable(path: Path) -> bool:
     """Return whether nothing gets lost where answers are written to ``path``; its header or first line tells."""
-    # A device or a pipe is written to as it is, and so is a file behind stdout.
-    if not path.is_file() or is_stdout(path) or not path.stat().st_size:
+    # A device or a pipe is written to as it is, and so is a file behind stdout. That of too long a name is none, which
+    # a Path would raise; whoever writes there says what is wrong.
+    if not os.path.isfile(path) or is_stdout(path) or not path.stat().st_size:
         return True
     try:
         names = _sheet_header(path) if path.suffix.lower() == ".xlsx" else _first_names(path)

@@ -105,7 +105,7 @@ class Classifier:
         start = perf_counter_ns()
         engine = self._engine or self._reopened()
         prediction = engine.classify(text)
-        self._counts.add(prediction, perf_counter_ns() - start)
+        self._counts.add(prediction, perf_counter_ns() - start, engine.info.sha256)
         if self._audit is not None:
             self._audit.write(engine.info, (text,), (prediction,))
         return prediction
@@ -159,7 +159,7 @@ class Classifier:
             self._engine = engine
             self._health = health
             self._info = engine.info
-            self._counts.forget_recent()
+            self._counts.serve(engine.info.sha256)
 
     def arguments(self) -> dict[str, Any]:
         """Return what another process makes the same classifier of: the arguments of the constructor, by name.
@@ -220,14 +220,14 @@ class Classifier:
                 raise TypeError(f"texts[{index}] must be a str, not {type(text).__name__}")
         engine = self._engine or self._reopened()
         predictions = engine.classify_many(texts)
-        self._counts.add_many(predictions)
+        self._counts.add_many(predictions, engine.info.sha256)
         if self._audit is not None:
             self._audit.write(engine.info, texts, predictions)
         return predictions
 
     def _start_counting(self) -> None:
         self._lock = threading.Lock()
-        self._counts = Counts()
+        self._counts = Counts(self._info.sha256)
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

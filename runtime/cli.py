@@ -21,6 +21,7 @@ from runtime.backends import CHOICES
 from runtime.columns import USUAL, columns_to_try, differ
 from runtime.command import is_terminal, run_command
 from runtime.errors import ConfigError, DataError, ParityError
+from runtime.files import check_outside_bundles
 from runtime.output import Format, Item, Write, answer_writer, format_of, open_output, write_answers
 from runtime.shards import CHUNK, Job, table_items
 from runtime.tables import SUFFIXES
@@ -154,7 +155,7 @@ def classify(
     \b
     Exit codes: 0 done, 2 wrong use, 3 input or output, 4 bundle, 5 self-test failed, 6 backend.
     """
-    _check_use(texts, selftest, out, bundle)
+    _check_use(texts, selftest, out)
     folder = _folder(texts, out)
     _check_folder_options(folder, texts, sheet, engine, ray_address, workers)
     form = format_of(None if folder else out, jsonl, _is_table(texts))
@@ -222,7 +223,7 @@ def _opened(
         yield answer_writer(form, stream, columns, labels, top_k), stream.flush
 
 
-def _check_use(texts: tuple[str, ...], selftest: bool, out: Path | None, bundle: Path) -> None:
+def _check_use(texts: tuple[str, ...], selftest: bool, out: Path | None) -> None:
     if selftest and texts:
         raise click.UsageError("--selftest takes no TEXT; run it on its own")
     if not selftest and not texts:
@@ -235,16 +236,15 @@ def _check_use(texts: tuple[str, ...], selftest: bool, out: Path | None, bundle:
     alone = [text for text in texts if text == _STDIN or _names_table(text)]
     if alone and len(texts) > 1:
         raise click.UsageError(f"{alone[0]!r} must stand alone, not beside other texts or files; a folder takes many")
-    _check_out(out, bundle, texts)
+    _check_out(out, texts)
 
 
-def _check_out(out: Path | None, bundle: Path, texts: tuple[str, ...]) -> None:
+def _check_out(out: Path | None, texts: tuple[str, ...]) -> None:
     if out is None:
         return
     if not texts:
         raise click.UsageError(f"--out {out}: there are no texts to answer")
-    if bundle.resolve() in (out.resolve(), *out.resolve().parents):
-        raise click.UsageError(f"--out {out} lies in the bundle, which would no longer be whole; name another place")
+    check_outside_bundles("--out", out)
     if _is_table(texts) and out.exists() and os.path.exists(texts[0]) and out.samefile(texts[0]):
         raise click.UsageError(f"--out {out} is the table itself; name another file, so that it stays as it is")
     if _folder(texts, out) is None:

@@ -10,30 +10,35 @@ from typing import IO, NoReturn
 
 import click
 
-from runtime.errors import ConfigError, DataError, GMError
+from runtime.errors import GMError, as_known
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as a shell gives it."""
 TERMINATED = 143
 """Exit code after SIGTERM, as a shell gives it."""
+HUNG_UP = 129
+"""Exit code after SIGHUP, as a shell gives it: the terminal was closed, or the connection to it lost."""
 BROKEN_PIPE = 141
 """Exit code when the reader of the output has gone, as a shell gives it."""
 _DEBUG = "--debug"
+_ENDED_BY: dict[int, int] = {signal.SIGTERM: TERMINATED}
+if sys.platform != "win32":
+    _ENDED_BY[signal.SIGHUP] = HUNG_UP
 
 
 def run_command(command: click.Command, prog_name: str) -> NoReturn:
     """Run a click command on this process's arguments and exit.
 
     Exit codes: 0, that of the :class:`GMError`, 2 for wrong use of options, 3 when the system refuses to read or
-    write, 130 after Ctrl-C, 143 after SIGTERM, 141 when the output's reader has gone, and 1 for a fault in this
-    program. Any error is one line on stderr; ``--debug``, which every command gets here, adds the traceback.
+    write, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP, 141 when the output's reader has gone, and 1 for a
+    fault in this program. Any error is one line on stderr; ``--debug``, which every command gets here, adds the
+    traceback.
     """
     _add_debug_option(command)
     # No text may crash the output: what the terminal's encoding lacks is shown as an escape.
     _escape_unprintable(sys.stdout)
     _escape_unprintable(sys.stderr)
-    # As after Ctrl-C, what is half written is removed: services and containers are stopped so.
-    signal.signal(signal.SIGTERM, _end)
+    _end_cleanly()
     sys.exit(_run(command, prog_name, sys.argv[1:]))
 
 
@@ -63,10 +68,14 @@ def _run(command: click.Command, prog_name: str, arguments: list[str]) -> int:
     except Exception as error:
         if _DEBUG in arguments:
             traceback.print_exc()
-        known = _as_known(error)
+        known = as_known(error) or _internal(error)
         click.echo(f"{prog_name}: {known}", err=True)
         return known.exit_code
     return 0
+
+
+def _internal(error: Exception) -> GMError:
+    return GMError(f"internal error, {type(error).__name__}: {error}; please report it with the output of --debug")
 
 
 def _flush(stdout: IO[str] | None) -> None:
@@ -74,8 +83,19 @@ def _flush(stdout: IO[str] | None) -> None:
         stdout.flush()
 
 
-def _end(_signal: int, _frame: object) -> NoReturn:
-    sys.exit(TERMINATED)
+def _end_cleanly() -> None:
+    """Have what is half written removed, as after Ctrl-C: so services are stopped, and so terminals end."""
+    for number in _ENDED_BY:
+        # What nohup started goes on without its terminal.
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    # Once: a terminal that closes may send it twice, by the shell and by the system, the second amid the cleaning up.
+    for other in _ENDED_BY:
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(_ENDED_BY[number])
 
 
 def _add_debug_option(command: click.Command) -> None:
@@ -84,18 +104,6 @@ def _add_debug_option(command: click.Command) -> None:
     if not any(_DEBUG in parameter.opts for parameter in command.params):
         text = "Show where in the program an error comes from."
         command.params.append(click.Option([_DEBUG], is_flag=True, expose_value=False, help=text))
-
-
-def _as_known(error: Exception) -> GMError:
-    if isinstance(error, GMError):
-        return error
-    if isinstance(error, OSError):
-        return DataError(f"{error}; check the path, its permissions and the free space")
-    if isinstance(error, ModuleNotFoundError):
-        return ConfigError(f'{error}; run: pip install "gm-edge[train,export]"')
-    if isinstance(error, MemoryError):
-        return DataError("out of memory; give it smaller input or close other programs")
-    return GMError(f"internal error, {type(error).__name__}: {error}; please report it with the output of --debug")
 
 
 def _escape_unprintable(stream: IO[str] | None) -> None:

@@ -46,7 +46,8 @@ def measure_drift(recent: Collection[tuple[str, float]], names: Sequence[str], r
     texts = sum(labels)
     if not texts:
         return None
-    bins = Counter(bisect_right(reference.edges, score) for label, score in recent if label)
+    known = frozenset(names)
+    bins = Counter(bisect_right(reference.edges, score) for label, score in recent if label in known)
     scores = [bins[index] for index in range(len(reference.scores))]
     return Drift(
         texts=texts,

@@ -65,3 +65,19 @@ class BackendError(GMError):
     """An inference backend is missing, or cannot load or run the model."""
 
     exit_code = 6
+
+
+def as_known(error: Exception) -> GMError | None:
+    """Return the error that a command reports: of what the system or the installation refuses, one with a remedy.
+
+    ``None``: it is a fault in this program.
+    """
+    if isinstance(error, GMError):
+        return error
+    if isinstance(error, OSError):
+        return DataError(f"{error}; check the path, its permissions and the free space")
+    if isinstance(error, ModuleNotFoundError):
+        return ConfigError(f'{error}; run: pip install "gm-edge[train,export]"')
+    if isinstance(error, MemoryError):
+        return DataError("out of memory; give it smaller input or close other programs")
+    return None

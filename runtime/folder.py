@@ -23,7 +23,7 @@ from runtime.command import is_terminal
 from runtime.errors import DataError, GMError
 from runtime.lock import HeldError, held
 from runtime.manifest import GOLDEN, MANIFEST
-from runtime.shards import RECEIPTS, Job, Outcome, try_shard
+from runtime.shards import KEPT, RECEIPTS, Job, Outcome, try_shard
 from runtime.tables import SUFFIXES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Spread = Callable[["Classifier", Job, Sequence[str]], Iterator[Outcome]]
 """Yields the outcome of every shard that it is given, in any order."""
 
-# Hidden, so that it is never the place of a shard's receipt.
+# Hidden, as the folders beside it are; where older checkouts look for it, too.
 _LOCK = ".lock"
 _HIDDEN = (".", "_", "~$")
 _NAMED = 5
@@ -124,28 +124,34 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
     _keep_shards(job, names)
     of: dict[str, str] = {}
     for name in names:
-        # Some file systems take names for the same that differ in case only.
-        first = of.setdefault(str(job.receipt(name)).casefold(), name)
+        first = of.setdefault(_in_one_case(str(job.target(name))), name)
         if first != name:
             raise DataError(f"{job.folder}: the answers to {first} and {name} would have the same name; rename one")
-        # What has a receipt is ours, and is done again where somebody changed it.
-        if not job.receipt(name).exists() and not is_replaceable(job.target(name)):
+        # What has a receipt is ours; whether somebody has changed it since is seen table by table.
+        if not os.path.exists(job.stored_receipt(name)) and not is_replaceable(job.target(name)):
             raise DataError(
                 f"{job.target(name)}: the file is there, and holds no answers; choose another place with --out, "
                 "or remove it"
             )
     # Rows of a shard that was renamed would come twice; so would all, where CSV becomes JSON Lines.
-    for receipt in sorted((job.out / RECEIPTS).rglob("*.json")):
-        answers = job.out / receipt.relative_to(job.out / RECEIPTS).with_suffix("")
-        if str(receipt).casefold() not in of and answers.exists():
+    for answers in sorted(_answered(job)):
+        if _in_one_case(str(answers)) not in of and answers.exists():
             raise DataError(f"{answers} answers a shard that {job.folder} lacks, or in another format; remove it")
+
+
+def _answered(job: Job) -> set[Path]:
+    """Return the paths of all answers that have a receipt, from whatever tables; those of older checkouts too."""
+    receipts, older = job.out / RECEIPTS, job.out / KEPT
+    now = {path.relative_to(receipts) for path in receipts.rglob("*") if path.is_file()}
+    then = {path.relative_to(older).with_suffix("") for path in older.rglob("*.json") if path.is_file()}
+    return {job.out / path for path in now | then}
 
 
 def _keep_shards(job: Job, names: Sequence[str]) -> None:
     """Refuse a run in which answers or receipts would lie among the shards, or take the place of one."""
     folder, shards = _real(job.folder), {_real(job.source(name)) for name in names}
     for name in names:
-        for path in map(_real, (job.target(name), job.receipt(name))):
+        for path in map(_real, (job.target(name), job.receipt(name), job.workplace(name))):
             if path in shards or folder in path.parents:
                 raise DataError(
                     f"the answers to {name} in {job.out} would lie in the folder that is read, or take the place of "
@@ -154,15 +160,23 @@ def _keep_shards(job: Job, names: Sequence[str]) -> None:
 
 
 def _real(path: Path) -> Path:
-    # In one case, for file systems that take names for the same that differ in case only.
-    return Path(os.path.realpath(path).casefold())
+    return Path(_in_one_case(os.path.realpath(path)))
+
+
+def _in_one_case(path: str) -> str:
+    """Return what is equal for paths that some file systems take for the same, as they differ in case only."""
+    folded = path.casefold()
+    if len(folded) == len(path):
+        return folded
+    # One character for one, as NTFS has it: to str.casefold, Straße is Strasse.
+    return "".join(next(kept for kept in (one.casefold(), one.lower(), one) if len(kept) == 1) for one in path)
 
 
 @contextmanager
 def _alone(job: Job) -> Iterator[None]:
     # Two runs would do the same work twice, and each take the other's workplaces for those of a killed one.
     try:
-        with held(job.out / RECEIPTS / _LOCK):
+        with held(job.out / KEPT / _LOCK):
             yield
     except HeldError as error:
         raise DataError(f"another run writes to {job.out}; wait until it ends, then run the same command") from error

@@ -6,20 +6,24 @@ and the content of the answers, each by SHA-256. The receipt is written last. So
 shard either has its receipt, and is left alone, or is done again from its first row, and the file replaced as a
 whole: no row is lost and none comes twice. Times of files decide nothing: copying a folder changes them, and
 clocks of two machines differ; reading a file once more costs a hundredth of classifying it.
+
+Answers that are other than their receipt says are damaged, or somebody has corrected them. A file that was cut short
+is the beginning of what is written there anew, and is replaced: nothing in it gets lost. Any other is kept, and told.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.columns import columns_to_try, table_and_column
-from runtime.errors import DataError, GMError
+from runtime.errors import DataError, GMError, as_known
 from runtime.files import atomic_path, write_json
 from runtime.output import Format, Item, csv_writer, json_writer, new_file, write_answers
 from runtime.tables import EVERY_SHEET, sheet_of
@@ -29,8 +33,14 @@ if TYPE_CHECKING:
 
 CHUNK = 1024
 """Rows classified at a time, whatever reads the table: the same rows then give the same digits."""
-RECEIPTS = ".gm-classify"
-"""Folder in the output with a receipt for each file of answers."""
+KEPT = ".gm-classify"
+"""Folder in the output with what runs keep for themselves."""
+# Two trees of the same form as that of the answers: no two of these share a receipt or a workplace. Their names begin
+# with a full stop, as no table's folder does: beside them older checkouts had their receipts, x.csv.json for x.csv.
+RECEIPTS = f"{KEPT}/.receipts"
+"""Folder in the output with a receipt for each file of answers, under the same path."""
+WORK = f"{KEPT}/.work"
+"""Folder in the output in which answers are written, each in a folder under their path."""
 _ATTEMPTS = 3
 _BLOCK = 1 << 20
 
@@ -74,15 +84,18 @@ class Job:
 
     def receipt(self, name: str) -> Path:
         """Return the path of the receipt for its answers."""
-        return self._beside_receipts(name, ".json")
+        return self.out / RECEIPTS / self.target(name).relative_to(self.out)
+
+    def stored_receipt(self, name: str) -> Path:
+        """Return the path of the receipt, or that of an older checkout's where there is only this."""
+        answers = self.target(name).relative_to(self.out)
+        older = self.out / KEPT / answers.with_name(f"{answers.name}.json")
+        receipt = self.receipt(name)
+        return older if os.path.isfile(older) and not os.path.isfile(receipt) else receipt
 
     def workplace(self, name: str) -> Path:
         """Return the path of the folder in which its answers are written before they are complete."""
-        return self._beside_receipts(name, ".work")
-
-    def _beside_receipts(self, name: str, ending: str) -> Path:
-        answers = self.target(name).relative_to(self.out)
-        return self.out / RECEIPTS / answers.with_name(answers.name + ending)
+        return self.out / WORK / self.target(name).relative_to(self.out)
 
     @property
     def options(self) -> dict[str, object]:
@@ -112,6 +125,21 @@ class Outcome:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Fingerprint:
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    """What an earlier run said of the answers that it wrote."""
+
+    answers: _Fingerprint
+    rows: int
+    rejected: int
+
+
 def try_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     """Classify a shard as :func:`classify_shard` does; an error is an outcome too, for the other shards' sake."""
     try:
@@ -119,10 +147,12 @@ def try_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     except GMError as error:
         return Outcome(name, kind=type(error).__name__, error=str(error))
     except Exception as error:
-        what = f"internal error, {type(error).__name__}: {error}"
-        return Outcome(
-            name, kind=GMError.__name__, error=f"{job.source(name)}: {what}; classify it alone, with --debug"
-        )
+        known = as_known(error) or _internal(error)
+        return Outcome(name, kind=type(known).__name__, error=f"{job.source(name)}: {known}")
+
+
+def _internal(error: Exception) -> GMError:
+    return GMError(f"internal error, {type(error).__name__}: {error}; classify it alone, with --debug")
 
 
 def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
@@ -131,23 +161,29 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     Any number of processes may do the same shard at the same time: they write the same.
 
     Raises:
-        DataError: it cannot be read or its answers cannot be written, it changed meanwhile, or it has already
-            taken down the process that classified it, three times in this run.
+        DataError: it cannot be read or its answers cannot be written, it changed meanwhile, somebody has changed its
+            answers since they were written, or it has already taken down the process that classified it, three times
+            in this run.
         BackendError: the model cannot be run.
     """
-    source, target, receipt = job.source(name), job.target(name), job.receipt(name)
-    made_from = {"shard": _fingerprint(source), **job.options}
-    earlier = _earlier_outcome(name, target, receipt, made_from)
-    if earlier is not None:
-        return earlier
+    source, target = job.source(name), job.target(name)
+    made_from = {"shard": asdict(_fingerprint(source)), **job.options}
+    earlier = _read_receipt(job.stored_receipt(name), made_from)
+    found = _fingerprint(target) if earlier and target.is_file() else None
+    if earlier and found == earlier.answers:
+        return Outcome(name, earlier.rows, earlier.rejected, resumed=True)
+    if earlier and found and found.size >= earlier.answers.size:
+        raise _changed(target)
     workplace = job.workplace(name)
     _refuse_if_deadly(source, workplace)
     with atomic_path(target, workplace) as temporary:
         rows, rejected = _write_answers(classifier, job, source, temporary)
-        if _fingerprint(source) != made_from["shard"]:
+        if asdict(_fingerprint(source)) != made_from["shard"]:
             raise DataError(f"{source} changed while it was read; run the same command again when it is complete")
-        answers = _fingerprint(temporary)
-    write_json(receipt, {"made_from": made_from, "answers": answers, "rows": rows, "rejected": rejected})
+        if found and found != _fingerprint(temporary, found.size):
+            raise _changed(target)
+        receipt = _Receipt(_fingerprint(temporary), rows, rejected)
+    write_json(job.receipt(name), {"made_from": made_from, **asdict(receipt)})
     return Outcome(name, rows, rejected)
 
 
@@ -176,14 +212,22 @@ def table_items(
     return (*table.columns, origin), of_sheets
 
 
-def _earlier_outcome(name: str, target: Path, receipt: Path, made_from: dict[str, object]) -> Outcome | None:
-    """Return what an earlier run made of the shard, if it was the same shard, and the answers are whole."""
+def _read_receipt(path: Path, made_from: dict[str, object]) -> _Receipt | None:
+    """Return the receipt of an earlier run, if its answers were made from the same."""
     try:
-        stored = json.loads(receipt.read_bytes())
-        whole = stored["made_from"] == made_from and target.is_file() and stored["answers"] == _fingerprint(target)
-        return Outcome(name, int(stored["rows"]), int(stored["rejected"]), resumed=True) if whole else None
+        stored = json.loads(path.read_bytes())
+        answers = _Fingerprint(str(stored["answers"]["sha256"]), int(stored["answers"]["size"]))
+        receipt = _Receipt(answers, int(stored["rows"]), int(stored["rejected"]))
+        return receipt if stored["made_from"] == made_from else None
     except (OSError, ValueError, TypeError, KeyError):
         return None  # No receipt, or a damaged one: the shard is done again, which mends it.
+
+
+def _changed(target: Path) -> DataError:
+    return DataError(
+        f"{target} was changed after it was written, and stays as it is; "
+        "to have it made again, move it away or remove it"
+    )
 
 
 def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Path) -> tuple[int, int]:
@@ -200,19 +244,20 @@ def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Pa
     return rows, rejected
 
 
-def _fingerprint(path: Path) -> dict[str, object]:
+def _fingerprint(path: Path, most: int = sys.maxsize) -> _Fingerprint:
+    """Return the fingerprint of a file, or of its first ``most`` bytes."""
     # Imported here, and OpenSSL's: much faster on tables of many megabytes, of which a folder alone has receipts.
     from hashlib import sha256
 
     digest, size = sha256(), 0
     try:
         with path.open("rb") as stream:
-            while block := stream.read(_BLOCK):
+            while block := stream.read(min(_BLOCK, most - size)):
                 digest.update(block)
                 size += len(block)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}; check the path and its permissions") from error
-    return {"sha256": digest.hexdigest(), "size": size}
+    return _Fingerprint(digest.hexdigest(), size)
 
 
 def _refuse_if_deadly(source: Path, workplace: Path) -> None:

@@ -50,8 +50,8 @@ class Stats:
         reasons: texts by reason.
         latency: of the calls of ``classify``; those with many texts are not among them.
         unknown: mean share of unknown characters in a text, 0 to 1.
-        drift: of the latest 4096 texts since the bundle was loaded; ``None`` before the first, or where the bundle,
-            written by an older release, has nothing to compare with.
+        drift: of the latest 4096 texts that the bundle answered since it was loaded; ``None`` before the first, or
+            where the bundle, written by an older release, has nothing to compare with.
         backend: key in the manifest of the model that serves.
         selftest: how it did in the self-test at load; ``None`` when there was none.
         fallback: why it is another than the one asked for; empty when it is that one.
@@ -89,11 +89,15 @@ class Counts:
 
     A call only leaves its prediction behind. Counting needs code and data that the model has pushed out of the
     processor's cache; done for many predictions at a time it costs each a fraction.
+
+    Args:
+        serving: SHA-256 of the manifest of the bundle that serves; a prediction comes with that of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, serving: str) -> None:
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[Prediction, int]] = deque()
+        self._serving = serving
+        self._waiting: deque[tuple[Prediction, int, str]] = deque()
         self._recent: deque[tuple[str, float]] = deque(maxlen=RECENT)
         self._texts: Counter[tuple[str, Reason]] = Counter()
         self._buckets = [0] * (len(BOUNDS) + 1)
@@ -101,24 +105,27 @@ class Counts:
         self._unknown = 0.0
         self._by_head = 0
 
-    def add(self, prediction: Prediction, nanoseconds: int) -> None:
+    def add(self, prediction: Prediction, nanoseconds: int, bundle: str) -> None:
         """Count the prediction of one call and the time it took."""
-        self._waiting.append((prediction, nanoseconds))
+        self._waiting.append((prediction, nanoseconds, bundle))
         if len(self._waiting) >= _BATCH:
             with self._lock:
                 self._count_waiting()
 
-    def add_many(self, predictions: Sequence[Prediction]) -> None:
+    def add_many(self, predictions: Sequence[Prediction], bundle: str) -> None:
         """Count the predictions of one call."""
         with self._lock:
             self._count_waiting()
             self._count(predictions)
+            if bundle == self._serving:
+                self._remember(predictions)
 
-    def forget_recent(self) -> None:
-        """Measure drift from now on."""
+    def serve(self, bundle: str) -> None:
+        """Measure drift from now on, and on predictions of this bundle only."""
         with self._lock:
             self._count_waiting()
             self._recent.clear()
+            self._serving = bundle
 
     def recent(self) -> tuple[tuple[str, float], ...]:
         """Return label and score of the latest texts."""
@@ -135,15 +142,19 @@ class Counts:
     def _count_waiting(self) -> None:
         # Other threads may append meanwhile: what they do is counted now or next time.
         taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        for _, nanoseconds in taken:
+        for _, nanoseconds, _ in taken:
             self._buckets[bisect_left(BOUNDS, nanoseconds)] += 1
             self._nanoseconds += nanoseconds
-        self._count([prediction for prediction, _ in taken])
+        self._count([prediction for prediction, _, _ in taken])
+        # What was under way at a reload ends with the old bundle: the reference of the new one says nothing about it.
+        self._remember([prediction for prediction, _, bundle in taken if bundle == self._serving])
 
     def _count(self, predictions: Sequence[Prediction]) -> None:
         self._texts.update([(prediction.label, prediction.reason) for prediction in predictions])
         self._unknown += sum([prediction.unknown for prediction in predictions])
         self._by_head += sum([prediction.by_head for prediction in predictions])
+
+    def _remember(self, predictions: Sequence[Prediction]) -> None:
         self._recent.extend([(prediction.label, prediction.score) for prediction in predictions[-RECENT:]])
 
     def _summary(self, bundle: BundleInfo, health: Health, audit_failures: int) -> Stats:

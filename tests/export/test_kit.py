@@ -273,6 +273,13 @@ def test_what_is_there_is_not_overwritten_and_no_bundle_makes_no_kit(
     assert not (tmp_path / "kit").exists()
 
 
+@pytest.mark.parametrize("place", ["kit", "new/kit"])
+def test_a_kit_in_the_bundle_is_refused_before_anything_is_made(wheels: Path, bundle: Path, place: str) -> None:
+    with pytest.raises(ConfigError, match=r"--out .*kit lies in the bundle, which would no longer be whole; name"):
+        make_kit(bundle, bundle / place, _options(wheels))
+    assert Bundle.open(bundle).manifest.name == "test"
+
+
 @pytest.mark.parametrize("python", ["3", "3.11.2", "cp311", "2.7"])
 def test_a_python_that_is_no_version_is_refused(python: str) -> None:
     with pytest.raises(ConfigError, match=r"must be a version like 3\.11"):

@@ -65,6 +65,15 @@ def test_a_key_is_never_overwritten(tmp_path: Path, key: Path, lost: str) -> Non
     assert not (tmp_path / lost).exists()
 
 
+def test_no_key_is_put_into_a_bundle(tmp_path: Path, bundle: Path) -> None:
+    for private in (bundle / "plant.key", bundle / "keys" / "plant.key"):
+        with pytest.raises(ConfigError, match=r"^KEY .*plant\.key lies in the bundle, which would no longer be whole"):
+            write_keys(private)
+    assert Bundle.open(bundle).manifest.name == "test"
+    (tmp_path / "manifest.json").touch()  # of another program
+    assert write_keys(tmp_path / "plant.key").is_file()
+
+
 @pytest.mark.parametrize("form", ["folder", "bundle.gmb", "BUNDLE.GMB", "bundle.zip"])
 def test_a_signed_bundle_is_served_to_who_has_the_key(tmp_path: Path, bundle: Path, key: Path, form: str) -> None:
     path = bundle if form == "folder" else pack(bundle, tmp_path / form)

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -256,13 +258,41 @@ def test_without_stderr_a_table_and_a_folder_are_answered(packed: Path, tmp_path
         assert (done.returncode, out.exists()) == (0, True)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
-def test_sigterm_leaves_nothing_half_written(packed: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def as_in_a_terminal() -> Iterator[None]:
+    """Programs that are started have SIGHUP as a terminal gives it to them, though the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@contextmanager
+def _half_written(packed: Path, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that waits for more texts, and has begun to write answers."""
     with start((packed, "-", "--out", tmp_path / "out.csv")) as process:
         assert process.stdin is not None
         process.stdin.write(b"acid\n")
         process.stdin.flush()
         while not any(tmp_path.iterdir()):
             time.sleep(0.01)
-        process.send_signal(signal.SIGTERM)
-    assert (process.returncode, os.listdir(tmp_path)) == (143, [])
+        yield process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.usefixtures("as_in_a_terminal")
+def test_a_signal_to_end_leaves_nothing_half_written(packed: Path, tmp_path: Path, name: str, code: int) -> None:
+    with _half_written(packed, tmp_path) as process:
+        for _ in range(2):
+            process.send_signal(getattr(signal, name))
+    assert (process.returncode, os.listdir(tmp_path)) == (code, [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+@pytest.mark.usefixtures("as_in_a_terminal")
+def test_what_nohup_started_goes_on_without_its_terminal(packed: Path, tmp_path: Path) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with _half_written(packed, tmp_path) as process:
+        process.send_signal(signal.SIGHUP)
+        process.communicate(b"base\n")
+    assert (process.returncode, os.listdir(tmp_path)) == (0, ["out.csv"])

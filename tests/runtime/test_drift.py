@@ -62,9 +62,10 @@ def test_few_texts_prove_little() -> None:
 def test_empty_texts_and_labels_of_an_earlier_bundle_do_not_count() -> None:
     assert measure_drift([], LABELS, REFERENCE) is None
     assert measure_drift([("", 0.0), ("older", 0.9)], LABELS, REFERENCE) is None
-    drift = measure_drift([("", 0.0), ("acid", 0.9)], LABELS, REFERENCE)
+    drift = measure_drift([("", 0.0), *[("older", 0.9)] * 9, ("acid", 0.9)], LABELS, REFERENCE)
     assert drift is not None
     assert drift.texts == 1
+    assert drift == measure_drift([("acid", 0.9)], LABELS, REFERENCE)
 
 
 def test_one_class_cannot_drift() -> None:

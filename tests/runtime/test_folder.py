@@ -1,5 +1,6 @@
 """A folder of shards: which are in it, and what a run over it says."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from runtime import Classifier, ConfigError, DataError
 from runtime.folder import Shards, classify_folder, find_shards, in_this_process
 from runtime.manifest import MANIFEST
-from runtime.shards import Job, Outcome
+from runtime.shards import KEPT, RECEIPTS, WORK, Job, Outcome
 from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS
 from tests.runtime.shard_folders import answers, job, visible, write_shard, write_shards
@@ -102,6 +103,19 @@ def test_a_bad_shard_is_named_and_the_others_are_done(
     assert visible(tmp_path / "answers") == ["part-0.csv", "part-1.csv"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count the length of names in other ways")
+@pytest.mark.parametrize("jsonl", [False, True])
+def test_a_name_that_is_too_long_is_told_each_time_and_the_others_are_done(
+    run: Run, tmp_path: Path, jsonl: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shard(tmp_path / "shards" / f"{'氢' * 83}ab.csv", TEXTS)  # As long as can be: in .jsonl too long to look for.
+    write_shards(tmp_path / "shards", shards=1)
+    for done in ("1 done, 0 done before", "0 done, 1 done before"):
+        with pytest.raises(DataError, match=r"氢ab\..*File name too long.*; check the path"):
+            run(jsonl=jsonl)
+        assert capsys.readouterr().out.startswith(f"shards: {done}, 1 failed")
+
+
 def test_many_bad_shards_are_one_line(run: Run, tmp_path: Path) -> None:
     write_shards(tmp_path / "shards", shards=8)
     rest = "; 7 more shards failed: part-1.csv, part-2.csv, part-3.csv, part-4.csv, part-5.csv, …"
@@ -131,8 +145,26 @@ def test_a_file_that_holds_no_answers_is_not_replaced(run: Run, tmp_path: Path) 
 def test_answers_that_a_killed_run_left_without_a_receipt_are_replaced(run: Run, tmp_path: Path) -> None:
     write_shards(tmp_path / "shards")
     run()
-    (tmp_path / "answers" / ".gm-classify" / "part-1.csv.json").unlink()
+    (tmp_path / "answers" / RECEIPTS / "part-1.csv").unlink()
     assert run().startswith("shards: 1 done, 2 done before, 0 failed")
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_corrected_answers_are_kept_and_the_other_shards_are_done(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], older: bool
+) -> None:
+    folder = write_shards(tmp_path / "shards")
+    run()
+    if older:
+        _as_older_checkouts_did(tmp_path / "answers")
+    corrected = tmp_path / "answers" / "part-1.csv"
+    corrected.write_text(corrected.read_text(encoding="utf-8-sig").replace(",ok", ",by hand"), encoding="utf-8")
+    before = corrected.read_bytes()
+    write_shard(folder / "part-3.csv", TEXTS)
+    with pytest.raises(DataError, match=r"part-1\.csv was changed after it was written, and stays as it is; to have"):
+        run()
+    assert capsys.readouterr().out.startswith("shards: 1 done, 2 done before, 1 failed")
+    assert corrected.read_bytes() == before
 
 
 def test_answers_to_a_shard_that_is_gone_are_not_mixed_with_the_others(run: Run, tmp_path: Path) -> None:
@@ -152,20 +184,64 @@ def test_csv_does_not_become_json_lines_beside_itself(run: Run, tmp_path: Path) 
         run(jsonl=True)
 
 
-def test_two_shards_that_would_share_a_file_are_refused(run: Run, tmp_path: Path) -> None:
-    write_shard(tmp_path / "shards" / "a.csv", TEXTS)
-    write_shard(tmp_path / "shards" / "A.jsonl", TEXTS)
-    with pytest.raises(DataError, match=r"the answers to A\.jsonl and a\.csv would have the same name; rename one"):
+@pytest.mark.parametrize(
+    ("one", "other"), [("A.jsonl", "a.csv"), ("äss.jsonl", "ÄSS.csv"), ("STRAẞE.jsonl", "straße.csv")]
+)
+def test_two_shards_that_would_share_a_file_are_refused(run: Run, tmp_path: Path, one: str, other: str) -> None:
+    for name in (one, other):
+        write_shard(tmp_path / "shards" / name, TEXTS)
+    with pytest.raises(DataError, match=rf"the answers to {one} and {other} would have the same name; rename one"):
         run()
+
+
+def test_names_that_differ_in_more_than_case_are_two_shards(run: Run, tmp_path: Path) -> None:
+    for name in ("Straße.csv", "Strasse.csv"):
+        write_shard(tmp_path / "shards" / name, TEXTS)
+    assert run().startswith("shards: 2 done, 0 done before, 0 failed")
+    assert visible(tmp_path / "answers") == ["Strasse.csv", "Straße.csv"]
 
 
 def test_what_a_killed_run_left_does_not_count_in_the_next_and_goes(run: Run, tmp_path: Path) -> None:
     write_shards(tmp_path / "shards", shards=1)
-    workplace = tmp_path / "answers" / ".gm-classify" / "part-0.csv.work"
+    workplace = tmp_path / "answers" / WORK / "part-0.csv"
     for number in range(3):
         (workplace / f".part-0.csv.killed-{number}").mkdir(parents=True)
     assert run().startswith("shards: 1 done")
-    assert sorted(path.name for path in workplace.parent.iterdir()) == [".lock", "part-0.csv.json"]
+    kept = tmp_path / "answers" / KEPT
+    assert sorted(path.relative_to(kept).as_posix() for path in kept.rglob("*")) == [
+        ".lock",
+        ".receipts",
+        ".receipts/part-0.csv",
+        ".work",
+    ]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_folder_may_be_called_as_what_is_kept_of_a_table(run: Run, tmp_path: Path, rows: int) -> None:
+    for name in ("x.csv.work/y.csv", "x.csv.json/y.csv", "receipts/y.csv", "work/y.csv"):
+        write_shard(tmp_path / "shards" / name, TEXTS[:2])
+    write_shard(tmp_path / "shards" / "x.csv", TEXTS[:rows])  # The largest is done first.
+    assert run().startswith("shards: 5 done, 0 done before, 0 failed")
+    assert run().startswith("shards: 0 done, 5 done before, 0 failed")
+
+
+def _as_older_checkouts_did(out: Path) -> None:
+    for path in (out / RECEIPTS).iterdir():
+        path.rename(out / KEPT / f"{path.name}.json")
+    (out / RECEIPTS).rmdir()
+
+
+def test_the_receipts_of_older_checkouts_are_still_found(run: Run, tmp_path: Path) -> None:
+    folder = write_shards(tmp_path / "shards")
+    run()
+    _as_older_checkouts_did(tmp_path / "answers")
+    assert run().startswith("shards: 0 done, 3 done before, 0 failed")
+    (tmp_path / "answers" / "part-0.csv").write_bytes(b"\xef\xbb\xbfno,te")
+    assert run().startswith("shards: 1 done, 2 done before, 0 failed")
+    assert run().startswith("shards: 0 done, 3 done before, 0 failed")
+    (folder / "part-1.csv").unlink()
+    with pytest.raises(DataError, match=r"part-1\.csv answers a shard that .*shards lacks"):
+        run()
 
 
 def test_a_second_run_at_the_same_time_is_refused_and_leaves_the_first_its_workplaces(
@@ -200,7 +276,7 @@ def test_answers_never_lie_among_the_shards(classifier: Classifier, shared_bundl
             classify_folder(classifier, replace(work, out=out), in_this_process)
 
 
-@pytest.mark.parametrize("folder", ["in", ".gm-classify"])
+@pytest.mark.parametrize("folder", ["in", ".gm-classify", ".gm-classify/.work"])
 def test_a_folder_in_the_output_is_not_written_to(
     classifier: Classifier, shared_bundle: Path, tmp_path: Path, folder: str
 ) -> None:

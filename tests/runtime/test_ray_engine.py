@@ -15,6 +15,7 @@ import pytest
 
 from runtime import BundleError, Classifier
 from runtime.ray_engine import _outcome, _Worker
+from runtime.shards import RECEIPTS, WORK
 from tests.runtime.bundles import TEXTS, edit_manifest
 from tests.runtime.shard_folders import answers, job, visible, write_shard, write_shards
 
@@ -56,7 +57,7 @@ def _run(*arguments: str | Path, code: str = "", environment: dict[str, str] | N
 def _writes_to(folder: Path, process: Path) -> bool:
     """Whether a process, by its folder in /proc, has answers open that are not complete."""
     try:
-        return any(os.readlink(file).startswith(f"{folder}/.gm-classify/part") for file in (process / "fd").iterdir())
+        return any(os.readlink(file).startswith(f"{folder}/{WORK}/part") for file in (process / "fd").iterdir())
     except OSError:
         return False  # It has ended, or is not ours.
 
@@ -65,7 +66,7 @@ def _kill_a_writer(out: Path, half: int) -> int:
     """Wait until ``half`` shards are done, kill a process that is writing another, and return its number."""
     until = time.monotonic() + _LIMIT_S
     while time.monotonic() < until:
-        done = len(list((out / ".gm-classify").glob("*.json")))
+        done = len(list((out / RECEIPTS).glob("part*")))
         for process in Path("/proc").glob("[0-9]*") if done >= half else ():
             if _writes_to(out, process):
                 pid = int(process.name)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow
 import pytest
@@ -84,6 +85,56 @@ def test_what_is_damaged_is_done_again(classifier: Classifier, one: Job, damage:
     assert classify_shard(classifier, one, "part-0.csv").resumed
 
 
+@pytest.mark.parametrize("cut", ["nothing left", "in the header", "in a row", "behind a row", "the last line end"])
+def test_answers_that_were_cut_short_are_done_again(classifier: Classifier, one: Job, cut: str) -> None:
+    classify_shard(classifier, one, "part-0.csv")
+    target = one.target("part-0.csv")
+    whole = target.read_bytes()
+    behind_row = whole.index(b"\n", 100) + 1
+    kept = {"nothing left": 0, "in the header": 9, "in a row": behind_row + 5, "behind a row": behind_row}
+    target.write_bytes(whole[: kept.get(cut, -1)])
+    assert not classify_shard(classifier, one, "part-0.csv").resumed
+    assert target.read_bytes() == whole
+
+
+def _correct_a_label(whole: bytes) -> bytes:
+    return whole.replace(whole.splitlines()[2].split(b",")[2], "危废".encode())
+
+
+def _save_with_excel(whole: bytes) -> bytes:
+    return whole.decode("utf-8-sig").replace("\n", "\r\n").encode("gb18030")
+
+
+def _leave_out_a_row(whole: bytes) -> bytes:
+    lines = whole.splitlines(keepends=True)
+    return b"".join(lines[:2] + lines[3:])
+
+
+def _part_by_semicolons(whole: bytes) -> bytes:
+    return whole.replace(b",", b";")  # no answers to who looks at the header
+
+
+@pytest.mark.parametrize("edit", [_correct_a_label, _save_with_excel, _leave_out_a_row, _part_by_semicolons])
+def test_answers_that_somebody_changed_are_kept_until_they_are_removed(
+    classifier: Classifier, one: Job, edit: Callable[[bytes], bytes]
+) -> None:
+    classify_shard(classifier, one, "part-0.csv")
+    target = one.target("part-0.csv")
+    whole = target.read_bytes()
+    target.write_bytes(edit(whole))
+    for _ in range(2):
+        outcome = try_shard(classifier, one, "part-0.csv")
+        assert outcome.kind == "DataError"
+        assert outcome.error == (
+            f"{target} was changed after it was written, and stays as it is; "
+            "to have it made again, move it away or remove it"
+        )
+        assert target.read_bytes() == edit(whole)
+    target.unlink()
+    assert not classify_shard(classifier, one, "part-0.csv").resumed
+    assert target.read_bytes() == whole
+
+
 def test_a_shard_that_changed_is_done_again_though_its_size_did_not(classifier: Classifier, one: Job) -> None:
     classify_shard(classifier, one, "part-0.csv")
     source = one.source("part-0.csv")
@@ -145,6 +196,25 @@ def test_an_error_is_an_outcome_that_names_the_file(classifier: Classifier, one:
     assert (outcome.kind, outcome.rows) == ("DataError", 0)
     assert "part-0.csv has no column 'name', only: no, text; name another with --text-column NAME" in outcome.error
     assert try_shard(classifier, one, "none.csv").error.startswith(f"cannot read {one.folder / 'none.csv'}")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(36, "File name too long", "x.work"), "[Errno 36] File name too long: 'x.work'; check the path"),
+        (MemoryError(), "out of memory; give it smaller input"),
+    ],
+)
+def test_what_the_system_refuses_is_no_fault_in_the_program(
+    classifier: Classifier, one: Job, error: Exception, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr("runtime.shards._refuse_if_deadly", refuse)
+    outcome = try_shard(classifier, one, "part-0.csv")
+    assert outcome.kind == "DataError"
+    assert outcome.error.startswith(f"{one.source('part-0.csv')}: {says}")
 
 
 def test_a_fault_in_the_program_is_an_outcome_too(one: Job) -> None:

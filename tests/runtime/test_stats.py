@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from runtime import Classifier, Prediction, Reason
 from runtime.bundle import BundleInfo
+from runtime.engine import Engine
 from runtime.loading import Health
 from runtime.selftest import SelfTest
 from runtime.stats import RECENT, Counts, Stats
@@ -25,9 +27,9 @@ def _prediction(label: str, unknown: float = 0.0) -> Prediction:
 
 
 def _stats(nanoseconds: list[int], label: str = "acid", health: Health = Health("onnx")) -> Stats:  # noqa: B008 - frozen
-    counts = Counts()
+    counts = Counts(INFO.sha256)
     for value in nanoseconds:
-        counts.add(_prediction(label), value)
+        counts.add(_prediction(label), value, INFO.sha256)
     return counts.summary(INFO, health)
 
 
@@ -40,19 +42,19 @@ def test_latency_goes_to_the_first_bucket_that_holds_it() -> None:
 
 
 def test_every_call_is_counted_from_however_many_threads_it_comes() -> None:
-    counts = Counts()
+    counts = Counts(INFO.sha256)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: counts.add(_prediction(str(number % 3)), 1), range(3000)))
-        list(pool.map(lambda number: counts.add_many([_prediction("many")] * number), range(50)))
+        list(pool.map(lambda number: counts.add(_prediction(str(number % 3)), 1, INFO.sha256), range(3000)))
+        list(pool.map(lambda number: counts.add_many([_prediction("many")] * number, INFO.sha256), range(50)))
     stats = counts.summary(INFO, Health("onnx"))
     assert stats.labels == {"0": 1000, "1": 1000, "2": 1000, "many": sum(range(50))}
     assert sum(stats.latency.counts) == 3000
 
 
 def test_what_waits_to_be_counted_is_bounded() -> None:
-    counts = Counts()
+    counts = Counts(INFO.sha256)
     for _ in range(1000):
-        counts.add(_prediction("acid"), 1)
+        counts.add(_prediction("acid"), 1, INFO.sha256)
         assert len(counts._waiting) < 256
 
 
@@ -86,6 +88,33 @@ def test_drift_is_that_of_the_latest_texts_since_the_bundle_was_loaded(bundle: P
     classifier.reload(write_bundle(tmp_path / "other", seed=3))
     assert classifier.stats().drift is None
     assert classifier.stats().texts == RECENT + 11
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_the_old_bundle_answers_after_a_reload_is_no_drift_of_the_new_one(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: bool
+) -> None:
+    classifier = Classifier(bundle)
+    other = write_bundle(tmp_path / "other", seed=3)
+    plain: Callable[..., object] = Engine.classify_many if many else Engine.classify
+
+    def reloading(engine: Engine, given: str | list[str]) -> object:
+        monkeypatch.undo()
+        classifier.reload(other)
+        return plain(engine, given)
+
+    monkeypatch.setattr(Engine, plain.__name__, reloading)
+    if many:
+        classifier.classify_many(TEXTS)
+    else:
+        classifier.classify(TEXTS[0])
+    stats = classifier.stats()
+    assert stats.texts == (len(TEXTS) if many else 1)
+    assert stats.drift is None
+    classifier.classify(TEXTS[0])
+    now = classifier.stats().drift
+    assert now is not None
+    assert now.texts == 1
 
 
 def test_a_bundle_without_a_reference_has_no_drift(tmp_path: Path) -> None:
