@@ -40,16 +40,13 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
     # Imported here: what only reads, as the classifier does, saves their time and memory.
     import shutil
 
-    try:
-        place = workplace or target.parent
-        for folder in (target.parent, place):
-            folder.mkdir(parents=True, exist_ok=True)
-        holder = place / f"{_holder_prefix(target)}{os.urandom(4).hex()}"
-        holder.mkdir(_HOLDER_MODE)
-    except OSError as error:
-        raise _cannot_write(target, error) from error
+    place = workplace or target.parent
+    holder = place / f"{_holder_prefix(target)}{os.urandom(4).hex()}"
     temporary, aside = holder / target.name, holder / f"{target.name}.replaced"
     try:
+        for folder in (target.parent, place):
+            folder.mkdir(parents=True, exist_ok=True)
+        holder.mkdir(_HOLDER_MODE)  # in here: whatever signal ends the program from now on, it is removed
         yield temporary
         _flush(temporary)
         if os.name != "nt" and temporary.is_file() and target.is_file():
@@ -59,7 +56,7 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
         raise _cannot_write(target, error, aside) from error
     finally:
         # What stepped aside and could not be put back is all that is left of the old folder.
-        if not aside.exists() or target.exists():
+        if not os.path.exists(aside) or os.path.exists(target):
             shutil.rmtree(holder, ignore_errors=True)
 
 
@@ -136,7 +133,7 @@ def _replace(temporary: Path, target: Path, aside: Path) -> None:
 
 def _cannot_write(target: Path, error: OSError, aside: Path | None = None) -> DataError:
     reason = error.strerror or str(error)
-    if aside and aside.exists() and not target.exists():
+    if aside and os.path.exists(aside) and not os.path.exists(target):
         return DataError(f"cannot write {target}: {reason}; what was there is now {aside}, rename it back")
     remedy = "free some space" if error.errno in _FULL else "check the path and its permissions"
     return DataError(f"cannot write {target}: {reason}; {remedy}, or choose another place with --out")

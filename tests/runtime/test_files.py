@@ -229,3 +229,25 @@ def test_no_link_leads_into_a_bundle(tmp_path: Path) -> None:
     check_outside_bundles("--out", tmp_path / "bundle.csv")
     with pytest.raises(ConfigError, match=r"^--out .*answers\.csv lies in the bundle, which would no longer be whole"):
         check_outside_bundles("--out", tmp_path / "link" / "new" / "answers.csv")
+
+
+def test_a_name_too_long_for_the_file_system_is_said_as_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot write .*: File name too long"), atomic_path(tmp_path / ("酸" * 90)):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_ends_the_program_as_soon_as_a_writer_has_begun_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Path.mkdir
+
+    def interrupted(self: Path, *arguments: Any, **options: Any) -> None:
+        made(self, *arguments, **options)
+        if self != tmp_path:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "answers.csv"):
+        pass
+    assert not list(tmp_path.iterdir())
