@@ -232,7 +232,7 @@ def test_no_link_leads_into_a_bundle(tmp_path: Path) -> None:
 
 
 def test_a_name_too_long_for_the_file_system_is_said_as_what_it_is(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot write .*: File name too long"), atomic_path(tmp_path / ("酸" * 90)):
+    with pytest.raises(DataError, match=r"cannot write .*: File name too long"), atomic_path(tmp_path / ("酸" * 90)):
         pass
     assert not list(tmp_path.iterdir())
 
@@ -242,8 +242,8 @@ def test_what_ends_the_program_as_soon_as_a_writer_has_begun_leaves_nothing(
 ) -> None:
     made = Path.mkdir
 
-    def interrupted(self: Path, *arguments: Any, **options: Any) -> None:
-        made(self, *arguments, **options)
+    def interrupted(self: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        made(self, mode, parents, exist_ok)
         if self != tmp_path:
             raise KeyboardInterrupt
 
