@@ -9,7 +9,6 @@ import json
 import os
 import re
 import sys
-import unicodedata
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from runtime.display import display_width
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path
 from runtime.prediction import FIELDS, Prediction
@@ -170,7 +170,7 @@ def answer_writer(form: Format, stream: TextIO, columns: Sequence[str], labels: 
 
 def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
     """Return a writer of lines for people: label, score, decision, text; then the next best labels."""
-    width = max(_columns(_shown(label)) for label in labels)
+    width = max(display_width(_shown(label)) for label in labels)
 
     def write(item: Item, prediction: Prediction) -> None:
         """Write the answer as lines."""
@@ -319,13 +319,9 @@ def _shown(text: str) -> str:
     return line if len(line) <= _SHOWN_TEXT else line[: _SHOWN_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
 def _padded(label: str, width: int) -> str:
     shown = _shown(label)
-    return shown + " " * (width - _columns(shown))
+    return shown + " " * (width - display_width(shown))
 
 
 def _percent(score: float) -> str:
