@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from runtime import errors
+from runtime.backends import usable_processors
 from runtime.errors import BackendError, BundleError, ConfigError, GMError
 from runtime.extras import needs_extra
 from runtime.shards import Job, Outcome, try_shard
@@ -142,7 +143,7 @@ def _join(ray: ModuleType, address: str, processors: int, folder: str) -> None:
     if not address:
         settings |= {
             "address": "local",
-            "num_cpus": max(processors, _processors()),
+            "num_cpus": max(processors, usable_processors()),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE,
             "_temp_dir": folder,
@@ -185,10 +186,6 @@ def _without_native_stderr() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _outcome(row: dict[str, Any]) -> Outcome:
