@@ -19,9 +19,8 @@ from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from runtime import errors
 from runtime.backends import usable_processors
-from runtime.errors import BackendError, BundleError, ConfigError, GMError
+from runtime.errors import BackendError, BundleError, ConfigError, GMError, kind_of, of_kind
 from runtime.extras import needs_extra
 from runtime.shards import Job, Outcome, try_shard
 
@@ -113,7 +112,7 @@ class _Worker:
         except GMError as error:
             # Not for this shard alone: an idle worker without a bundle would soon have failed them all.
             message = f"worker on {socket.gethostname()}: {error}"
-            return asdict(Outcome(row["name"], kind=type(error).__name__, error=message)) | {"fatal": True}
+            return asdict(Outcome(row["name"], kind=kind_of(error), error=message)) | {"fatal": True}
         return asdict(try_shard(self._classifier, self._job, row["name"])) | {"fatal": False}
 
     def _opened(self) -> Classifier:
@@ -190,8 +189,7 @@ def _without_native_stderr() -> Iterator[None]:
 
 def _outcome(row: dict[str, Any]) -> Outcome:
     if row.pop("fatal"):
-        kind: type[GMError] = getattr(errors, row["kind"])
-        raise kind(row["error"])
+        raise of_kind(row["kind"], row["error"])
     return Outcome(**row)
 
 

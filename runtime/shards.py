@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.columns import columns_to_try, table_and_column
-from runtime.errors import DataError, GMError, as_known
+from runtime.errors import DataError, GMError, as_known, kind_of
 from runtime.files import atomic_path, write_json
 from runtime.output import Format, Item, csv_writer, json_writer, new_file, write_answers
 from runtime.tables import EVERY_SHEET, sheet_of
@@ -113,7 +113,7 @@ class Outcome:
         rows: in it.
         rejected: rows of them whose label is not accepted.
         resumed: an earlier run had done it.
-        kind: name of the class in :mod:`runtime.errors` of what went wrong; empty when nothing did.
+        kind: of what went wrong, as :func:`runtime.errors.kind_of` names it; empty when nothing did.
         error: its message.
     """
 
@@ -145,10 +145,10 @@ def try_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     try:
         return classify_shard(classifier, job, name)
     except GMError as error:
-        return Outcome(name, kind=type(error).__name__, error=str(error))
+        return Outcome(name, kind=kind_of(error), error=str(error))
     except Exception as error:
         known = as_known(error) or _internal(error)
-        return Outcome(name, kind=type(known).__name__, error=f"{job.source(name)}: {known}")
+        return Outcome(name, kind=kind_of(known), error=f"{job.source(name)}: {known}")
 
 
 def _internal(error: Exception) -> GMError:
