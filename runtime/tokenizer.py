@@ -23,7 +23,7 @@ from runtime.punctuation import aliases_for
 from runtime.text import head_and_tail, normalise
 
 PAD_ID = 0
-"""Fills training batches; the exported graph never sees it."""
+"""Of no character: it fills batches of training, and stands behind the last character of a text in its last bigram."""
 UNKNOWN_ID = 1
 """Stands for every character that is neither in the vocabulary nor an alias, astral ones included."""
 FIRST_CHARACTER_ID = 2
