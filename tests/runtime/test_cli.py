@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from runtime import Classifier
-from runtime.output import Item, csv_writer, line_writer, open_output, write_answers
+from runtime.items import Item
+from runtime.output import csv_writer, line_writer, write_answers
+from runtime.streams import open_output
 from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS, add_cascade
 from tests.runtime.gm_classify import answers as _answers
