@@ -118,7 +118,8 @@ def served(run: RunFolder, examples: Sequence[Example], options: Options | None 
     bundle, texts = run.path / "bundle", [example.text for example in examples]
     try:
         if not bundle.exists():
-            export_run(run.path, bundle, options or Options(cascade=run.student().config.ngram_buckets > 0))
+            usual = Options(int8=True, cascade=run.student().config.ngram_buckets > 0)
+            export_run(run.path, bundle, options or usual)
     except ParityError as error:
         click.echo(f"... no bundle: {error}", err=True)
         return {}

@@ -167,14 +167,13 @@ def make_textcnn(folder: Path, task: Task) -> None:
 def make_student(size: Size, folder: Path, task: Task) -> None:
     """Write ``student_NxM/bundle``: a student of this size with random weights, as INT8."""
     from benchmarks.untrained import write_untrained
-    from export.options import Options
-    from export.parity import Limits
+    from export.options import Limits, Options
     from export.pipeline import export_run
 
     target = folder / size.kind
     write_untrained(target / "run", list(task.texts), size.config())
     # Random weights leave many texts between two classes: parity has nothing to say about them.
-    export_run(target / "run", target / "bundle", Options(limits=Limits(min_agreement=0.0, max_f1_drop=1.0)))
+    export_run(target / "run", target / "bundle", Options(int8=True, limits=Limits(min_agreement=0.0, max_f1_drop=1.0)))
 
 
 def bert_vocabulary(characters: str) -> list[str]:

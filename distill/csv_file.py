@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from runtime.output import Format, open_output
+from runtime.streams import TABLE_ENCODING, open_output
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -15,7 +15,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
     Raises:
         DataError: the file system refuses (disk full, no permission).
     """
-    with open_output(path, Format.CSV.encoding) as stream:
+    with open_output(path, TABLE_ENCODING) as stream:
         # Rows end in \r\n, as RFC 4180 says: csv quotes what holds a part of a row's end, and either may be in a text.
         writer = csv.writer(stream)
         writer.writerow(columns)

@@ -24,7 +24,7 @@ from distill.pmi import Ids, PairWeights, Weights, positive_pmi
 from distill.recipe import GraphConfig
 from runtime.errors import DataError
 from runtime.files import write_text
-from runtime.text import normalise
+from runtime.text import head_and_tail, normalise
 
 NEXT, PREVIOUS, AROUND, WITHIN, CO_OCCURS = range(5)
 """What an edge's source is to its target, and the column of ``edge_attr`` that is 1: the next node of the
@@ -203,11 +203,11 @@ class GraphBuilder:
 
 
 def _bounded(text: str, max_len: int) -> str:
-    """Normalise and mark a text; as in the tokeniser, a long one keeps its head and tail, three to one."""
+    """Normalise and mark a text; as in the tokeniser, a long one keeps its head and tail."""
     clean = normalise(text)
-    tail = max_len // 4
     if len(clean) > max_len:
-        clean = clean[: max_len - tail] + clean[len(clean) - tail :]
+        head, tail = head_and_tail(max_len)  # in characters
+        clean = clean[:head] + clean[len(clean) - tail :]
     return f"{START}{clean}{END}"
 
 

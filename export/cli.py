@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from distill.layout import table
+from export.options import TARGETS, Limits, Options
 from runtime.command import run_command
 from runtime.errors import ParityError
 from runtime.extras import needs_extra
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from export.pipeline import Exported
     from runtime.reference import Reference
 
-# Those of export.quantize, whose import would cost seconds.
-_TARGETS = ("generic", "avx2", "avx512_vnni", "arm64")
+_DEFAULTS = Options()
 _SHARE = click.FloatRange(0.0, 1.0)
 _KEY = click.Path(path_type=Path, dir_okay=False)
 _SHOWN_FLIPS = 5
@@ -94,11 +94,11 @@ def cli() -> None:
 
 @cli.command(context_settings=_HELP)
 @click.argument("run_folder", metavar="RUN", nargs=-1, required=True, callback=_one_folder)
-@click.option("--int8", is_flag=True, help="Quantise; without it the bundle holds fp32 models.")
+@click.option("--int8", is_flag=True, default=_DEFAULTS.int8, help="Quantise; without it the bundle holds fp32 models.")
 @click.option(
     "--target",
-    type=click.Choice(_TARGETS),
-    default="generic",
+    type=click.Choice(TARGETS),
+    default=_DEFAULTS.target,
     show_default=True,
     help="Processor of the device; generic is right on all, with 7-bit weights.",
 )
@@ -121,18 +121,24 @@ def cli() -> None:
 @click.option(
     "--precision",
     type=_SHARE,
-    default=0.95,
+    default=_DEFAULTS.precision,
     show_default=True,
     help="Accept a text when its score is as high as that of texts of which this share is right; 0 accepts all.",
 )
 @click.option(
     "--min-agreement",
     type=_SHARE,
-    default=0.995,
+    default=_DEFAULTS.limits.min_agreement,
     show_default=True,
     help="Share of test texts that must keep their label.",
 )
-@click.option("--max-f1-drop", type=_SHARE, default=0.005, show_default=True, help="Largest loss of macro-F1.")
+@click.option(
+    "--max-f1-drop",
+    type=_SHARE,
+    default=_DEFAULTS.limits.max_f1_drop,
+    show_default=True,
+    help="Largest loss of macro-F1.",
+)
 @click.option(
     "--cascade", is_flag=True, help="Let n-grams alone answer the texts they are sure of, in a fraction of the time."
 )
@@ -178,8 +184,6 @@ def run(
     if keep_fp32 and not int8:
         raise click.UsageError("--keep-fp32 goes with --int8; without it the model is fp32 anyway")
     with needs_extra("export", "export"):
-        from export.options import Options
-        from export.parity import Limits
         from export.pipeline import export_run
     options = Options(
         int8=int8,

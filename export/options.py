@@ -1,12 +1,30 @@
-"""What a caller can choose about an export."""
+"""What a caller can choose about an export, and what holds where nothing is chosen, on the command line too.
+
+It is read for ``gm-export --help``, so nothing is imported here that takes its time.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from export.parity import Limits
 from runtime.errors import ConfigError
+
+TARGETS = ("generic", "avx2", "avx512_vnni", "arm64")
+"""Instruction sets to export for; ``generic`` is right on all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is still the same model.
+
+    Attributes:
+        min_agreement: share of texts that must keep their label, 0 to 1.
+        max_f1_drop: largest loss of macro-F1, 0 to 1.
+    """
+
+    min_agreement: float = 0.995
+    max_f1_drop: float = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +33,7 @@ class Options:
 
     Attributes:
         int8: quantise; otherwise the bundle holds fp32 models.
-        target: one of :data:`export.quantize.TARGETS`.
+        target: one of :data:`TARGETS`.
         onnx: write ``model.onnx``.
         openvino: write the OpenVINO model.
         keep_fp32: put the fp32 model beside the INT8 one.
@@ -30,7 +48,7 @@ class Options:
         ConfigError: ``name`` cannot be written as UTF-8, as the manifest is.
     """
 
-    int8: bool = True
+    int8: bool = False
     target: str = "generic"
     onnx: bool = True
     openvino: bool = False

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from distill.metrics import accuracy, class_scores, macro_f1
+from export.options import Limits
 from runtime.errors import DataError, ParityError
 
 KEPT_FLIPS = 100
@@ -22,19 +23,6 @@ _KEPT_CHARACTERS = 500
 
 Logits = npt.NDArray[np.float32]
 ClassIds = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is still the same model.
-
-    Attributes:
-        min_agreement: share of texts that must keep their label, 0 to 1.
-        max_f1_drop: largest loss of macro-F1, 0 to 1.
-    """
-
-    min_agreement: float = 0.995
-    max_f1_drop: float = 0.005
 
 
 @dataclass(frozen=True, slots=True)

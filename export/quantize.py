@@ -33,13 +33,12 @@ from torch import Tensor, nn
 
 from distill.models.student import Student
 from export.graph import CONTRIB, Block, FloatEmitter, Floats, Linear, Network, behind
+from export.options import TARGETS
 from runtime.extras import needs_extra
 from runtime.tokenizer import Ids
 
 Doubles = npt.NDArray[np.float64]
 
-TARGETS = ("generic", "avx2", "avx512_vnni", "arm64")
-"""Instruction sets to export for; ``generic`` is right on all of them."""
 _CALIBRATION_TEXTS = 512
 
 
@@ -95,7 +94,7 @@ def uint8_grid(low: float, high: float) -> tuple[np.float32, np.uint8]:
 
 
 def scheme(target: str) -> Scheme:
-    """Return the scheme for one of :data:`TARGETS`, after optimum's presets.
+    """Return the scheme for one of :data:`export.options.TARGETS`, after optimum's presets.
 
     Raises:
         ConfigError: optimum is not installed.

@@ -11,8 +11,8 @@ import numpy as np
 
 from export.graph import FloatEmitter, Network, StandardEmitter, build
 from export.openvino import Ir, convert, convert_int8
-from export.options import Options
-from export.parity import Limits, passes
+from export.options import Limits, Options
+from export.parity import passes
 from export.quantize import Inputs, Int8Emitter, calibrate, scheme
 from export.source import Source
 from runtime.backends import Backend

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from runtime.errors import ConfigError
 from runtime.files import check_folder
-from runtime.output import OWN_NAME, is_stdout
+from runtime.output import OWN_NAME
 from runtime.prediction import FIELDS, Reason
 from runtime.sheets import open_sheets
+from runtime.streams import is_stdout
 
 _LONGEST_LINE = 1 << 20
 _REASONS = "|".join(reason.value for reason in Reason)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from runtime.bundle import Bundle
 from runtime.errors import BundleError, VersionError
+from runtime.manifest import is_number
 from runtime.reference import Reference
 from runtime.tokenizer import PAD_ID, Ids
 
@@ -127,7 +128,7 @@ class CascadeEntry:
                 raise VersionError(
                     f"{where}: kind {stored['kind']!r:.40} is not known here; upgrade gm-edge, or export again"
                 )
-            reference = Reference.from_bytes(json.dumps(stored["reference"]).encode("ascii"), where)
+            reference = Reference.from_json(stored["reference"], where)
             return cls(
                 stored["buckets"], stored["threshold"], stored["temperature"], stored["accepted_from"], reference
             )
@@ -176,7 +177,7 @@ def _read_table(bundle: Bundle, shape: tuple[int, int]) -> Halves:
 
 
 def _check_number(name: str, value: object, least: float, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+    if not is_number(value) or not least <= value <= most:
         raise ValueError(f"{name} must be a number from {least:g} to {most:g}")
 
 

@@ -22,8 +22,10 @@ from runtime.columns import USUAL, columns_to_try, differ
 from runtime.command import is_terminal, run_command
 from runtime.errors import ConfigError, DataError, ParityError
 from runtime.files import check_outside_bundles
-from runtime.output import Format, Item, Write, answer_writer, format_of, open_output, write_answers
-from runtime.shards import CHUNK, Job, table_items
+from runtime.items import CHUNK, Item, table_items
+from runtime.output import Format, Write, answer_writer, format_of, write_answers
+from runtime.shards import Job
+from runtime.streams import open_output
 from runtime.tables import SUFFIXES
 from runtime.text_files import known_codec
 from runtime.version import version_option

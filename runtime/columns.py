@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from runtime.errors import DataError
-from runtime.header import MissingColumnError, parted
+from runtime.errors import DataError, MissingColumnError
+from runtime.header import parted
 from runtime.tables import Table, read_table
 
 USUAL = "text"
@@ -43,13 +43,12 @@ def table_and_column(path: Path, choices: Sequence[str], encoding: str, sheet: s
     first, *others = choices
     try:
         return _table(path, first, encoding, sheet), first
-    except MissingColumnError as missing:
+    except MissingColumnError:
         if others:
             # If it has none of them either, what is said of the first names the columns that the model knows.
             with suppress(DataError):
                 return table_and_column(path, others, encoding, sheet)
-        # Of the public tree: answers of other processes tell errors by their names there.
-        raise DataError(str(missing)) from None
+        raise
 
 
 def _table(path: Path, column: str, encoding: str, sheet: str) -> Table:

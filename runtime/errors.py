@@ -5,6 +5,7 @@
     GMError                 1
     ├── ConfigError         2   a recipe, an option or a missing extra
     ├── DataError           3   a table, a text column, a file that cannot be read or written
+    │   └── MissingColumnError  a table lacks a column
     ├── BundleError         4   a bundle that is not one
     │   ├── IntegrityError      a file is missing, unlisted, or has another size or SHA-256
     │   ├── SignatureError      unsigned, or not signed by the given key
@@ -35,6 +36,10 @@ class DataError(GMError):
     """Input data cannot be read, or output cannot be written."""
 
     exit_code = 3
+
+
+class MissingColumnError(DataError):
+    """A table lacks a column."""
 
 
 class BundleError(GMError):
@@ -81,3 +86,14 @@ def as_known(error: Exception) -> GMError | None:
     if isinstance(error, MemoryError):
         return DataError("out of memory; give it smaller input or close other programs")
     return None
+
+
+def kind_of(error: GMError) -> str:
+    """Return the name of the class in this module that an error is of, or that its class comes from."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
+
+
+def of_kind(kind: str, message: str) -> GMError:
+    """Return an error as another process reports it, by what :func:`kind_of` said there and its message."""
+    known: type[GMError] = globals()[kind]
+    return known(message)

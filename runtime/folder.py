@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runtime import errors
 from runtime.answer_file import is_replaceable
 from runtime.command import is_terminal
-from runtime.errors import DataError, GMError
+from runtime.errors import DataError, of_kind
 from runtime.lock import HeldError, held
 from runtime.manifest import GOLDEN, MANIFEST
 from runtime.shards import KEPT, RECEIPTS, Job, Outcome, try_shard
@@ -214,7 +213,6 @@ def _raise_failures(outcomes: Sequence[Outcome]) -> None:
     failed = sorted((outcome for outcome in outcomes if outcome.kind), key=lambda outcome: outcome.shard)
     if not failed:
         return
-    kind: type[GMError] = getattr(errors, failed[0].kind)
     more = [outcome.shard for outcome in failed[1:]]
     rest = f"; {len(more)} more shards failed: {', '.join(more[:_NAMED])}{', …' * (len(more) > _NAMED)}" if more else ""
-    raise kind(f"{failed[0].error}{rest}")
+    raise of_kind(failed[0].kind, f"{failed[0].error}{rest}")

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from runtime.errors import DataError
+from runtime.errors import DataError, MissingColumnError
 
 # Titles and notes stand above the header of many a sheet, hardly ever more of them.
 HEADER_WITHIN = 20
@@ -18,10 +18,6 @@ _BETWEEN_COLUMNS = re.compile("[,\N{FULLWIDTH COMMA}]")
 _OTHER_SEPARATORS = ";\t|\N{FULLWIDTH COMMA}"
 
 _Rows = Sequence[Sequence[str]]
-
-
-class MissingColumnError(DataError):
-    """A table lacks a column."""
 
 
 def parted(columns: str) -> list[str]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeGuard, TypeVar
 
 from runtime.errors import BundleError, VersionError
 
@@ -164,6 +164,11 @@ class Manifest:
         return manifest
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value of JSON, or a caller's, is a number; to Python, ``true`` is one too."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 class _Keys:
     """The keys of one JSON object, taken one by one, each through its check."""
 
@@ -266,7 +271,7 @@ def _whole(least: int, most: int = _MOST_BYTES) -> Callable[[object], int]:
 
 def _number(least: float, most: float) -> Callable[[object], float]:
     def check(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        if not is_number(value) or not least <= value <= most:
             raise ValueError(f"must be a number from {least:g} to {most:g}, not {value!r:.40}")
         return float(value)
 

@@ -4,55 +4,31 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import json
-import os
 import re
-import sys
-import unicodedata
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from enum import Enum
 from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from runtime.display import display_width
 from runtime.errors import ConfigError, DataError
-from runtime.files import atomic_path
+from runtime.items import Item
 from runtime.prediction import FIELDS, Prediction
+from runtime.streams import TABLE_ENCODING
 from runtime.tables import cell_text
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
 
-_STDOUT = 1
 _SHOWN_TEXT = 80
 _TORN_BY = re.compile("[\t\n\r]")
 # A file of such a name is expected to be what is not written: another workbook, a packed file, one JSON value.
 _NEVER_WRITTEN = (".gz", ".json", ".ods", ".parquet", ".xls", ".xlsb", ".xlsm")
-TABLE_ENCODING = "utf-8-sig"
-"""With a byte order mark Excel shows a table as what it is; other programs skip the mark."""
 
 OWN_NAME = "predicted_"
 """Stands before the name of a column of the answer, as often as it takes, where the table has one of that name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A text to classify.
-
-    Attributes:
-        text: the text.
-        values: cells of the table row that it comes from, by column, as :attr:`runtime.tables.Row.given` has them;
-            ``text`` alone where there is no table.
-        where: file and line, for messages.
-    """
-
-    text: str
-    values: Mapping[str, object]
-    where: str
-
 
 Write = Callable[[Item, Prediction], None]
 WriteRow = Callable[[Sequence[object], Sequence[object], str], None]
@@ -95,63 +71,6 @@ def format_of(out: Path | None, jsonl: bool, table: bool) -> Format:
     return named or (Format.JSONL if jsonl else Format.CSV if table else Format.LINES)
 
 
-@contextmanager
-def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
-    """Yield the stream to write to: stdout, or a file that appears under ``path`` once it is complete.
-
-    A device or a pipe is written to as it is, and so is stdout, by whatever name. Behind a link, it is the file that
-    the link names which is replaced.
-    """
-    if path is None:
-        yield _stdout(encoding)
-        return
-    in_place = _opened_in_place(path, encoding)
-    if in_place is not None:
-        with in_place:
-            yield in_place
-        return
-    with atomic_path(behind_link(path)) as temporary, new_file(temporary, encoding) as stream:
-        yield stream
-
-
-def behind_link(path: Path) -> Path:
-    """Return the file that a link names, which is to be replaced in its stead; another path as it is."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
-
-
-def _stdout(encoding: str) -> TextIO:
-    """Return stdout, where no person reads it in the encoding that files of answers have, without a byte order mark."""
-    if sys.stdout is None:
-        raise DataError("stdout is closed; write to a file with --out")
-    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty() and encoding == TABLE_ENCODING:
-        # Windows has another one, which lacks the ³ of m³, and would end the lines within a cell in its own way.
-        sys.stdout.reconfigure(encoding="utf-8", newline="")
-    return sys.stdout
-
-
-def _opened_in_place(path: Path, encoding: str) -> TextIO | None:
-    """Open what no file may take the place of."""
-    if not path.exists():
-        return None
-    if is_stdout(path):
-        # Opened anew, a file behind /dev/stdout would lose what others have written there.
-        return new_file(os.dup(_STDOUT), encoding)
-    return None if path.is_file() else new_file(path, encoding)
-
-
-def is_stdout(path: Path) -> bool:
-    """Return whether a path is another name for stdout."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(_STDOUT))
-    except OSError:
-        return False  # Stdout is closed.
-
-
-def new_file(path: Path | int, encoding: str) -> TextIO:
-    """Open a file, or what is open as a number already, to write answers to it; every text can be written there."""
-    return open(path, "w", encoding=encoding, errors="backslashreplace", newline="")
-
-
 def write_answers(classifier: Classifier, chunk: Sequence[Item], write: Write) -> list[Prediction]:
     """Classify some texts, write their answers in order, and return these."""
     predictions = classifier.classify_many([item.text for item in chunk])
@@ -170,7 +89,7 @@ def answer_writer(form: Format, stream: TextIO, columns: Sequence[str], labels: 
 
 def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
     """Return a writer of lines for people: label, score, decision, text; then the next best labels."""
-    width = max(_columns(_shown(label)) for label in labels)
+    width = max(display_width(_shown(label)) for label in labels)
 
     def write(item: Item, prediction: Prediction) -> None:
         """Write the answer as lines."""
@@ -319,13 +238,9 @@ def _shown(text: str) -> str:
     return line if len(line) <= _SHOWN_TEXT else line[: _SHOWN_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
 def _padded(label: str, width: int) -> str:
     shown = _shown(label)
-    return shown + " " * (width - _columns(shown))
+    return shown + " " * (width - display_width(shown))
 
 
 def _percent(score: float) -> str:

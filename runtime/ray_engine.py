@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from runtime import errors
-from runtime.errors import BackendError, BundleError, ConfigError, GMError
+from runtime.backends import usable_processors
+from runtime.errors import BackendError, BundleError, ConfigError, GMError, kind_of, of_kind
 from runtime.extras import needs_extra
 from runtime.shards import Job, Outcome, try_shard
 
@@ -112,7 +112,7 @@ class _Worker:
         except GMError as error:
             # Not for this shard alone: an idle worker without a bundle would soon have failed them all.
             message = f"worker on {socket.gethostname()}: {error}"
-            return asdict(Outcome(row["name"], kind=type(error).__name__, error=message)) | {"fatal": True}
+            return asdict(Outcome(row["name"], kind=kind_of(error), error=message)) | {"fatal": True}
         return asdict(try_shard(self._classifier, self._job, row["name"])) | {"fatal": False}
 
     def _opened(self) -> Classifier:
@@ -142,7 +142,7 @@ def _join(ray: ModuleType, address: str, processors: int, folder: str) -> None:
     if not address:
         settings |= {
             "address": "local",
-            "num_cpus": max(processors, _processors()),
+            "num_cpus": max(processors, usable_processors()),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE,
             "_temp_dir": folder,
@@ -187,14 +187,9 @@ def _without_native_stderr() -> Iterator[None]:
             os.close(kept)
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _outcome(row: dict[str, Any]) -> Outcome:
     if row.pop("fatal"):
-        kind: type[GMError] = getattr(errors, row["kind"])
-        raise kind(row["error"])
+        raise of_kind(row["kind"], row["error"])
     return Outcome(**row)
 
 

@@ -6,11 +6,14 @@ It is a file of the bundle, not a key of the manifest: a release that does not k
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import ceil, log
+from typing import Any
 
 from runtime.bundle import Bundle
 from runtime.errors import BundleError, ConfigError
+from runtime.manifest import is_number
 
 REFERENCE = "reference.json"
 CONFIDENCE = 0.95
@@ -80,7 +83,7 @@ class Reference:
         Raises:
             ConfigError: ``max_error`` is no share, or the development set cannot show that any threshold keeps it.
         """
-        if isinstance(max_error, bool) or not isinstance(max_error, int | float) or not 0 < max_error < 1:
+        if not is_number(max_error) or not 0 < max_error < 1:
             raise ConfigError(f"max_error must be a number between 0 and 1, not {max_error!r:.40}")
         found = [promise for promise in self.promises if promise.max_error <= max_error]
         if found and found[-1].threshold is not None:
@@ -115,6 +118,18 @@ class Reference:
         """
         try:
             stored = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise _refusal(where, error) from error
+        return cls.from_json(stored, where)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any], where: str) -> Reference:
+        """Read the object that :meth:`to_bytes` writes, from a file that has more than it; ``where`` names this file.
+
+        Raises:
+            BundleError: it is not that.
+        """
+        try:
             return cls(
                 texts=stored["texts"],
                 promises=tuple(Promise(**promise) for promise in stored["promises"]),
@@ -123,8 +138,8 @@ class Reference:
                 scores=_numbers(stored["scores"]),
                 known=stored.get("known"),
             )
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise BundleError(f"{where}: not what gm-export writes ({error!r:.80}); export the bundle again") from error
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise _refusal(where, error) from error
 
 
 def fewest_texts(max_error: float) -> int:
@@ -154,6 +169,10 @@ def _more_texts(rate: float) -> str:
     # Not advised below the smallest rate that exports look at, where no number of texts would help.
     needed = f"it takes at least {fewest_texts(rate)} that are accepted, without a mistake among them"
     return f", or train with more development texts (--set data.dev_share=0.2): {needed}"
+
+
+def _refusal(where: str, error: Exception) -> BundleError:
+    return BundleError(f"{where}: not what gm-export writes ({error!r:.80}); export the bundle again")
 
 
 def _numbers(values: list[float]) -> tuple[float, ...]:

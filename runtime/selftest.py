@@ -11,7 +11,7 @@ import numpy as np
 from runtime.bundle import Bundle
 from runtime.engine import Engine
 from runtime.errors import BundleError
-from runtime.manifest import GOLDEN, MANIFEST
+from runtime.manifest import GOLDEN, MANIFEST, is_number
 from runtime.text import normalise
 
 TOLERANCE = "tolerance"
@@ -84,7 +84,7 @@ def _tolerance(engine: Engine) -> float | None:
     value = stated.get(engine.backend.name) if isinstance(stated, dict) else ...
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST_TOLERANCE:
+    if not is_number(value) or not 0 <= value < _MOST_TOLERANCE:
         where = f"{engine.bundle.path}, {MANIFEST}: key parity.{TOLERANCE}"
         raise BundleError(f"{where}: must give a number of at least 0 by backend; export the bundle again")
     return float(value)

@@ -16,23 +16,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.columns import columns_to_try, table_and_column
-from runtime.errors import DataError, GMError, as_known
+from runtime.columns import columns_to_try
+from runtime.errors import DataError, GMError, as_known, kind_of
 from runtime.files import atomic_path, write_json
-from runtime.output import Format, Item, csv_writer, json_writer, new_file, write_answers
-from runtime.tables import EVERY_SHEET, sheet_of
+from runtime.items import CHUNK, table_items
+from runtime.output import Format, csv_writer, json_writer, write_answers
+from runtime.streams import new_file
+from runtime.tables import sheet_of
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
 
-CHUNK = 1024
-"""Rows classified at a time, whatever reads the table: the same rows then give the same digits."""
 KEPT = ".gm-classify"
 """Folder in the output with what runs keep for themselves."""
 # Two trees of the same form as that of the answers: no two of these share a receipt or a workplace. Their names begin
@@ -113,7 +112,7 @@ class Outcome:
         rows: in it.
         rejected: rows of them whose label is not accepted.
         resumed: an earlier run had done it.
-        kind: name of the class in :mod:`runtime.errors` of what went wrong; empty when nothing did.
+        kind: of what went wrong, as :func:`runtime.errors.kind_of` names it; empty when nothing did.
         error: its message.
     """
 
@@ -145,10 +144,10 @@ def try_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     try:
         return classify_shard(classifier, job, name)
     except GMError as error:
-        return Outcome(name, kind=type(error).__name__, error=str(error))
+        return Outcome(name, kind=kind_of(error), error=str(error))
     except Exception as error:
         known = as_known(error) or _internal(error)
-        return Outcome(name, kind=type(known).__name__, error=f"{job.source(name)}: {known}")
+        return Outcome(name, kind=kind_of(known), error=f"{job.source(name)}: {known}")
 
 
 def _internal(error: Exception) -> GMError:
@@ -185,31 +184,6 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
         receipt = _Receipt(_fingerprint(temporary), rows, rejected)
     write_json(job.receipt(name), {"made_from": made_from, **asdict(receipt)})
     return Outcome(name, rows, rejected)
-
-
-def table_items(
-    path: Path, text_columns: Sequence[str], encoding: str, sheet: str
-) -> tuple[tuple[str, ...], Iterator[Item]]:
-    """Return the columns of a table, and its texts one after another, of the first of ``text_columns`` that it has.
-
-    Where all sheets of a workbook are read, a column ``sheet`` says behind its own ones from which a row comes.
-
-    Raises:
-        DataError: it cannot be read, or has no such column or sheet; the texts raise it too.
-        ConfigError: the package that reads this format is not installed, or it has no sheets and one is named.
-    """
-    table, column = table_and_column(path, text_columns, encoding, sheet)
-    if sheet != EVERY_SHEET:
-        items = (Item(row.text(column), row.given, f"{path}, line {row.line}") for row in table)
-        return table.columns, items
-    origin = "sheet"
-    while origin in table.columns:
-        origin = f"source_{origin}"
-    of_sheets = (
-        Item(row.text(column), {**row.given, origin: row.sheet}, f"{path} [{row.sheet}], line {row.line}")
-        for row in table
-    )
-    return (*table.columns, origin), of_sheets
 
 
 def _read_receipt(path: Path, made_from: dict[str, object]) -> _Receipt | None:

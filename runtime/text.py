@@ -62,6 +62,15 @@ def normalise(text: str) -> str:
     return " ".join(folded.split())
 
 
+def head_and_tail(max_len: int) -> tuple[int, int]:
+    """Return how much a text longer than ``max_len`` keeps of its head and of its tail: three quarters, one quarter.
+
+    Product names begin with what the thing is and end with its form and packing. The caller says what is counted.
+    """
+    tail = max_len // 4
+    return max_len - tail, tail
+
+
 def _without_long_runs(text: str) -> str:
     if len(text) <= _MOST_MARKS:
         return text

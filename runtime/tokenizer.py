@@ -20,10 +20,10 @@ import numpy.typing as npt
 from runtime.errors import BundleError
 from runtime.files import write_json
 from runtime.punctuation import aliases_for
-from runtime.text import normalise
+from runtime.text import head_and_tail, normalise
 
 PAD_ID = 0
-"""Fills training batches; the exported graph never sees it."""
+"""Of no character: it fills batches of training, and stands behind the last character of a text in its last bigram."""
 UNKNOWN_ID = 1
 """Stands for every character that is neither in the vocabulary nor an alias, astral ones included."""
 FIRST_CHARACTER_ID = 2
@@ -51,8 +51,7 @@ class Encoding:
 class CharTokenizer:
     """Maps a text to character ids through a table of 65,536 entries.
 
-    A text longer than ``max_len`` keeps its head and its tail, three quarters to one quarter: product
-    names begin with what the thing is and end with its form and packing.
+    A text longer than ``max_len`` keeps its head and its tail: :func:`runtime.text.head_and_tail`.
 
     Args:
         characters: the vocabulary, in id order from :data:`FIRST_CHARACTER_ID`; each one UTF-16 unit.
@@ -78,7 +77,7 @@ class CharTokenizer:
         self.characters = tuple(characters)
         self.aliases = dict(aliases)
         self.max_len = max_len
-        self._tail = max_len // 4
+        self._head, self._tail = head_and_tail(max_len)  # in UTF-16 units
         self._table = np.full(0x10000, UNKNOWN_ID, dtype=np.int32)
         self._table[units] = np.arange(len(units), dtype=np.int32) + FIRST_CHARACTER_ID
         self._table[[ord(alias) for alias in aliases]] = [self._table[ord(meant)] for meant in aliases.values()]
@@ -107,7 +106,7 @@ class CharTokenizer:
         ids = self._table.take(np.frombuffer(raw, _UNIT))
         length = len(ids)
         if length > self.max_len:
-            kept = np.concatenate([ids[: self.max_len - self._tail], ids[length - self._tail :]])
+            kept = np.concatenate([ids[: self._head], ids[length - self._tail :]])
             return Encoding(kept, np.count_nonzero(ids == UNKNOWN_ID) / length, True)
         # Up to a hundred ids or so, counting in a list is faster than two numpy calls.
         unknown = ids.tolist().count(UNKNOWN_ID) / length if length else 0.0

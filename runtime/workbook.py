@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from runtime.errors import ConfigError, DataError
 from runtime.extras import needs_extra
 from runtime.files import atomic_path
-from runtime.output import Write, behind_link, table_writer
+from runtime.output import Write, table_writer
+from runtime.streams import behind_link
 from runtime.tables import cell_text
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from distill.batches import rows_by_length
-from runtime.text import normalise
+from runtime.text import head_and_tail, normalise
 
 NOWHERE = -1
 """Stands for the token of a character that no token covers, such as a blank."""
@@ -148,8 +148,8 @@ def shorten(text: str, max_len: int) -> str:
     """Return the part of a normalised text that ``CharTokenizer`` keeps; lone surrogates become U+FFFD."""
     units = text.encode("utf-16-le", "surrogatepass")
     if len(units) > 2 * max_len:
-        tail = max_len // 4
-        units = units[: 2 * (max_len - tail)] + units[len(units) - 2 * tail :]
+        head, tail = head_and_tail(max_len)  # in UTF-16 units, each two bytes
+        units = units[: 2 * head] + units[len(units) - 2 * tail :]
     return units.decode("utf-16-le", "replace")
 
 

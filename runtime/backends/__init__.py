@@ -88,7 +88,7 @@ def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
         there = ", ".join(bundle.manifest.backends)
         option = "--keep-fp32" if name == "fp32" else f"--backend {name}"
         raise BackendError(f"{bundle.path} has no {name} model, only: {there}; export it with {option}")
-    threads = min(threads, _usable_processors())
+    threads = min(threads, usable_processors())
     where = f"{bundle.path}, {file}"
     # Imported here: what is not chosen need not be installed, and costs no start-up time.
     if name != "openvino":
@@ -98,16 +98,17 @@ def open_backend(bundle: Bundle, choice: str, threads: int) -> Backend:
     return _open_openvino(bundle, file, threads, where)
 
 
+def usable_processors() -> int:
+    """Return how many processors this process may use, of those that the machine has."""
+    # In a container os.cpu_count() is that of the whole machine, and asking for more threads than allowed fails.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _open_openvino(bundle: Bundle, file: str, threads: int, where: str) -> Backend:
     if lost_in_fork("openvino"):
         raise BackendError(f"{where}: {LOST_IN_FORK}; use another backend, or start processes by spawning")
     from runtime.backends.openvino import OpenVinoBackend
 
     return OpenVinoBackend(bundle.read(file), bundle.read(file.removesuffix(".xml") + ".bin"), threads, where)
-
-
-def _usable_processors() -> int:
-    # In a container os.cpu_count() is that of the whole machine, and asking for more threads than allowed fails.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

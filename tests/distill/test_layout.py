@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from distill.layout import display_width, duration, first_few, table
-
-
-@pytest.mark.parametrize(
-    ("text", "columns"), [("acid", 4), ("盐酸", 4), ("（Ａ）", 6), ("e\u0301", 1), ("", 0), ("ﾊﾝ", 2)]
-)
-def test_display_width(text: str, columns: int) -> None:
-    assert display_width(text) == columns
+from distill.layout import duration, first_few, table
+from runtime.display import display_width
 
 
 def test_table_aligns_the_first_column_left_and_the_others_right() -> None:

@@ -29,7 +29,7 @@ from tests.export.conftest import NAMES, SIZES, write_run
 @pytest.fixture(scope="module")
 def exported(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """Export it with a cascade."""
-    return export_run(run_folder, tmp_path_factory.mktemp("out") / "bundle", Options(cascade=True))
+    return export_run(run_folder, tmp_path_factory.mktemp("out") / "bundle", Options(int8=True, cascade=True))
 
 
 def test_the_bundle_answers_as_was_measured(exported: Exported, run_folder: Path) -> None:
@@ -63,7 +63,7 @@ def test_what_the_manifest_says_of_the_model_does_not_depend_on_the_cascade(
     exported: Exported, run_folder: Path, tmp_path: Path
 ) -> None:
     """A reader that passes the cascade over is right: promises, thresholds and temperature are the model's."""
-    plain = export_run(run_folder, tmp_path / "bundle", Options())
+    plain = export_run(run_folder, tmp_path / "bundle", Options(int8=True))
     with_cascade, without = exported.manifest, plain.manifest
     assert set(with_cascade.files) - set(without.files) == {CASCADE, TABLE}
     assert {name: with_cascade.files[name] for name in without.files} == without.files
@@ -85,7 +85,7 @@ def test_the_reference_of_the_cascade_is_of_head_and_model_together(exported: Ex
 
 
 def test_two_exports_have_the_same_head(exported: Exported, run_folder: Path, tmp_path: Path) -> None:
-    again = export_run(run_folder, tmp_path / "again", Options(cascade=True))
+    again = export_run(run_folder, tmp_path / "again", Options(int8=True, cascade=True))
     assert again.manifest.files == exported.manifest.files
 
 
@@ -115,7 +115,7 @@ def test_a_head_that_costs_right_answers_is_left_out(run_folder: Path, tmp_path:
         student.head.weight.mul_(100.0)
     copied.save_student(student)
     said: list[str] = []
-    plain = export_run(copied.path, tmp_path / "bundle", Options(cascade=True), said.append)
+    plain = export_run(copied.path, tmp_path / "bundle", Options(int8=True, cascade=True), said.append)
     assert said[-1].startswith("no cascade: ")
     assert plain.cascade is None
     assert CASCADE not in plain.manifest.files
@@ -133,7 +133,7 @@ def test_a_cascade_that_loses_too_much_macro_f1_is_left_out(
 
     monkeypatch.setattr("export.pipeline.fit_cascade", fitted)
     said: list[str] = []
-    plain = export_run(run_folder, tmp_path / "bundle", Options(cascade=True), said.append)
+    plain = export_run(run_folder, tmp_path / "bundle", Options(int8=True, cascade=True), said.append)
     assert said[-1] == (
         "no cascade: head and model lose 1.23 points of macro-F1 on test to the student, "
         "more than the 0.50 of --max-f1-drop"
@@ -145,7 +145,7 @@ def test_a_cascade_that_loses_too_much_macro_f1_is_left_out(
 def test_a_student_without_ngrams_has_no_head(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", *SIZES, "student.ngram_buckets=0")
     with pytest.raises(ConfigError, match=r"--cascade needs a student with n-grams.*; export without it$"):
-        export_run(run.path, tmp_path / "bundle", Options(cascade=True))
+        export_run(run.path, tmp_path / "bundle", Options(int8=True, cascade=True))
     assert not (tmp_path / "bundle").exists()
 
 

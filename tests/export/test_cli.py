@@ -11,11 +11,12 @@ import pytest
 
 from export.bundle import file_entries, with_manifest, write_bundle
 from export.cli import _print_flips, main
+from export.options import Options
 from export.parity import LabelledTexts, compare
 from runtime import Classifier
 from runtime.bundle import Bundle
 from runtime.cli import classify
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, DataError
 from tests.export.conftest import LAYERS, NAMES, SIZES, CommandRun, write_brittle_run, write_run
 
 
@@ -189,6 +190,17 @@ def test_wrong_use_exits_2(
 ) -> None:
     assert _call(monkeypatch, *arguments) == 2
     assert "Usage: gm-export" in capsys.readouterr().err
+
+
+def test_where_nothing_is_chosen_the_command_exports_with_the_default_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(run: Path, target: Path, options: Options, report: object) -> None:
+        assert options == Options()
+        raise DataError("nothing is exported")
+
+    monkeypatch.setattr("export.pipeline.export_run", stopped)
+    assert _call(monkeypatch, tmp_path, "--out", tmp_path / "bundle") == DataError.exit_code
 
 
 @pytest.mark.parametrize("arguments", ["--help", "-h", "verify --help"])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from export.parity import Comparison, LabelledTexts, Limits, Logits, check, check_student, compare, passes
+from export.options import Limits
+from export.parity import Comparison, LabelledTexts, Logits, check, check_student, compare, passes
 from runtime.errors import DataError, ParityError
 
 DATA = LabelledTexts(("one", "two", "three", "four"), np.array([0, 0, 1, 1]), ("acid", "base"))

@@ -11,8 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from export.options import Options
-from export.parity import Limits
+from export.options import Limits, Options
 from export.pipeline import Exported, export_run
 from export.signing import write_keys
 from export.source import Source, read_source
@@ -29,7 +28,7 @@ JSON_FILES = {"reference.json", "tokenizer.json"}
 @pytest.fixture(scope="module")
 def bundle(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """Export INT8 with the fp32 model beside it."""
-    return export_run(run_folder, tmp_path_factory.mktemp("out") / "bundle", Options(keep_fp32=True))
+    return export_run(run_folder, tmp_path_factory.mktemp("out") / "bundle", Options(int8=True, keep_fp32=True))
 
 
 def test_the_runtime_reads_the_bundle_and_decides_as_the_student(bundle: Exported, source: Source) -> None:
@@ -97,7 +96,7 @@ def test_temperature_and_threshold_are_those_of_the_quantised_model(bundle: Expo
 
 
 def test_two_exports_have_the_same_model(bundle: Exported, run_folder: Path, tmp_path: Path) -> None:
-    again = export_run(run_folder, tmp_path / "again", Options(keep_fp32=True))
+    again = export_run(run_folder, tmp_path / "again", Options(int8=True, keep_fp32=True))
     assert again.manifest.files == bundle.manifest.files
 
 
@@ -112,7 +111,7 @@ def test_without_int8_the_bundle_holds_the_fp32_graph(run_folder: Path, tmp_path
 def test_an_export_says_what_it_replaced_and_what_is_lost_by_it(run_folder: Path, tmp_path: Path) -> None:
     write_keys(tmp_path / "key")
     told: list[str] = []
-    full = Options(keep_fp32=True, sign=tmp_path / "key")
+    full = Options(int8=True, keep_fp32=True, sign=tmp_path / "key")
     for options in (full, full, Options(int8=False, replace=True)):
         export_run(run_folder, tmp_path / "bundle", options, told.append)
     assert [line for line in told if not line.startswith("building")] == [
@@ -189,7 +188,7 @@ def test_a_name_that_is_no_utf_8_is_refused_before_any_work() -> None:
 
 
 def test_a_refused_model_is_not_published(run_folder: Path, tmp_path: Path) -> None:
-    impossible = Options(limits=Limits(min_agreement=1.1))
+    impossible = Options(int8=True, limits=Limits(min_agreement=1.1))
     with pytest.raises(ParityError, match="nothing was written"):
         export_run(run_folder, tmp_path / "bundle", impossible)
     assert list(tmp_path.iterdir()) == []
@@ -215,10 +214,10 @@ def test_a_sensitive_layer_stays_in_float_where_int8_alone_is_refused(
     tmp_path: Path, brittle_layer: str, kept: str
 ) -> None:
     brittle = write_brittle_run(tmp_path / "run", brittle_layer).path
-    exported = export_run(brittle, tmp_path / "bundle", Options())
+    exported = export_run(brittle, tmp_path / "bundle", Options(int8=True))
     assert exported.comparisons[0].variant == f"ONNX INT8, but {kept}"
     assert exported.comparisons[0].agreement >= 0.995
-    allowed = export_run(brittle, tmp_path / "bundle", Options(limits=Limits(0.0, 1.0)))
+    allowed = export_run(brittle, tmp_path / "bundle", Options(int8=True, limits=Limits(0.0, 1.0)))
     assert allowed.comparisons[0].variant == "ONNX INT8"
     assert allowed.comparisons[0].agreement < 0.995
 
@@ -226,7 +225,7 @@ def test_a_sensitive_layer_stays_in_float_where_int8_alone_is_refused(
 def test_a_model_that_would_have_to_stay_in_float_altogether_is_refused(tmp_path: Path) -> None:
     brittle = write_brittle_run(tmp_path / "run", *LAYERS)
     with pytest.raises(ParityError, match=r"^ONNX INT8: .* of 90 test texts"):
-        export_run(brittle.path, tmp_path / "bundle", Options())
+        export_run(brittle.path, tmp_path / "bundle", Options(int8=True))
     assert not (tmp_path / "bundle").exists()
 
 
@@ -291,7 +290,7 @@ def test_a_student_that_gives_nan_for_development_texts_alone_is_not_exported(br
     state["characters.weight"][read_source(broken).tokenizer.encode("氢").ids] = torch.nan
     save_file(state, weights)
     with pytest.raises(DataError, match="student gives NaN"):
-        export_run(broken, tmp_path / "bundle", Options())
+        export_run(broken, tmp_path / "bundle", Options(int8=True))
 
 
 def test_neither_export_nor_evaluation_loads_what_trains() -> None:

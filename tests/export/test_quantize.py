@@ -11,7 +11,7 @@ from torch import nn
 from distill.models.student import Student
 from distill.recipe import StudentConfig
 from export.graph import FloatEmitter, Network, build
-from export.quantize import TARGETS, Inputs, Int8Emitter, Scheme, calibrate, quantise_weight, scheme
+from export.quantize import Inputs, Int8Emitter, Scheme, calibrate, quantise_weight, scheme
 from export.source import Source
 from runtime.backends.onnx import OnnxBackend
 
@@ -172,9 +172,3 @@ def test_the_default_student_with_seven_thousand_characters_fits_in_three_megaby
     student = Student(StudentConfig(), vocabulary=7000, classes=16).eval()
     inputs = calibrate(student, [np.arange(2, 22, dtype=np.int32)])
     assert len(build(Network.of(student), Int8Emitter(inputs, REDUCED))) <= 3_000_000
-
-
-def test_every_target_of_the_command_is_known() -> None:
-    from export.cli import _TARGETS
-
-    assert _TARGETS == TARGETS

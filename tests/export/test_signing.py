@@ -133,7 +133,7 @@ def test_an_export_signs_what_it_writes(run_folder: Path, tmp_path: Path, key: P
 def test_a_bad_key_is_found_before_the_long_work(run_folder: Path, tmp_path: Path) -> None:
     told: list[str] = []
     with pytest.raises(ConfigError, match="cannot read private key"):
-        export_run(run_folder, tmp_path / "bundle", Options(sign=tmp_path / "none.key"), told.append)
+        export_run(run_folder, tmp_path / "bundle", Options(int8=True, sign=tmp_path / "none.key"), told.append)
     assert told == []
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from runtime import Classifier
-from runtime.output import Item, csv_writer, line_writer, open_output, write_answers
+from runtime.items import Item
+from runtime.output import csv_writer, line_writer, write_answers
+from runtime.streams import open_output
 from runtime.tables import read_table
 from tests.runtime.bundles import TEXTS, add_cascade
 from tests.runtime.gm_classify import answers as _answers
@@ -394,12 +396,15 @@ def test_a_shown_text_stays_on_its_line(classifier: Classifier) -> None:
     assert line.endswith("…\n")
 
 
-def test_columns_line_up_under_wide_characters(classifier: Classifier) -> None:
+@pytest.mark.parametrize(("label", "width"), [("酸碱", 4), ("re\u0301sine", 6)])
+def test_columns_line_up_under_wide_characters_and_combining_marks(
+    label: str, width: int, classifier: Classifier
+) -> None:
     stream = io.StringIO()
-    write = line_writer(stream, ("酸碱", "acid"), 1)
+    write = line_writer(stream, (label, "acid"), 1)
     prediction = classifier.classify("")
     write(Item("text", {"text": "text"}, "TEXT"), prediction)
-    assert stream.getvalue().index("0.0%") == 4 + 2 + 2
+    assert stream.getvalue().index("0.0%") == width + 2 + 2
 
 
 def test_csv_answers_hold_any_text_and_are_read_back_as_they_were(classifier: Classifier, tmp_path: Path) -> None:

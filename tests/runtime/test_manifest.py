@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import BundleError, VersionError
-from runtime.manifest import FileEntry, Manifest, Thresholds, TokenizerEntry
+from runtime.manifest import FileEntry, Manifest, Thresholds, TokenizerEntry, is_number
 
 MANIFEST = Manifest(
     name="plant",
@@ -50,6 +50,11 @@ def test_the_text_column_of_training_is_a_key_where_it_is_known_only() -> None:
     known = replace(MANIFEST, text_column="品名,规格")
     assert json.loads(known.to_json())["text_column"] == "品名,规格"
     assert Manifest.from_json(known.to_json(), "manifest.json") == known
+
+
+@pytest.mark.parametrize(("value", "found"), [(0, True), (0.5, True), (True, False), ("0.5", False), (None, False)])
+def test_a_number_is_no_bool_and_no_text(value: object, found: bool) -> None:
+    assert is_number(value) is found
 
 
 def test_a_threshold_is_the_labels_own_or_the_default() -> None:

@@ -25,6 +25,10 @@ def test_writing_and_reading_gives_an_equal_reference() -> None:
     assert Reference.from_bytes(REFERENCE.to_bytes(), "reference.json") == REFERENCE
 
 
+def test_a_reference_within_another_file_is_read_alike() -> None:
+    assert Reference.from_json(json.loads(REFERENCE.to_bytes()), "cascade.json") == REFERENCE
+
+
 def test_a_key_of_an_older_bundle_is_passed_over() -> None:
     """The first bundles tell their share of unknown characters, which nothing ever asked for."""
     stored = json.loads(REFERENCE.to_bytes()) | {"unknown": 0.01}

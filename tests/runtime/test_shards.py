@@ -193,7 +193,7 @@ def test_a_shard_that_took_down_three_processes_is_not_tried_again(classifier: C
 
 def test_an_error_is_an_outcome_that_names_the_file(classifier: Classifier, one: Job) -> None:
     outcome = try_shard(classifier, replace(one, column="name"), "part-0.csv")
-    assert (outcome.kind, outcome.rows) == ("DataError", 0)
+    assert (outcome.kind, outcome.rows) == ("MissingColumnError", 0)
     assert "part-0.csv has no column 'name', only: no, text; name another with --text-column NAME" in outcome.error
     assert try_shard(classifier, one, "none.csv").error.startswith(f"cannot read {one.folder / 'none.csv'}")
 

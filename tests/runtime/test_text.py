@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.text import normalise
+from runtime.text import head_and_tail, normalise
 
 # Every code point, lone surrogates too: hypothesis leaves those out unless asked.
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=200)
@@ -102,6 +102,11 @@ def test_a_long_run_of_several_marks_is_cut_before_it_is_sorted(composed: list[s
 
 def test_the_marks_of_class_0_are_those_that_the_specification_names() -> None:
     assert "".join(mark for mark in MARKS if not unicodedata.combining(mark)) == "\u0f73\u0f75\u0f81\uff9e\uff9f"
+
+
+@pytest.mark.parametrize(("max_len", "parts"), [(2, (2, 0)), (7, (6, 1)), (64, (48, 16))])
+def test_of_a_long_text_three_quarters_are_head_and_one_is_tail(max_len: int, parts: tuple[int, int]) -> None:
+    assert head_and_tail(max_len) == parts
 
 
 @pytest.mark.parametrize("times", [1, 20, 1000])

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import runtime.workbook
 from runtime import Classifier, ConfigError, DataError
 from runtime.cli import classify
-from runtime.output import Item
+from runtime.items import Item
 from runtime.tables import read_table
 from runtime.workbook import open_workbook
 from tests.workbooks import write_sheet, write_workbook
