@@ -12,11 +12,11 @@ import click
 
 from benchmarks.sizes import SIZES
 from distill.corpus import Example
+from distill.events import Event, Report
 from distill.predict import student_logits
 from distill.recipe import BaseRecipe, read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import RunFolder
-from distill.training import Event, Report
 from export.options import Options
 from export.pipeline import export_run
 from runtime import Classifier, ParityError

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from distill.checkpoint import Tensors, read_checkpoint, read_state, write_checkpoint
+from distill.events import Event, Report
 from distill.run_folder import RunFolder
-from distill.training import Event, Report
 from runtime.errors import ConfigError
 
 

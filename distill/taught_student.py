@@ -9,10 +9,11 @@ from torch import Tensor
 
 from distill.batches import class_ids
 from distill.corpus import Corpus, Example
+from distill.events import Event
 from distill.models.student import Student
+from distill.outcome import score
 from distill.predict import prediction_rows, student_logits
 from distill.run_folder import RunFolder
-from distill.training import Event, score
 from runtime.tokenizer import CharTokenizer
 
 

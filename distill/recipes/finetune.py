@@ -23,8 +23,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from distill.batches import class_ids, epoch_rows, epoch_steps
+from distill.claim import claimed
 from distill.corpus import Corpus, Example
+from distill.device import choose_device
+from distill.environment import environment
 from distill.epochs import Epochs
+from distill.events import Event, Means, Report
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
@@ -35,19 +39,11 @@ from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
 from distill.lm.tokens import LMTokenizer, TokenisedText
 from distill.losses import distillation_loss
 from distill.models.lm_teacher import LMTeacher
+from distill.outcome import score
 from distill.predict import prediction_rows
+from distill.run_data import read_data
 from distill.run_folder import RunFolder
 from distill.teachers.lessons import Lessons
-from distill.training import (
-    Event,
-    Means,
-    Report,
-    choose_device,
-    claimed,
-    environment,
-    read_data,
-    score,
-)
 from distill.unlabelled.training_texts import fingerprint
 from runtime.errors import ConfigError
 

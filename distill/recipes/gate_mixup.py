@@ -18,7 +18,11 @@ from torch import Tensor, nn
 
 from distill.batches import Batch, EncodedExamples, encode_examples, epoch_steps, hide_characters
 from distill.checkpoint import Tensors, random_state, restore_random_state, under_prefix, with_prefix
+from distill.claim import claimed
 from distill.corpus import Example
+from distill.device import choose_device, mixed_precision
+from distill.environment import environment
+from distill.events import Event, Means, Report
 from distill.gate_mixup import lesson
 from distill.graph import GraphBuilder
 from distill.imbalance import label_loss_for
@@ -29,20 +33,11 @@ from distill.lm.node_states import GraphsWithStates, graphs_with_states
 from distill.losses import distillation_loss, mean_loss, mutual_loss, representation_loss
 from distill.models.gnn_teacher import GNNTeacher
 from distill.models.student import Student
+from distill.outcome import score
 from distill.predict import prediction_rows
 from distill.recipe import Recipe
+from distill.run_data import read_data
 from distill.run_folder import RunFolder
-from distill.training import (
-    Event,
-    Means,
-    Report,
-    choose_device,
-    claimed,
-    environment,
-    mixed_precision,
-    read_data,
-    score,
-)
 from distill.unlabelled.training_texts import fingerprint
 from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer

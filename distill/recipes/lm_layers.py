@@ -18,7 +18,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from distill.batches import character_ids, class_ids, epoch_steps, hide_characters, shuffled_rows
+from distill.claim import claimed
+from distill.device import choose_device, mixed_precision
+from distill.environment import environment
 from distill.epochs import Epochs
+from distill.events import Event, Means, Report
+from distill.fingerprints import refuse_other_data
 from distill.imbalance import label_loss_for
 from distill.journal import Journal, clear_checkpoint
 from distill.learner import Trainee
@@ -29,19 +34,9 @@ from distill.lm.teacher_cache import Targets, cached, teacher_logits
 from distill.losses import attention_loss, distillation_loss, hidden_loss, mean_loss, representation_loss
 from distill.models.student import Student
 from distill.models.student_layers import StudentLayers, watch
+from distill.run_data import read_data
 from distill.run_folder import RunFolder
 from distill.taught_student import complete, judge
-from distill.training import (
-    Event,
-    Means,
-    Report,
-    choose_device,
-    claimed,
-    environment,
-    mixed_precision,
-    read_data,
-    refuse_other_data,
-)
 from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
 from runtime.errors import ConfigError
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer

@@ -18,17 +18,21 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from distill.batches import character_ids, class_ids, epoch_rows, epoch_steps, hide_characters, shuffled_rows
+from distill.claim import claimed
+from distill.device import choose_device, mixed_precision
+from distill.environment import environment
 from distill.epochs import Epochs
+from distill.events import Event, Means, Report
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
 from distill.losses import distillation_loss, mean_loss
 from distill.models.student import Student
+from distill.run_data import read_data
 from distill.run_folder import RunFolder
 from distill.taught_student import complete, judge
 from distill.teachers.lessons import Lessons
 from distill.teachers.recipe import MultiTeacherRecipe
-from distill.training import Event, Means, Report, choose_device, claimed, environment, mixed_precision, read_data
 from runtime.errors import ConfigError
 from runtime.tokenizer import PAD_ID, CharTokenizer
 

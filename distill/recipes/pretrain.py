@@ -23,6 +23,9 @@ from torch.optim import AdamW
 from transformers import get_cosine_schedule_with_warmup
 
 from distill.checkpoint import optimiser_tensors, restore_optimiser, under_prefix, with_prefix
+from distill.claim import claimed
+from distill.environment import machine
+from distill.events import Event, Report, refuse_divergence
 from distill.journal import Journal, clear_checkpoint
 from distill.lm.character_tokenizer import train_character_tokenizer
 from distill.lm.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
@@ -34,7 +37,6 @@ from distill.lm.quiet import quiet_transformers
 from distill.lm.token_store import TokenStore, file_fingerprint, write_store
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
 from distill.run_folder import RunFolder
-from distill.training import Event, Report, claimed, machine, refuse_divergence
 from distill.unlabelled.corpus import corpus_files, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError

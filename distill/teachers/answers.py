@@ -12,6 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Batch as GraphBatch
 
 from distill.batches import Graphs
+from distill.fingerprints import refuse_other_data
 from distill.graph import GraphBuilder
 from distill.lm.folder import FrozenLM, read_finetuned, read_frozen
 from distill.lm.node_states import graphs_with_states
@@ -22,7 +23,6 @@ from distill.models.gnn_teacher import GNNTeacher
 from distill.predict import student_logits
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
-from distill.training import refuse_other_data
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from distill.corpus import Corpus
+from distill.events import Report
 from distill.lm.recipe import TaughtDataConfig
 from distill.run_folder import RunFolder
 from distill.teachers.answers import Teachers, cached_answers
 from distill.teachers.asked import AskedConfig
 from distill.teachers.made_texts import made_texts
-from distill.training import Report
 from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
 
 

@@ -13,13 +13,13 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
 
 from distill.checkpoint import read_checkpoint
+from distill.claim import claimed
 from distill.lm.processes import Processes
 from distill.lm.provenance import note_learned_data
 from distill.lm.token_store import TokenStore
 from distill.recipes import pretrain as module
 from distill.recipes.pretrain import Pretraining, pretrain
 from distill.run_folder import RunFolder
-from distill.training import claimed
 from distill.unlabelled.corpus import Cleaning, clean_corpus, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError, DataError
