@@ -1,10 +1,37 @@
-"""Fingerprints of what is learned from: by them a teacher that learned other data is refused."""
+"""Fingerprints: what stands for all that a run or a model learned from, to be held against that of another."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, DataError
+
+
+def fingerprint(corpus: str, models: str, texts: Iterable[str] = ()) -> str:
+    """Return what stands for all that a run learns from: corpus and models, by their own, and the texts."""
+    digest = hashlib.sha256(f"{corpus} {models}".encode())
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()
+
+
+def file_fingerprint(files: Sequence[Path]) -> str:
+    """Return the SHA-256 of the contents of ``files`` in order.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in files:
+        try:
+            with path.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror}; check the path and its permissions") from error
+    return digest.hexdigest()
 
 
 def refuse_other_data(teacher: Path, learned: str, data: str) -> None:

@@ -29,6 +29,7 @@ from distill.device import choose_device
 from distill.environment import environment
 from distill.epochs import Epochs
 from distill.events import Event, Means, Report
+from distill.fingerprints import fingerprint
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
@@ -44,7 +45,6 @@ from distill.predict import prediction_rows
 from distill.run_data import read_data
 from distill.run_folder import RunFolder
 from distill.teachers.lessons import Lessons
-from distill.unlabelled.training_texts import fingerprint
 from runtime.errors import ConfigError
 
 _EVALUATION_BATCH = 128

@@ -23,6 +23,7 @@ from distill.corpus import Example
 from distill.device import choose_device, mixed_precision
 from distill.environment import environment
 from distill.events import Event, Means, Report
+from distill.fingerprints import fingerprint
 from distill.gate_mixup import lesson
 from distill.graph import GraphBuilder
 from distill.imbalance import label_loss_for
@@ -38,7 +39,6 @@ from distill.predict import prediction_rows
 from distill.recipe import Recipe
 from distill.run_data import read_data
 from distill.run_folder import RunFolder
-from distill.unlabelled.training_texts import fingerprint
 from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer
 

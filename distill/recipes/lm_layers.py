@@ -23,7 +23,7 @@ from distill.device import choose_device, mixed_precision
 from distill.environment import environment
 from distill.epochs import Epochs
 from distill.events import Event, Means, Report
-from distill.fingerprints import refuse_other_data
+from distill.fingerprints import fingerprint, refuse_other_data
 from distill.imbalance import label_loss_for
 from distill.journal import Journal, clear_checkpoint
 from distill.learner import Trainee
@@ -37,7 +37,7 @@ from distill.models.student_layers import StudentLayers, watch
 from distill.run_data import read_data
 from distill.run_folder import RunFolder
 from distill.taught_student import complete, judge
-from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
+from distill.unlabelled.training_texts import unlabelled_texts
 from runtime.errors import ConfigError
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer
 

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from distill.corpus import Corpus
 from distill.events import Report
+from distill.fingerprints import fingerprint
 from distill.lm.recipe import TaughtDataConfig
 from distill.run_folder import RunFolder
 from distill.teachers.answers import Teachers, cached_answers
 from distill.teachers.asked import AskedConfig
 from distill.teachers.made_texts import made_texts
-from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
+from distill.unlabelled.training_texts import unlabelled_texts
 
 
 class Lessons:
