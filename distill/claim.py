@@ -45,7 +45,7 @@ def claimed(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Iterator[None]:
             if begun is not None and begun != recipe:
                 run.save_recipe(begun)
             raise
-    if (run.path / "environment.json").exists():
+    if run.finished:
         # On Windows the lock outlives the checkpoint that it lies in. Of an unfinished run it stays: were it removed,
         # two who wait for it could hold two files of its name.
         shutil.rmtree(run.checkpoint, ignore_errors=True)
@@ -66,14 +66,13 @@ def _refuse_unless_free(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Non
         return
     if not resume:
         raise ConfigError(f"{run.path} is not empty; choose another --out, or go on with an interrupted run: --resume")
-    if (run.path / "environment.json").exists():
+    if run.finished:
         raise ConfigError(f"the run in {run.path} is finished; choose another --out to train again")
     _refuse_another_recipe(run, recipe)
 
 
 def _refuse_another_recipe(run: RunFolder, recipe: BaseRecipe) -> None:
-    path = run.path / "recipe.toml"
-    if (method := method_of(path)) != recipe.method():
+    if (method := method_of(run.recipe_file)) != recipe.method():
         what = f"{run.path} was begun by the method {method}, not {recipe.method()}"
         raise ConfigError(f"{what}; leave the recipe out, or choose another --out")
     begun = _begun(run, type(recipe))
@@ -85,12 +84,12 @@ def _refuse_another_recipe(run: RunFolder, recipe: BaseRecipe) -> None:
 
 
 def _begun(run: RunFolder, kind: type[_Recipe]) -> _Recipe:
-    return read_recipe_of(kind, run.path / "recipe.toml").with_paths_from(Path.cwd())
+    return read_recipe_of(kind, run.recipe_file).with_paths_from(Path.cwd())
 
 
 def _is_new(run: RunFolder, kind: type[BaseRecipe]) -> bool:
     """Return whether nothing lies there but, at most, the recipe of a run that found its data or teacher missing."""
-    recipe, left = run.path / "recipe.toml", _left(run)
+    recipe, left = run.recipe_file, _left(run)
     if left != [recipe]:
         return not left
     try:
@@ -107,5 +106,5 @@ def _left(run: RunFolder) -> list[Path]:
     lock = run.checkpoint / _LOCK
     nothing_kept = lock.is_file() and list(run.checkpoint.glob("*")) == [lock]
     # The recipe is the first file: who is killed while it is written has learned nothing.
-    nothing = {run.left_out, *left_behind(run.path / "recipe.toml"), *([run.checkpoint] if nothing_kept else [])}
+    nothing = {run.left_out, *left_behind(run.recipe_file), *([run.checkpoint] if nothing_kept else [])}
     return [path for path in run.path.iterdir() if path not in nothing]

@@ -73,6 +73,21 @@ class RunFolder:
     path: Path
 
     @property
+    def finished(self) -> bool:
+        """Whether the run came to its end: what it ran on is written last."""
+        return self.environment_file.exists()
+
+    @property
+    def recipe_file(self) -> Path:
+        """What :meth:`recipe` reads; the first file of a run."""
+        return self.path / "recipe.toml"
+
+    @property
+    def environment_file(self) -> Path:
+        """What :meth:`environment` reads."""
+        return self.path / "environment.json"
+
+    @property
     def checkpoint(self) -> Path:
         """Where an unfinished run keeps its state."""
         return self.path / "checkpoint"
@@ -94,16 +109,15 @@ class RunFolder:
 
     def recipe(self) -> AnyRecipe:
         """Return the resolved recipe of the run."""
-        path = self.path / "recipe.toml"
-        if not path.is_file():
+        if not self.recipe_file.is_file():
             raise DataError(f"{self.path} is not a run folder: it has no recipe.toml; make one with 'gm-distill run'")
         if named_method(self.path) == "pretrain":
             what = f"{self.path} holds a pretrained language model, which knows no classes"
             raise DataError(f"{what}; teach it yours: gm-distill finetune --lm {self.path} --data ...")
         try:
-            return read_any_recipe(path)
+            return read_any_recipe(self.recipe_file)
         except ConfigError as error:
-            raise damaged(path, str(error)) from error
+            raise damaged(self.recipe_file, str(error)) from error
 
     def labels(self) -> tuple[str, ...]:
         """Return the class names; their order is that of the logits."""
@@ -115,13 +129,12 @@ class RunFolder:
 
     def tokenizer(self) -> CharTokenizer:
         """Return the student's tokeniser."""
-        path = self.path / "tokenizer.json"
-        if not path.is_file():
-            raise _missing(path)
+        if not self._tokenizer_file.is_file():
+            raise _missing(self._tokenizer_file)
         try:
-            return CharTokenizer.load(path)
+            return CharTokenizer.load(self._tokenizer_file)
         except BundleError as error:
-            raise damaged(path, "it is not a character vocabulary") from error
+            raise damaged(self._tokenizer_file, "it is not a character vocabulary") from error
 
     def student(self) -> Student:
         """Return the best student, on the CPU and in evaluation mode; it has a logit for each of the labels."""
@@ -166,13 +179,13 @@ class RunFolder:
 
     def environment(self) -> dict[str, Any]:
         """Return seed, device, versions, data fingerprint and sizes, and the time the run took."""
-        return _read_json(self.path / "environment.json", dict)
+        return _read_json(self.environment_file, dict)
 
     def data_fingerprint(self) -> str:
         """Return what stands for the texts that the run learned, and for how they were split."""
         fingerprint = self.environment().get("data_fingerprint")
         if not isinstance(fingerprint, str):
-            raise damaged(self.path / "environment.json", "it does not say by data_fingerprint what data were learned")
+            raise damaged(self.environment_file, "it does not say by data_fingerprint what data were learned")
         return fingerprint
 
     def learned(self) -> frozenset[int] | None:
@@ -198,7 +211,7 @@ class RunFolder:
             ConfigError: a path in it holds bytes that are no UTF-8, as Python passes them on from the command line.
         """
         refuse_strange_names(recipe)
-        write_text(self.path / "recipe.toml", recipe.to_toml())
+        write_text(self.recipe_file, recipe.to_toml())
 
     def save_left_out(self, rows: LeftOut) -> None:
         """Write which rows of the data are left out and why; where there are none, there is no file."""
@@ -215,6 +228,10 @@ class RunFolder:
     def save_learned(self, examples: Iterable[Example]) -> None:
         """Write hashes of the texts that the run learned with their labels, or was chosen by."""
         write_json(self.learned_file, [f"{number:016x}" for number in sorted(learned_hashes(examples))])
+
+    def save_tokenizer(self, tokenizer: CharTokenizer) -> None:
+        """Write the student's tokeniser."""
+        tokenizer.save(self._tokenizer_file)
 
     def save_student(self, student: Student) -> None:
         """Write weights and sizes of the student."""
@@ -249,12 +266,16 @@ class RunFolder:
         _write_json_lines(self.path / "predictions" / f"{split}.jsonl", objects)
 
     def save_environment(self, environment: dict[str, Any]) -> None:
-        """Write what the run ran on and on what data."""
-        write_json(self.path / "environment.json", environment)
+        """Write what the run ran on and on what data; from now on it is :attr:`finished`."""
+        write_json(self.environment_file, environment)
 
     def save_metrics(self, events: Iterable[dict[str, Any]]) -> None:
         """Write all events so far."""
         _write_json_lines(self.path / "metrics.jsonl", events)
+
+    @property
+    def _tokenizer_file(self) -> Path:
+        return self.path / "tokenizer.json"
 
 
 def learned_hash(text: str) -> int:
@@ -339,9 +360,9 @@ def _is_unicode(text: str) -> bool:
 
 
 def _missing(path: Path) -> DataError:
-    run = path.parent if (path.parent / "recipe.toml").is_file() else path.parent.parent
+    run = path.parent if RunFolder(path.parent).recipe_file.is_file() else path.parent.parent
     method = named_method(run)
-    if not (run / "environment.json").is_file():
+    if not RunFolder(run).finished:
         command = f"gm-distill {'finetune' if method == 'finetune' else 'run'} --out {run} --resume"
         return DataError(f"{path} is missing: the run is not finished; go on with '{command}'")
     if method == "finetune" and path.relative_to(run).parts[0] in ("student", "tokenizer.json"):
@@ -358,6 +379,6 @@ def damaged(path: Path, what: str) -> DataError:
 def named_method(run: Path) -> str:
     """Return the method that the recipe of a folder names, unchecked; nothing where the recipe cannot be read."""
     try:
-        return method_of(run / "recipe.toml")
+        return method_of(RunFolder(run).recipe_file)
     except ConfigError:
         return ""

@@ -51,7 +51,7 @@ def complete(
         run.save_predictions(split, rows)
     run.save_labels(corpus.labels)
     run.save_learned(corpus.train + corpus.dev)
-    tokenizer.save(run.path / "tokenizer.json")
+    run.save_tokenizer(tokenizer)
     run.save_student(student)
     return final
 

@@ -324,7 +324,7 @@ class GateMixup:
         run, recipe, names = self.run, self.recipe, self.corpus.labels
         run.save_labels(names)
         run.save_learned(self.corpus.train + self.corpus.dev)
-        self.tokenizer.save(run.path / "tokenizer.json")
+        run.save_tokenizer(self.tokenizer)
         run.save_student(cast(Student, self.student.module))
         run.save_teacher(self.teacher.module, recipe.teacher, self.builder.size, len(names), self._feature_width)
         self.builder.save(run.nodes)
