@@ -11,8 +11,8 @@ from distill.batches import class_ids
 from distill.corpus import Corpus, Example
 from distill.events import Event
 from distill.models.student import Student
-from distill.outcome import score
-from distill.predict import prediction_rows, student_logits
+from distill.outcome import save_outcome, score
+from distill.predict import student_logits
 from distill.run_folder import RunFolder
 from runtime.tokenizer import CharTokenizer
 
@@ -42,15 +42,13 @@ def complete(
         DataError: ``run`` cannot be written.
     """
     final: Event = {"event": "final", "dev": {}, "test": {}}
+    logits: dict[str, Tensor] = {}
     for split, examples in (("dev", corpus.dev), ("test", corpus.test)):
         texts, truth = [example.text for example in examples], class_ids(examples, corpus.labels)
-        logits = _logits(student, tokenizer, examples)
+        logits[split] = _logits(student, tokenizer, examples)
         final[split] = {name: score(truth, answer(texts)) for name, answer in teachers.items()}
-        final[split]["student"] = score(truth, logits)
-        rows = prediction_rows(texts, [example.label for example in examples], logits.numpy(), corpus.labels)
-        run.save_predictions(split, rows)
-    run.save_labels(corpus.labels)
-    run.save_learned(corpus.train + corpus.dev)
+        final[split]["student"] = score(truth, logits[split])
+    save_outcome(run, corpus, logits)
     run.save_tokenizer(tokenizer)
     run.save_student(student)
     return final
