@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +47,7 @@ def claimed(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Iterator[None]:
     if run.finished:
         # On Windows the lock outlives the checkpoint that it lies in. Of an unfinished run it stays: were it removed,
         # two who wait for it could hold two files of its name.
-        shutil.rmtree(run.checkpoint, ignore_errors=True)
+        run.remove_checkpoint()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ Weights are safetensors, the rest is JSON or TOML: reading a run folder never ru
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -268,6 +269,10 @@ class RunFolder:
     def save_environment(self, environment: dict[str, Any]) -> None:
         """Write what the run ran on and on what data; from now on it is :attr:`finished`."""
         write_json(self.environment_file, environment)
+
+    def remove_checkpoint(self) -> None:
+        """Remove what an unfinished run keeps, as far as the system lets go of it."""
+        shutil.rmtree(self.checkpoint, ignore_errors=True)
 
     def save_metrics(self, events: Iterable[dict[str, Any]]) -> None:
         """Write all events so far."""
