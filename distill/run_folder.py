@@ -47,7 +47,7 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
-    """What the final fp32 student said about one example.
+    """What the network that a run ends with, in fp32, said about one example: a student, or a language model.
 
     Attributes:
         text: the text as it stood in the data.
@@ -174,7 +174,7 @@ class RunFolder:
         return model.eval()
 
     def predictions(self, split: str) -> list[PredictionRow]:
-        """Return the student's predictions for the split ``dev`` or ``test``, in the order of the data."""
+        """Return the predictions for the split ``dev`` or ``test``, in the order of the data."""
         path = self.path / "predictions" / f"{split}.jsonl"
         return [_prediction(row, path, line) for line, row in enumerate(_read_json_lines(path), start=1)]
 
@@ -245,7 +245,7 @@ class RunFolder:
         _save_weights(student, self.path / "student" / "model.safetensors")
 
     def save_teacher(
-        self, teacher: nn.Module, config: TeacherConfig, nodes: int, classes: int, feature_width: int = 0
+        self, teacher: nn.Module, config: TeacherConfig, nodes: int, classes: int, feature_width: int
     ) -> None:
         """Write weights and sizes of the teacher; its nodes are saved by the graph builder."""
         stored = {"teacher": config.model_dump(), "nodes": nodes, "classes": classes, "feature_width": feature_width}
@@ -253,7 +253,7 @@ class RunFolder:
         _save_weights(teacher, self.path / "teacher" / "model.safetensors")
 
     def save_predictions(self, split: str, rows: Iterable[PredictionRow]) -> None:
-        """Write the student's predictions for one split."""
+        """Write the predictions for one split."""
         objects = (
             {
                 "text": row.text,

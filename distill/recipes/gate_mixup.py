@@ -55,7 +55,8 @@ def train(
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
         resume: go on where an interrupted run of the same recipe stopped; on the same machine's CPU the
             result is that of an uninterrupted run.
-        report: is told every event: each epoch, each round, and the final scores.
+        report: is told every event: texts that the teacher's language model has read, each epoch, each round, and
+            the final scores.
 
     Returns:
         The ``final`` event: dev and test scores of the teacher, and of the student before and after

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -47,7 +46,11 @@ class Lessons:
     ) -> None:
         self.teachers = Teachers(asked.folders, corpus.fingerprint, device)
         self.labelled = [example.text for example in corpus.train]
-        others = unlabelled_texts(data, corpus, partial(_made, self.labelled, asked, seed))
+
+        def made(given: Sequence[str]) -> Iterator[str]:
+            return made_texts([*self.labelled, *given], asked.dictionary_words, asked.replaced_words, seed)
+
+        others = unlabelled_texts(data, corpus, made)
         self.others = [*others.given, *others.made]
         self.rows = {"unlabelled": len(others.given), "made": len(others.made)}
         self.texts = [*self.labelled, *self.others]
@@ -65,7 +68,3 @@ class Lessons:
             report({"event": "teacher", "texts": done, "of": len(self.texts)})
 
         return cached_answers(run.checkpoint / f"teachers-{self.fingerprint[:16]}", self.teachers, self.texts, asked)
-
-
-def _made(labelled: Sequence[str], asked: AskedConfig, seed: int, given: Sequence[str]) -> Iterator[str]:
-    return made_texts([*labelled, *given], asked.dictionary_words, asked.replaced_words, seed)
