@@ -29,8 +29,8 @@ from distill.lm.folder import read_frozen
 from distill.lm.node_states import GraphsWithStates, graphs_with_states
 from distill.losses import mean_loss
 from distill.models.gnn_teacher import GNNTeacher
+from distill.outcome import score
 from distill.recipe import Recipe, read_recipe
-from distill.training import score
 from runtime.command import run_command
 from runtime.files import write_text
 from runtime.tokenizer import CharTokenizer

@@ -12,11 +12,11 @@ import click
 
 from benchmarks.sizes import SIZES
 from distill.corpus import Example
+from distill.events import Event, Report
 from distill.predict import student_logits
 from distill.recipe import BaseRecipe, read_recipe
 from distill.recipes.gate_mixup import train
 from distill.run_folder import RunFolder
-from distill.training import Event, Report
 from export.options import Options
 from export.pipeline import export_run
 from runtime import Classifier, ParityError
@@ -84,7 +84,7 @@ def data_and_seed(data: str, seed: int) -> list[str]:
 def finished(recipe: _Recipe, work: Path, train: _Train[_Recipe], report: Report | None = None) -> RunFolder:
     """Return the folder in ``work`` of the run by ``recipe``; ``train`` makes it, or goes on with it, if need be."""
     run = RunFolder((work / run_key(recipe)).resolve())
-    if not (run.path / "environment.json").exists():
+    if not run.finished:
         train(recipe, run.path, resume=run.path.exists(), report=report or _say)
     return run
 

@@ -20,9 +20,9 @@ from benchmarks.machine import machine_facts
 from benchmarks.methods import data_and_seed, finished
 from benchmarks.report import table
 from distill.corpus import read_corpus
+from distill.fingerprints import file_fingerprint
 from distill.lm.pretrain_config import PretrainRecipe
 from distill.lm.recipe import FinetuneRecipe
-from distill.lm.token_store import file_fingerprint
 from distill.recipe import DataConfig, read_recipe_of
 from distill.recipes.finetune import finetune
 from distill.recipes.pretrain import pretrain

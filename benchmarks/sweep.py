@@ -20,6 +20,7 @@ from benchmarks.accuracy import RESULTS
 from benchmarks.methods import FULL, data_and_seed, trained
 from benchmarks.scores import METRICS, Score, Scores, told
 from benchmarks.sweep_report import UNCHANGED, markdown
+from distill.classes import label_ids
 from distill.corpus import read_corpus
 from distill.metrics import class_scores
 from distill.recipe import read_recipe
@@ -98,8 +99,8 @@ def variations(keys: Sequence[str], settings: Sequence[str] = ()) -> Iterator[Va
 def score_on_dev(name: str, seed: int, variation: Variation, run: RunFolder) -> Score:
     """Return what the student of a finished run scores on dev: late in the rounds, and by class after its best one."""
     names, rows, late = run.labels(), run.predictions("dev"), late_scores(run)
-    truth = np.array([names.index(row.label) for row in rows])
-    found = class_scores(truth, np.array([names.index(row.predicted) for row in rows]), len(names))
+    truth = label_ids((row.label for row in rows), names)
+    found = class_scores(truth, label_ids((row.predicted for row in rows), names), len(names))
     there = np.flatnonzero(found.support)
     return Score(
         name,

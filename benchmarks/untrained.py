@@ -34,7 +34,7 @@ def write_untrained(folder: Path, texts: list[str], student_config: StudentConfi
     answers = [names[winner] for winner in logits.argmax(1)]
     run.save_recipe(recipe)
     run.save_labels(names)
-    tokenizer.save(folder / "tokenizer.json")
+    run.save_tokenizer(tokenizer)
     run.save_student(student)
     for split in ("dev", "test"):
         run.save_predictions(split, prediction_rows(texts, answers, logits, names))

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch_geometric.data import Batch as GraphBatch
 from torch_geometric.data import Data
 
+from distill.classes import label_ids
 from distill.corpus import Example
 from runtime.tokenizer import PAD_ID, UNKNOWN_ID, CharTokenizer
 
@@ -131,5 +132,4 @@ def character_ids(texts: Sequence[str], tokenizer: CharTokenizer) -> list[Tensor
 
 def class_ids(examples: Sequence[Example], labels: Sequence[str]) -> Tensor:
     """Return the class ids ``[n]`` of ``examples``; they count through ``labels``."""
-    ids = {label: class_id for class_id, label in enumerate(labels)}
-    return torch.tensor([ids[example.label] for example in examples], dtype=torch.int64)
+    return torch.from_numpy(label_ids((example.label for example in examples), labels))

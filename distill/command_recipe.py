@@ -69,7 +69,9 @@ def resolve(
 
 def _begun(out: Path, given: Collection[str], settings: Sequence[str]) -> Path | None:
     """Return the recipe of the run that was begun in ``out``; ``None`` if none was, but a run may begin there."""
-    recipe = out / "recipe.toml"
+    from distill.run_folder import RunFolder  # Only here: it needs torch, and who mistypes a recipe need not wait.
+
+    recipe = RunFolder(out).recipe_file
     if recipe.is_file():
         return recipe
     keys = {setting.partition("=")[0].strip() for setting in settings}
@@ -91,9 +93,11 @@ def _shipped(recipe: Path | None) -> Path | None:
 
 
 def _refuse_another_command(begun: Path, kind: type[BaseRecipe]) -> None:
+    from distill.run_folder import RunFolder
+
     method, out = method_of(begun), begun.parent
     if method != kind.method():
-        if (out / "environment.json").exists():
+        if RunFolder(out).finished:
             raise ConfigError(f"the run in {out} is finished, and of the method {method}; choose another --out")
         command = f"gm-distill {_COMMANDS.get(method, 'run')}"
         raise ConfigError(f"{out} was begun by '{command}'; go on with: {command} --out {out} --resume")

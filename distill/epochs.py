@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from distill.checkpoint import random_state, restore_random_state, under_prefix, with_prefix
+from distill.events import Event
 from distill.journal import Journal
 from distill.learner import Trainee
-from distill.training import Event
 
 
 class Epochs:

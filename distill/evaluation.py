@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from distill.classes import label_ids, refuse_strange_classes
 from distill.corpus import labelled_rows, read_corpus
 from distill.csv_file import write_csv
 from distill.metrics import ClassIds
@@ -53,9 +52,8 @@ class Evaluation:
 
     def class_ids(self, answers: Sequence[PredictionRow]) -> tuple[ClassIds, ClassIds]:
         """Return the ids of labels and of predictions, each ``[n]``, of answers about known classes."""
-        ids = {name: class_id for class_id, name in enumerate(self.names)}
-        labels, predicted = [ids[answer.label] for answer in answers], [ids[answer.predicted] for answer in answers]
-        return np.array(labels, dtype=np.int64), np.array(predicted, dtype=np.int64)
+        labels, predicted = [answer.label for answer in answers], [answer.predicted for answer in answers]
+        return label_ids(labels, self.names), label_ids(predicted, self.names)
 
 
 def evaluate_test_set(run: RunFolder) -> Evaluation:
@@ -66,11 +64,7 @@ def evaluate_test_set(run: RunFolder) -> Evaluation:
     """
     names = run.labels()
     rows = run.predictions("test")
-    strange = {name for row in rows for name in (row.label, row.predicted)} - {*names}
-    if strange:
-        raise DataError(
-            f"{run.path / 'predictions'}: class {min(strange, key=str)!r} is not in labels.json; train again"
-        )
+    refuse_strange_classes(run, (name for row in rows for name in (row.label, row.predicted)), names)
     return Evaluation(names, tuple(rows))
 
 

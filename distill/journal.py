@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from distill.checkpoint import Tensors, read_checkpoint, read_state, write_checkpoint
+from distill.events import Event, Report
 from distill.run_folder import RunFolder
-from distill.training import Event, Report
 from runtime.errors import ConfigError
 
 
@@ -69,7 +68,7 @@ class Journal:
         self.run.save_metrics([*self.events, final])
         # Last, because a folder that has it counts as finished and is not resumed.
         self.run.save_environment(environment)
-        shutil.rmtree(self.run.checkpoint, ignore_errors=True)
+        self.run.remove_checkpoint()
         self.report(final)
 
     @property
@@ -80,4 +79,4 @@ class Journal:
 def clear_checkpoint(run: RunFolder) -> None:
     """Remove what is left of the checkpoint of a finished run; nothing may refer to its training any more."""
     gc.collect()  # its parts refer to each other
-    shutil.rmtree(run.checkpoint, ignore_errors=True)
+    run.remove_checkpoint()

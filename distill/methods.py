@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
-from distill.overrides import Override
 from distill.recipe import Recipe, method_of, read_recipe_of
 from distill.teachers.recipe import MultiTeacherRecipe
 from runtime.errors import ConfigError
@@ -21,17 +19,13 @@ _KINDS: dict[str, type[AnyRecipe]] = {
 }
 
 
-def read_any_recipe(path: Path | None, overrides: Iterable[str | Override] = ()) -> AnyRecipe:
+def read_any_recipe(path: Path) -> AnyRecipe:
     """Read a recipe of the method that its top-level key ``recipe`` names; without one, of Gate-Mixup.
-
-    Args:
-        path: TOML file; ``None`` means the defaults of Gate-Mixup.
-        overrides: as given to ``--set``.
 
     Raises:
         ConfigError: no such method, or see :func:`distill.recipe.read_recipe_of`.
     """
-    return read_recipe_of(kind_of(path), path, overrides)
+    return read_recipe_of(kind_of(path), path)
 
 
 def kind_of(path: Path | None) -> type[AnyRecipe]:

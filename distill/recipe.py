@@ -195,7 +195,7 @@ class ImbalanceConfig(Section):
 
 
 class GateMixupConfig(Section):
-    """Indicator, gate, augmentation and losses of mutual distillation (DESIGN: after CN115481249B)."""
+    """Indicator, gate, augmentation and losses of mutual distillation (after CN115481249B)."""
 
     indicator: Literal["true_class_probability", "correct_margin", "batch_accuracy", "batch_macro_f1"] = Field(
         "true_class_probability", description="Scores the output of the network that teaches, 0 to 1."
@@ -259,7 +259,7 @@ class BaseRecipe(Section):
             sections[name] = section.model_copy(update=moved)
         return self.model_copy(update=sections)
 
-    def differences(self, other: Self, but: Container[str] = ()) -> list[str]:
+    def differences(self, other: Self, but: Container[str]) -> list[str]:
         """Return the keys in which the recipes differ, each with both values: ``training.seed=0, not 1``.
 
         Args:

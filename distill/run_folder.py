@@ -17,6 +17,7 @@ Weights are safetensors, the rest is JSON or TOML: reading a run folder never ru
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
-    """What the final fp32 student said about one example.
+    """What the network that a run ends with, in fp32, said about one example: a student, or a language model.
 
     Attributes:
         text: the text as it stood in the data.
@@ -73,6 +74,21 @@ class RunFolder:
     path: Path
 
     @property
+    def finished(self) -> bool:
+        """Whether the run came to its end: what it ran on is written last."""
+        return self.environment_file.exists()
+
+    @property
+    def recipe_file(self) -> Path:
+        """What :meth:`recipe` reads; the first file of a run."""
+        return self.path / "recipe.toml"
+
+    @property
+    def environment_file(self) -> Path:
+        """What :meth:`environment` reads."""
+        return self.path / "environment.json"
+
+    @property
     def checkpoint(self) -> Path:
         """Where an unfinished run keeps its state."""
         return self.path / "checkpoint"
@@ -94,16 +110,15 @@ class RunFolder:
 
     def recipe(self) -> AnyRecipe:
         """Return the resolved recipe of the run."""
-        path = self.path / "recipe.toml"
-        if not path.is_file():
+        if not self.recipe_file.is_file():
             raise DataError(f"{self.path} is not a run folder: it has no recipe.toml; make one with 'gm-distill run'")
         if named_method(self.path) == "pretrain":
             what = f"{self.path} holds a pretrained language model, which knows no classes"
             raise DataError(f"{what}; teach it yours: gm-distill finetune --lm {self.path} --data ...")
         try:
-            return read_any_recipe(path)
+            return read_any_recipe(self.recipe_file)
         except ConfigError as error:
-            raise damaged(path, str(error)) from error
+            raise damaged(self.recipe_file, str(error)) from error
 
     def labels(self) -> tuple[str, ...]:
         """Return the class names; their order is that of the logits."""
@@ -115,13 +130,12 @@ class RunFolder:
 
     def tokenizer(self) -> CharTokenizer:
         """Return the student's tokeniser."""
-        path = self.path / "tokenizer.json"
-        if not path.is_file():
-            raise _missing(path)
+        if not self._tokenizer_file.is_file():
+            raise _missing(self._tokenizer_file)
         try:
-            return CharTokenizer.load(path)
+            return CharTokenizer.load(self._tokenizer_file)
         except BundleError as error:
-            raise damaged(path, "it is not a character vocabulary") from error
+            raise damaged(self._tokenizer_file, "it is not a character vocabulary") from error
 
     def student(self) -> Student:
         """Return the best student, on the CPU and in evaluation mode; it has a logit for each of the labels."""
@@ -160,19 +174,19 @@ class RunFolder:
         return model.eval()
 
     def predictions(self, split: str) -> list[PredictionRow]:
-        """Return the student's predictions for the split ``dev`` or ``test``, in the order of the data."""
+        """Return the predictions for the split ``dev`` or ``test``, in the order of the data."""
         path = self.path / "predictions" / f"{split}.jsonl"
         return [_prediction(row, path, line) for line, row in enumerate(_read_json_lines(path), start=1)]
 
     def environment(self) -> dict[str, Any]:
         """Return seed, device, versions, data fingerprint and sizes, and the time the run took."""
-        return _read_json(self.path / "environment.json", dict)
+        return _read_json(self.environment_file, dict)
 
     def data_fingerprint(self) -> str:
         """Return what stands for the texts that the run learned, and for how they were split."""
         fingerprint = self.environment().get("data_fingerprint")
         if not isinstance(fingerprint, str):
-            raise damaged(self.path / "environment.json", "it does not say by data_fingerprint what data were learned")
+            raise damaged(self.environment_file, "it does not say by data_fingerprint what data were learned")
         return fingerprint
 
     def learned(self) -> frozenset[int] | None:
@@ -198,7 +212,7 @@ class RunFolder:
             ConfigError: a path in it holds bytes that are no UTF-8, as Python passes them on from the command line.
         """
         refuse_strange_names(recipe)
-        write_text(self.path / "recipe.toml", recipe.to_toml())
+        write_text(self.recipe_file, recipe.to_toml())
 
     def save_left_out(self, rows: LeftOut) -> None:
         """Write which rows of the data are left out and why; where there are none, there is no file."""
@@ -216,6 +230,10 @@ class RunFolder:
         """Write hashes of the texts that the run learned with their labels, or was chosen by."""
         write_json(self.learned_file, [f"{number:016x}" for number in sorted(learned_hashes(examples))])
 
+    def save_tokenizer(self, tokenizer: CharTokenizer) -> None:
+        """Write the student's tokeniser."""
+        tokenizer.save(self._tokenizer_file)
+
     def save_student(self, student: Student) -> None:
         """Write weights and sizes of the student."""
         config = {
@@ -227,7 +245,7 @@ class RunFolder:
         _save_weights(student, self.path / "student" / "model.safetensors")
 
     def save_teacher(
-        self, teacher: nn.Module, config: TeacherConfig, nodes: int, classes: int, feature_width: int = 0
+        self, teacher: nn.Module, config: TeacherConfig, nodes: int, classes: int, feature_width: int
     ) -> None:
         """Write weights and sizes of the teacher; its nodes are saved by the graph builder."""
         stored = {"teacher": config.model_dump(), "nodes": nodes, "classes": classes, "feature_width": feature_width}
@@ -235,7 +253,7 @@ class RunFolder:
         _save_weights(teacher, self.path / "teacher" / "model.safetensors")
 
     def save_predictions(self, split: str, rows: Iterable[PredictionRow]) -> None:
-        """Write the student's predictions for one split."""
+        """Write the predictions for one split."""
         objects = (
             {
                 "text": row.text,
@@ -249,12 +267,20 @@ class RunFolder:
         _write_json_lines(self.path / "predictions" / f"{split}.jsonl", objects)
 
     def save_environment(self, environment: dict[str, Any]) -> None:
-        """Write what the run ran on and on what data."""
-        write_json(self.path / "environment.json", environment)
+        """Write what the run ran on and on what data; from now on it is :attr:`finished`."""
+        write_json(self.environment_file, environment)
+
+    def remove_checkpoint(self) -> None:
+        """Remove what an unfinished run keeps, as far as the system lets go of it."""
+        shutil.rmtree(self.checkpoint, ignore_errors=True)
 
     def save_metrics(self, events: Iterable[dict[str, Any]]) -> None:
         """Write all events so far."""
         _write_json_lines(self.path / "metrics.jsonl", events)
+
+    @property
+    def _tokenizer_file(self) -> Path:
+        return self.path / "tokenizer.json"
 
 
 def learned_hash(text: str) -> int:
@@ -339,9 +365,9 @@ def _is_unicode(text: str) -> bool:
 
 
 def _missing(path: Path) -> DataError:
-    run = path.parent if (path.parent / "recipe.toml").is_file() else path.parent.parent
+    run = path.parent if RunFolder(path.parent).recipe_file.is_file() else path.parent.parent
     method = named_method(run)
-    if not (run / "environment.json").is_file():
+    if not RunFolder(run).finished:
         command = f"gm-distill {'finetune' if method == 'finetune' else 'run'} --out {run} --resume"
         return DataError(f"{path} is missing: the run is not finished; go on with '{command}'")
     if method == "finetune" and path.relative_to(run).parts[0] in ("student", "tokenizer.json"):
@@ -358,6 +384,6 @@ def damaged(path: Path, what: str) -> DataError:
 def named_method(run: Path) -> str:
     """Return the method that the recipe of a folder names, unchecked; nothing where the recipe cannot be read."""
     try:
-        return method_of(run / "recipe.toml")
+        return method_of(RunFolder(run).recipe_file)
     except ConfigError:
         return ""

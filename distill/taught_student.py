@@ -1,19 +1,39 @@
-"""A student whose teachers are finished: how it is judged, and how its run ends, whoever taught it."""
+"""A student whose teachers are finished: how it begins, is judged, and how its run ends, whoever taught it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distill.batches import class_ids
 from distill.corpus import Corpus, Example
+from distill.events import Event
+from distill.learner import Trainee
+from distill.lm.recipe import LayersTrainingConfig
 from distill.models.student import Student
-from distill.predict import prediction_rows, student_logits
+from distill.outcome import save_outcome, score
+from distill.predict import student_logits
 from distill.run_folder import RunFolder
-from distill.training import Event, score
+from distill.teachers.recipe import MultiTeacherTrainingConfig
 from runtime.tokenizer import CharTokenizer
+
+
+def student_trainee(
+    student: Student, projection: nn.Module, settings: LayersTrainingConfig | MultiTeacherTrainingConfig, steps: int
+) -> Trainee:
+    """Return the student at the beginning of its ``steps`` steps; see :meth:`distill.learner.Trainee.begin_cosine`.
+
+    Args:
+        student: is to learn.
+        projection: what learns with it but is no part of the result.
+        settings: of its recipe.
+        steps: of the run.
+    """
+    trainee = Trainee(student, projection, settings.gradient_clip)
+    trainee.begin_cosine(settings.lr, settings.weight_decay, round(settings.warmup_share * steps), steps)
+    return trainee
 
 
 def judge(student: Student, tokenizer: CharTokenizer, corpus: Corpus) -> dict[str, float]:
@@ -41,16 +61,14 @@ def complete(
         DataError: ``run`` cannot be written.
     """
     final: Event = {"event": "final", "dev": {}, "test": {}}
+    logits: dict[str, Tensor] = {}
     for split, examples in (("dev", corpus.dev), ("test", corpus.test)):
         texts, truth = [example.text for example in examples], class_ids(examples, corpus.labels)
-        logits = _logits(student, tokenizer, examples)
+        logits[split] = _logits(student, tokenizer, examples)
         final[split] = {name: score(truth, answer(texts)) for name, answer in teachers.items()}
-        final[split]["student"] = score(truth, logits)
-        rows = prediction_rows(texts, [example.label for example in examples], logits.numpy(), corpus.labels)
-        run.save_predictions(split, rows)
-    run.save_labels(corpus.labels)
-    run.save_learned(corpus.train + corpus.dev)
-    tokenizer.save(run.path / "tokenizer.json")
+        final[split]["student"] = score(truth, logits[split])
+    save_outcome(run, corpus, logits)
+    run.save_tokenizer(tokenizer)
     run.save_student(student)
     return final
 

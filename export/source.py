@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from distill.classes import label_ids, refuse_strange_classes
 from distill.models.student import Student
 from distill.predict import student_logits
 from distill.run_folder import RunFolder
@@ -85,10 +86,6 @@ def _labelled(run: RunFolder, split: str, names: tuple[str, ...]) -> LabelledTex
     rows = [row for row in run.predictions(split) if normalise(row.text)]
     if not rows:
         raise DataError(f"{run.path / 'predictions'} has no {split} texts to measure on; train with a {split} set")
-    strange = {row.label for row in rows} - set(names)
-    if strange:
-        raise DataError(
-            f"{run.path / 'predictions'}: {split} class {min(strange)!r} is not in labels.json; train again"
-        )
-    labels = np.array([names.index(row.label) for row in rows], dtype=np.int64)
-    return LabelledTexts(tuple(row.text for row in rows), labels, names)
+    labels = [row.label for row in rows]
+    refuse_strange_classes(run, labels, names, f"{split} class")
+    return LabelledTexts(tuple(row.text for row in rows), label_ids(labels, names), names)

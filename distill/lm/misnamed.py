@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from distill.run_folder import named_method
+from distill.run_folder import RunFolder, named_method
 from runtime.errors import GMError
 
 
 def run_method(folder: Path) -> str | None:
     """Return the method of a run; ``None`` if ``folder`` is none, or holds a language model itself."""
     # What pretraining wrote has a recipe too, beside the config.json of an ordinary Hugging Face folder.
-    if not (folder / "recipe.toml").is_file() or (folder / "config.json").is_file():
+    if not RunFolder(folder).recipe_file.is_file() or (folder / "config.json").is_file():
         return None
     return named_method(folder)
 

@@ -6,10 +6,9 @@ memory there are some 40 bytes a piece, for its place and for the order of an ep
 
 from __future__ import annotations
 
-import hashlib
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -116,23 +115,6 @@ def write_store(
         np.save(temporary / "ends.npy", np.cumsum(lengths))
         np.save(temporary / "held_out.npy", hashes <= last)
         write_json(temporary / "about.json", {"fingerprint": fingerprint, "texts": len(distinct)})
-
-
-def file_fingerprint(files: Sequence[Path]) -> str:
-    """Return the SHA-256 of the contents of ``files`` in order.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
-    digest = hashlib.sha256()
-    for path in files:
-        try:
-            with path.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-        except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror}; check the path and its permissions") from error
-    return digest.hexdigest()
 
 
 def _encoded(

@@ -23,8 +23,13 @@ from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from distill.batches import class_ids, epoch_rows, epoch_steps
+from distill.claim import claimed
 from distill.corpus import Corpus, Example
+from distill.device import choose_device
+from distill.environment import environment
 from distill.epochs import Epochs
+from distill.events import Event, Means, Report
+from distill.fingerprints import fingerprint
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
 from distill.learner import Trainee
@@ -35,20 +40,10 @@ from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
 from distill.lm.tokens import LMTokenizer, TokenisedText
 from distill.losses import distillation_loss
 from distill.models.lm_teacher import LMTeacher
-from distill.predict import prediction_rows
+from distill.outcome import save_outcome, score
+from distill.run_data import read_data
 from distill.run_folder import RunFolder
 from distill.teachers.lessons import Lessons
-from distill.training import (
-    Event,
-    Means,
-    Report,
-    choose_device,
-    claimed,
-    environment,
-    read_data,
-    score,
-)
-from distill.unlabelled.training_texts import fingerprint
 from runtime.errors import ConfigError
 
 _EVALUATION_BATCH = 128
@@ -205,18 +200,17 @@ class Finetuning:
         """Score the test set, once, complete the folder and return the ``final`` event."""
         test_set = tokenised(self.corpus.test, self.corpus, self.tokenizer)
         final: Event = {"event": "final", "dev": {}, "test": {}}
+        logits: dict[str, Tensor] = {}
         for split, examples, encoded in (
             ("dev", self.corpus.dev, self.dev_set),
             ("test", self.corpus.test, test_set),
         ):
-            logits = self.predict(encoded)
-            texts, labels = [example.text for example in examples], [example.label for example in examples]
+            logits[split] = self.predict(encoded)
             if self.lessons:
-                final[split]["teachers"] = score(encoded.labels, self.lessons.teachers.answer(texts))
-            final[split]["teacher"] = score(encoded.labels, logits)
-            self.run.save_predictions(split, prediction_rows(texts, labels, logits.numpy(), self.corpus.labels))
-        self.run.save_labels(self.corpus.labels)
-        self.run.save_learned(self.corpus.train + self.corpus.dev)
+                answers = self.lessons.teachers.answer([example.text for example in examples])
+                final[split]["teachers"] = score(encoded.labels, answers)
+            final[split]["teacher"] = score(encoded.labels, logits[split])
+        save_outcome(self.run, self.corpus, logits)
         save_finetuned(self.run, self.teacher, self.tokenizer, self.corpus.fingerprint)
         self.journal.finish(final, self._environment())
         return final

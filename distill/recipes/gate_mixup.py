@@ -18,7 +18,12 @@ from torch import Tensor, nn
 
 from distill.batches import Batch, EncodedExamples, encode_examples, epoch_steps, hide_characters
 from distill.checkpoint import Tensors, random_state, restore_random_state, under_prefix, with_prefix
+from distill.claim import claimed
 from distill.corpus import Example
+from distill.device import choose_device, mixed_precision
+from distill.environment import environment
+from distill.events import Event, Means, Report
+from distill.fingerprints import fingerprint
 from distill.gate_mixup import lesson
 from distill.graph import GraphBuilder
 from distill.imbalance import label_loss_for
@@ -29,21 +34,10 @@ from distill.lm.node_states import GraphsWithStates, graphs_with_states
 from distill.losses import distillation_loss, mean_loss, mutual_loss, representation_loss
 from distill.models.gnn_teacher import GNNTeacher
 from distill.models.student import Student
-from distill.predict import prediction_rows
+from distill.outcome import save_outcome, score
 from distill.recipe import Recipe
+from distill.run_data import read_data
 from distill.run_folder import RunFolder
-from distill.training import (
-    Event,
-    Means,
-    Report,
-    choose_device,
-    claimed,
-    environment,
-    mixed_precision,
-    read_data,
-    score,
-)
-from distill.unlabelled.training_texts import fingerprint
 from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer
 
@@ -61,7 +55,8 @@ def train(
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
         resume: go on where an interrupted run of the same recipe stopped; on the same machine's CPU the
             result is that of an uninterrupted run.
-        report: is told every event: each epoch, each round, and the final scores.
+        report: is told every event: texts that the teacher's language model has read, each epoch, each round, and
+            the final scores.
 
     Returns:
         The ``final`` event: dev and test scores of the teacher, and of the student before and after
@@ -191,18 +186,21 @@ class GateMixup:
 
     def finish(self) -> Event:
         """Score the test set, once, complete the run folder and return the ``final`` event."""
-        test_set = self._encode(self.corpus.test)
-        dev, test = {}, {}
+        splits = {"dev": self.dev_set, "test": self._encode(self.corpus.test)}
+        final: Event = {"event": "final", "dev": {}, "test": {}}
+        logits: dict[str, Tensor] = {}
+        # The student last, and last with its best weights: these, and what they say, are saved.
         for name, learner, weights in (
             ("teacher", self.teacher, self.teacher.best),
             ("initial_student", self.student, self.initial_student),
             ("student", self.student, self.student.best),
         ):
             learner.module.load_state_dict(weights)
-            dev[name] = score(self.dev_set.labels, self._logits(learner, self.dev_set))
-            test[name] = score(test_set.labels, self._logits(learner, test_set))
-        final = {"event": "final", "dev": dev, "test": test}
-        self._save(test_set)
+            logits = {split: self._logits(learner, examples) for split, examples in splits.items()}
+            for split, examples in splits.items():
+                final[split][name] = score(examples.labels, logits[split])
+        save_outcome(self.run, self.corpus, logits)
+        self._save()
         self.journal.finish(final, self._environment())
         return final
 
@@ -324,19 +322,13 @@ class GateMixup:
         }
         self.journal.keep(event, tensors, state)
 
-    def _save(self, test_set: EncodedExamples) -> None:
-        """Write the best networks and what they need; the student holds its best weights."""
-        run, recipe, names = self.run, self.recipe, self.corpus.labels
-        run.save_labels(names)
-        run.save_learned(self.corpus.train + self.corpus.dev)
-        self.tokenizer.save(run.path / "tokenizer.json")
+    def _save(self) -> None:
+        """Write the best networks and what they need; both hold their best weights."""
+        run, classes = self.run, len(self.corpus.labels)
+        run.save_tokenizer(self.tokenizer)
         run.save_student(cast(Student, self.student.module))
-        run.save_teacher(self.teacher.module, recipe.teacher, self.builder.size, len(names), self._feature_width)
+        run.save_teacher(self.teacher.module, self.recipe.teacher, self.builder.size, classes, self._feature_width)
         self.builder.save(run.nodes)
-        for split, examples, encoded in (("dev", self.corpus.dev, self.dev_set), ("test", self.corpus.test, test_set)):
-            logits = self._logits(self.student, encoded).numpy()
-            texts, labels = [example.text for example in examples], [example.label for example in examples]
-            run.save_predictions(split, prediction_rows(texts, labels, logits, names))
 
     def _encode(self, examples: Sequence[Example]) -> EncodedExamples:
         return encode_examples(examples, self.corpus.labels, self.tokenizer, self.graphs)

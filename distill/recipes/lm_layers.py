@@ -18,10 +18,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from distill.batches import character_ids, class_ids, epoch_steps, hide_characters, shuffled_rows
+from distill.claim import claimed
+from distill.device import choose_device, mixed_precision
+from distill.environment import environment
 from distill.epochs import Epochs
+from distill.events import Event, Means, Report
+from distill.fingerprints import fingerprint, refuse_other_data
 from distill.imbalance import label_loss_for
 from distill.journal import Journal, clear_checkpoint
-from distill.learner import Trainee
 from distill.lm.carry_over import carry_over, character_vectors, fit
 from distill.lm.folder import read_finetuned
 from distill.lm.recipe import LayersConfig, LayersRecipe
@@ -29,20 +33,10 @@ from distill.lm.teacher_cache import Targets, cached, teacher_logits
 from distill.losses import attention_loss, distillation_loss, hidden_loss, mean_loss, representation_loss
 from distill.models.student import Student
 from distill.models.student_layers import StudentLayers, watch
+from distill.run_data import read_data
 from distill.run_folder import RunFolder
-from distill.taught_student import complete, judge
-from distill.training import (
-    Event,
-    Means,
-    Report,
-    choose_device,
-    claimed,
-    environment,
-    mixed_precision,
-    read_data,
-    refuse_other_data,
-)
-from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
+from distill.taught_student import complete, judge, student_trainee
+from distill.unlabelled.training_texts import unlabelled_texts
 from runtime.errors import ConfigError
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer
 
@@ -112,7 +106,8 @@ class LayerDistillation:
         layers = chosen_layers(recipe.lm_layers, recipe.student.layers, self.finetuned.teacher.layers)
         self._build(len(layers))
         steps = settings.epochs * epoch_steps(len(texts), settings.batch_size)
-        self.trainee = self._trainee(steps)
+        projections = nn.ModuleList([self.to_hidden, self.to_vectors])
+        self.trainee = student_trainee(self.student, projections, settings, steps)
         known = fingerprint(self.corpus.fingerprint, self.finetuned.sha256, texts)
         self.journal = Journal(run, known, report)
         self.epochs = Epochs(self.journal, self.trainee, settings.epochs, settings.patience)
@@ -160,13 +155,6 @@ class LayerDistillation:
         self.to_hidden = nn.ModuleList(nn.Linear(config.width, width) for _ in range(layers)).to(self.device)
         self.to_vectors = to_vectors.to(self.device)
         self.vectors, self.student = vectors.to(self.device), student.to(self.device)
-
-    def _trainee(self, steps: int) -> Trainee:
-        settings = self.recipe.training
-        trainee = Trainee(self.student, nn.ModuleList([self.to_hidden, self.to_vectors]), settings.gradient_clip)
-        warmup = round(settings.warmup_share * steps)
-        trainee.begin_cosine(settings.lr, settings.weight_decay, warmup, steps)
-        return trainee
 
     def _weights(self) -> dict[str, float]:
         """Return the weights of the parts of the loss that are not left out."""

@@ -18,17 +18,20 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from distill.batches import character_ids, class_ids, epoch_rows, epoch_steps, hide_characters, shuffled_rows
+from distill.claim import claimed
+from distill.device import choose_device, mixed_precision
+from distill.environment import environment
 from distill.epochs import Epochs
+from distill.events import Event, Means, Report
 from distill.imbalance import label_loss_for
 from distill.journal import Journal
-from distill.learner import Trainee
 from distill.losses import distillation_loss, mean_loss
 from distill.models.student import Student
+from distill.run_data import read_data
 from distill.run_folder import RunFolder
-from distill.taught_student import complete, judge
+from distill.taught_student import complete, judge, student_trainee
 from distill.teachers.lessons import Lessons
 from distill.teachers.recipe import MultiTeacherRecipe
-from distill.training import Event, Means, Report, choose_device, claimed, environment, mixed_precision, read_data
 from runtime.errors import ConfigError
 from runtime.tokenizer import PAD_ID, CharTokenizer
 
@@ -95,7 +98,8 @@ class MultiTeacher:
 
         torch.manual_seed(settings.seed)
         self.student = Student(recipe.student, self.tokenizer.size, len(corpus.labels)).to(device)
-        self.trainee = self._trainee(settings.epochs * self._epoch_steps)
+        steps = settings.epochs * self._epoch_steps
+        self.trainee = student_trainee(self.student, nn.Identity(), settings, steps)
         self.epochs = Epochs(self.journal, self.trainee, settings.epochs, settings.patience)
 
     def learn(self) -> dict[str, float]:
@@ -130,13 +134,6 @@ class MultiTeacher:
     def _epoch_steps(self) -> int:
         settings = self.recipe.training
         return epoch_steps(len(self.labelled), settings.batch_size, settings.epoch_steps)
-
-    def _trainee(self, steps: int) -> Trainee:
-        settings = self.recipe.training
-        trainee = Trainee(self.student, nn.Identity(), settings.gradient_clip)
-        warmup = round(settings.warmup_share * steps)
-        trainee.begin_cosine(settings.lr, settings.weight_decay, warmup, steps)
-        return trainee
 
     def _batches_of_others(self, number: int) -> Iterator[list[int]]:
         """Yield ``number`` batches of rows of texts of similar length, drawn anew, and all before one comes again."""

@@ -23,6 +23,10 @@ from torch.optim import AdamW
 from transformers import get_cosine_schedule_with_warmup
 
 from distill.checkpoint import optimiser_tensors, restore_optimiser, under_prefix, with_prefix
+from distill.claim import claimed
+from distill.environment import machine
+from distill.events import Event, Report, refuse_divergence
+from distill.fingerprints import file_fingerprint
 from distill.journal import Journal, clear_checkpoint
 from distill.lm.character_tokenizer import train_character_tokenizer
 from distill.lm.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
@@ -31,10 +35,9 @@ from distill.lm.pretrain_config import MaskedLMConfig, PretrainRecipe
 from distill.lm.processes import Processes
 from distill.lm.provenance import learned_labels
 from distill.lm.quiet import quiet_transformers
-from distill.lm.token_store import TokenStore, file_fingerprint, write_store
+from distill.lm.token_store import TokenStore, write_store
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
 from distill.run_folder import RunFolder
-from distill.training import Event, Report, claimed, machine, refuse_divergence
 from distill.unlabelled.corpus import corpus_files, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError

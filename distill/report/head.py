@@ -49,7 +49,7 @@ def read_environment(run: RunFolder) -> Environment:
         return Environment.model_validate(run.environment())
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise damaged(run.path / "environment.json", f"{where} is not as a run writes it") from error
+        raise damaged(run.environment_file, f"{where} is not as a run writes it") from error
 
 
 def facts(run: RunFolder, recipe: AnyRecipe, about: Environment, beside: bool) -> Html:

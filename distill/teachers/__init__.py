@@ -1,1 +1,1 @@
-"""Several finished teachers and one student: what recipe ``multi_teacher`` needs beside its own file."""
+"""Finished teachers that answer together: what ``multi_teacher``, and fine-tuning that has teachers, learn from."""

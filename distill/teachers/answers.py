@@ -12,17 +12,16 @@ from torch import Tensor
 from torch_geometric.data import Batch as GraphBatch
 
 from distill.batches import Graphs
+from distill.fingerprints import file_fingerprint, refuse_other_data
 from distill.graph import GraphBuilder
 from distill.lm.folder import FrozenLM, read_finetuned, read_frozen
 from distill.lm.node_states import graphs_with_states
 from distill.lm.recipe import FinetuneRecipe
 from distill.lm.teacher_cache import teacher_logits
-from distill.lm.token_store import file_fingerprint
 from distill.models.gnn_teacher import GNNTeacher
 from distill.predict import student_logits
 from distill.recipe import Recipe
 from distill.run_folder import RunFolder
-from distill.training import refuse_other_data
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from distill.corpus import Corpus
+from distill.events import Report
+from distill.fingerprints import fingerprint
 from distill.lm.recipe import TaughtDataConfig
 from distill.run_folder import RunFolder
 from distill.teachers.answers import Teachers, cached_answers
 from distill.teachers.asked import AskedConfig
 from distill.teachers.made_texts import made_texts
-from distill.training import Report
-from distill.unlabelled.training_texts import fingerprint, unlabelled_texts
+from distill.unlabelled.training_texts import unlabelled_texts
 
 
 class Lessons:
@@ -46,7 +46,11 @@ class Lessons:
     ) -> None:
         self.teachers = Teachers(asked.folders, corpus.fingerprint, device)
         self.labelled = [example.text for example in corpus.train]
-        others = unlabelled_texts(data, corpus, partial(_made, self.labelled, asked, seed))
+
+        def made(given: Sequence[str]) -> Iterator[str]:
+            return made_texts([*self.labelled, *given], asked.dictionary_words, asked.replaced_words, seed)
+
+        others = unlabelled_texts(data, corpus, made)
         self.others = [*others.given, *others.made]
         self.rows = {"unlabelled": len(others.given), "made": len(others.made)}
         self.texts = [*self.labelled, *self.others]
@@ -64,7 +68,3 @@ class Lessons:
             report({"event": "teacher", "texts": done, "of": len(self.texts)})
 
         return cached_answers(run.checkpoint / f"teachers-{self.fingerprint[:16]}", self.teachers, self.texts, asked)
-
-
-def _made(labelled: Sequence[str], asked: AskedConfig, seed: int, given: Sequence[str]) -> Iterator[str]:
-    return made_texts([*labelled, *given], asked.dictionary_words, asked.replaced_words, seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -88,11 +87,3 @@ def _summary(texts: OtherTexts, left_out: Counter[str], near_duplicate: float) -
     reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.most_common())
     where = f" (data.near_duplicate {near_duplicate})" if left_out[_NEAR] else ""
     return f"{len(texts.given)} texts without labels{made}; left out: {reasons}{where}"
-
-
-def fingerprint(corpus: str, models: str, texts: Iterable[str] = ()) -> str:
-    """Return what stands for all that a run learns from: corpus and models, by their own, and the texts."""
-    digest = hashlib.sha256(f"{corpus} {models}".encode())
-    for text in texts:
-        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
-    return digest.hexdigest()

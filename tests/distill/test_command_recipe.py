@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from distill.claim import claimed
 from distill.command_recipe import resolve
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe
 from distill.methods import AnyRecipe, kind_of
 from distill.recipe import Recipe, read_recipe
 from distill.run_folder import RunFolder
 from distill.teachers.recipe import MultiTeacherRecipe
-from distill.training import claimed
 from runtime.errors import ConfigError
 from tests.distill.tiny import tiny_recipe, write_tiny_data
 

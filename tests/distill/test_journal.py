@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from distill.events import Event
 from distill.journal import Journal
 from distill.run_folder import RunFolder
-from distill.training import Event
 from runtime.errors import ConfigError
 
 FIRST: Event = {"event": "epoch", "epoch": 1}

@@ -34,7 +34,7 @@ def run(tmp_path: Path) -> RunFolder:
     folder.save_recipe(read_recipe(None, ["training.seed=3"]))
     folder.save_labels(LABELS)
     folder.save_learned([Example("盐酸 31%", "acid"), Example("片碱", "base")])
-    tokenizer.save(folder.path / "tokenizer.json")
+    folder.save_tokenizer(tokenizer)
     torch.manual_seed(0)
     student = Student(SMALL, tokenizer.size, len(LABELS))
     folder.save_student(student)
@@ -150,10 +150,12 @@ def test_weights_of_another_student_are_refused(run: RunFolder) -> None:
 
 
 def test_unfinished_run_says_how_to_go_on_and_a_finished_one_does_not(run: RunFolder) -> None:
+    assert run.finished
     (run.path / "labels.json").unlink()
     with pytest.raises(DataError, match=r"labels\.json is missing, though the run is finished; copy"):
         run.labels()
     (run.path / "environment.json").unlink()
+    assert not run.finished
     with pytest.raises(
         DataError, match=f"the run is not finished; go on with 'gm-distill run --out {run.path} --resume'"
     ):

@@ -8,15 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.similarity import SimilarTexts, grams
+from distill.similarity import SimilarTexts
+from tests.distill.jaccard import jaccard
 
 TEXTS = st.text(alphabet="氢氧化钠钾 1a", max_size=9)
 THRESHOLDS = st.sampled_from([0.3, 0.55, 0.7, 0.8, 1.0])
-
-
-def jaccard(one: str, other: str) -> float:
-    union = grams(one) | grams(other)
-    return len(grams(one) & grams(other)) / len(union)
 
 
 @given(st.lists(TEXTS, max_size=30), TEXTS.filter(bool), THRESHOLDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -15,17 +15,12 @@ from distill.corpus import Example
 from distill.split import near_duplicate_groups, split
 from runtime.errors import ConfigError
 from runtime.text import normalise
+from tests.distill.jaccard import jaccard
 
 TEXTS = st.text(alphabet="氢氧化钠钾 1a", max_size=9)
 EXAMPLES = st.lists(st.builds(Example, TEXTS, st.sampled_from("酸碱盐")), min_size=1, max_size=40)
 THRESHOLDS = st.sampled_from([0.3, 0.55, 0.7, 0.8, 1.0])
 SHARES = st.sampled_from([0.0, 0.1, 0.25, 0.45])
-
-
-def jaccard(one: str, other: str) -> float:
-    grams = [set(text) | {a + b for a, b in pairwise(text)} for text in (one, other)]
-    union = grams[0] | grams[1]
-    return len(grams[0] & grams[1]) / len(union) if union else 1.0
 
 
 def components(texts: list[str], threshold: float) -> set[frozenset[int]]:

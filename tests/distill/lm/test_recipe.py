@@ -8,8 +8,8 @@ import pytest
 import tomlkit
 
 from distill.lm.recipe import FinetuneRecipe, LayersRecipe, shipped_finetune_recipe, shipped_layers_recipe
-from distill.methods import read_any_recipe
-from distill.recipe import BaseRecipe, Recipe, Section
+from distill.methods import kind_of, read_any_recipe
+from distill.recipe import BaseRecipe, Recipe, Section, read_recipe_of
 from runtime.errors import ConfigError
 
 RECIPES = Path(__file__).parents[3] / "distill" / "recipes"
@@ -48,7 +48,7 @@ def test_document_is_plain_toml_with_the_method_first(kind: type[BaseRecipe]) ->
 
 def test_written_recipe_reads_back_as_the_same(tmp_path: Path) -> None:
     changed = ["data.unlabelled=['a.txt', '名称.csv']", "lm_layers.layers=[4, 12]", "training.seed=2"]
-    recipe = read_any_recipe(RECIPES / "lm_layers.toml", changed)
+    recipe = read_recipe_of(LayersRecipe, RECIPES / "lm_layers.toml", changed)
     path = tmp_path / "recipe.toml"
     path.write_text(recipe.to_toml(), encoding="utf-8")
     assert read_any_recipe(path) == recipe != LayersRecipe()
@@ -60,9 +60,7 @@ def test_file_that_names_no_method_is_of_gate_mixup(tmp_path: Path) -> None:
     recipe = read_any_recipe(path)
     assert isinstance(recipe, Recipe)
     assert recipe.training.rounds == 3
-    assert read_any_recipe(None, ["training.seed=1"]) == read_any_recipe(None).model_copy(
-        update={"training": Recipe().training.model_copy(update={"seed": 1})}
-    )
+    assert kind_of(None) is Recipe
 
 
 @pytest.mark.parametrize("name", ['"magic"', "3", "[]"])
@@ -86,4 +84,4 @@ def test_unknown_method_is_named_with_those_there_are(tmp_path: Path, name: str)
 )
 def test_wrong_key_of_lm_layers_is_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        read_any_recipe(RECIPES / "lm_layers.toml", [override])
+        read_recipe_of(LayersRecipe, RECIPES / "lm_layers.toml", [override])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from distill.lm.character_tokenizer import train_character_tokenizer
-from distill.lm.token_store import TokenStore, file_fingerprint, write_store
+from distill.lm.token_store import TokenStore, write_store
 from distill.words import WordCutter
 from runtime.errors import DataError
 
@@ -96,13 +96,3 @@ def test_too_few_texts_are_refused(store: Store, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="pretraining needs many"):
             store(texts)
     assert not (tmp_path / "store").exists()
-
-
-def test_the_fingerprint_is_of_the_contents(tmp_path: Path) -> None:
-    one, other = tmp_path / "one.txt", tmp_path / "other.txt"
-    one.write_bytes(b"a")
-    other.write_bytes(b"b")
-    prints = {file_fingerprint(files) for files in ([one], [other], [one, other], [other, one])}
-    assert len(prints) == 4
-    with pytest.raises(DataError, match=r"missing\.txt"):
-        file_fingerprint([tmp_path / "missing.txt"])

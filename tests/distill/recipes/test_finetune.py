@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from distill.events import Event
 from distill.learner import Trainee
 from distill.lm.folder import read_finetuned
 from distill.lm.provenance import learned_data
@@ -17,8 +18,8 @@ from distill.lm.teacher_cache import teacher_logits
 from distill.models.lm_teacher import LMTeacher, load_encoder
 from distill.recipes.finetune import Finetuning, finetune, optimisation
 from distill.run_folder import RunFolder
-from distill.training import Event
 from runtime.errors import ConfigError, DataError
+from tests.distill.recipes.weights import weights
 from tests.distill.tiny import make_rare, steps_of, stop_at, tiny_recipe, write_tiny_data
 from tests.distill.tiny_lm import REAL_LM, tiny_finetune
 
@@ -29,10 +30,6 @@ def finished(data: Path, lm: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     out = tmp_path_factory.mktemp("finished") / "teacher"
     finetune(tiny_finetune(data, lm), out, "cpu")
     return RunFolder(out)
-
-
-def weights(run: RunFolder) -> bytes:
-    return (run.path / "encoder" / "model.safetensors").read_bytes() + (run.path / "head.safetensors").read_bytes()
 
 
 def test_folder_is_complete_and_its_encoder_is_an_ordinary_one(finished: RunFolder) -> None:

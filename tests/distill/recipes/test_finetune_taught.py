@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from distill.events import Event, Means
 from distill.lm.folder import read_finetuned
 from distill.recipes.finetune import Finetuning, finetune
 from distill.run_folder import RunFolder
-from distill.training import Event, Means
 from runtime.errors import ConfigError
+from tests.distill.recipes.weights import weights
 from tests.distill.teachers.runs import finished_teachers, tiny_multi_teacher, tiny_taught_finetune
 from tests.distill.tiny import stop_at, write_tiny_data
 
@@ -29,10 +30,6 @@ def finished(data: Path, lm: Path, folders: tuple[Path, Path], tmp_path_factory:
     out = tmp_path_factory.mktemp("finished") / "second"
     finetune(tiny_taught_finetune(data, lm, folders), out, "cpu")
     return RunFolder(out)
-
-
-def weights(run: RunFolder) -> bytes:
-    return (run.path / "encoder" / "model.safetensors").read_bytes() + (run.path / "head.safetensors").read_bytes()
 
 
 def test_events_tell_every_part_of_the_loss_and_the_scores_of_the_teachers(finished: RunFolder) -> None:

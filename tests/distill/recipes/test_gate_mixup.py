@@ -14,6 +14,7 @@ from distill.recipe import Recipe
 from distill.recipes.gate_mixup import GateMixup, train
 from distill.run_folder import RunFolder
 from runtime.errors import ConfigError, DataError
+from tests.distill.recipes.weights import weights
 from tests.distill.tiny import make_rare, steps_of, stop_at, tiny_recipe, write_tiny_data
 
 
@@ -23,10 +24,6 @@ def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     out = tmp_path_factory.mktemp("finished") / "run"
     train(tiny_recipe(data), out, "cpu")
     return RunFolder(out)
-
-
-def weights(run: RunFolder, name: str) -> bytes:
-    return (run.path / name / "model.safetensors").read_bytes()
 
 
 def test_run_folder_is_complete(finished: RunFolder) -> None:

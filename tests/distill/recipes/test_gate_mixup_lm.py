@@ -9,16 +9,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from distill.events import Event
 from distill.models.gnn_teacher import GNNTeacher
 from distill.recipe import Recipe, TeacherConfig
 from distill.recipes.finetune import finetune
 from distill.recipes.gate_mixup import GateMixup, train
 from distill.run_folder import RunFolder
-from distill.training import Event
 from export.source import read_source
 from runtime.errors import ConfigError
 from tests.distill.maps import can_be_told, watch_removals
 from tests.distill.recipes.test_gate_mixup import NOTHING_RANDOM, STUDENT_ON_LABELS
+from tests.distill.recipes.weights import weights
 from tests.distill.tiny import stop_at, tiny_recipe, write_tiny_data
 from tests.distill.tiny_lm import tiny_finetune
 
@@ -33,10 +34,6 @@ def finished(data: Path, lm: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     out = tmp_path_factory.mktemp("finished") / "run"
     train(with_states(data, lm), out, "cpu")
     return RunFolder(out)
-
-
-def weights(run: RunFolder, name: str) -> bytes:
-    return (run.path / name / "model.safetensors").read_bytes()
 
 
 def test_run_leaves_what_it_leaves_without_states(finished: RunFolder) -> None:

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from distill.events import Event
 from distill.learner import Trainee
 from distill.lm.recipe import LayersConfig
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import LayerDistillation, chosen_layers, train
 from distill.run_folder import RunFolder
-from distill.training import Event
 from export.source import read_source
 from runtime.errors import ConfigError, DataError
 from tests.distill.maps import can_be_told, watch_removals
+from tests.distill.recipes.weights import weights
 from tests.distill.tiny import make_rare, stop_at, write_tiny_data
 from tests.distill.tiny_lm import tiny_finetune, tiny_layers
 
@@ -44,10 +45,6 @@ def finished(data: Path, teacher: Path, unlabelled: str, tmp_path_factory: pytes
     out = tmp_path_factory.mktemp("finished") / "run"
     train(tiny_layers(data, teacher, unlabelled), out, "cpu")
     return RunFolder(out)
-
-
-def weights(run: RunFolder) -> bytes:
-    return (run.path / "student" / "model.safetensors").read_bytes()
 
 
 def test_run_folder_is_what_export_reads(finished: RunFolder) -> None:

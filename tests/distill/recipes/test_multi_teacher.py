@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from distill.events import Event
 from distill.learner import Trainee
 from distill.recipes.multi_teacher import MultiTeacher, train
 from distill.run_folder import RunFolder
-from distill.training import Event
 from export.source import read_source
 from runtime.errors import ConfigError
+from tests.distill.recipes.weights import weights
 from tests.distill.teachers.runs import finished_teachers, tiny_multi_teacher
 from tests.distill.tiny import make_rare, stop_at, write_tiny_data
 
@@ -29,10 +30,6 @@ def finished(data: Path, folders: tuple[Path, Path], tmp_path_factory: pytest.Te
     out = tmp_path_factory.mktemp("finished") / "run"
     train(tiny_multi_teacher(data, folders), out, "cpu")
     return RunFolder(out)
-
-
-def weights(run: RunFolder) -> bytes:
-    return (run.path / "student" / "model.safetensors").read_bytes()
 
 
 def test_run_folder_is_what_export_reads(finished: RunFolder) -> None:

@@ -13,17 +13,18 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
 
 from distill.checkpoint import read_checkpoint
+from distill.claim import claimed
 from distill.lm.processes import Processes
 from distill.lm.provenance import note_learned_data
 from distill.lm.token_store import TokenStore
 from distill.recipes import pretrain as module
 from distill.recipes.pretrain import Pretraining, pretrain
 from distill.run_folder import RunFolder
-from distill.training import claimed
 from distill.unlabelled.corpus import Cleaning, clean_corpus, read_texts
 from distill.words import WordCutter
 from runtime.errors import ConfigError, DataError
 from tests.distill.maps import can_be_told, watch_removals
+from tests.distill.recipes.weights import weights
 from tests.distill.tiny_corpus import tiny_pretraining, write_tiny_corpus
 
 Event = dict[str, Any]
@@ -50,10 +51,6 @@ def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolde
     out = tmp_path_factory.mktemp("finished") / "lm"
     pretrain(tiny_pretraining(corpus), out, "cpu")
     return RunFolder(out)
-
-
-def weights(run: RunFolder) -> bytes:
-    return (run.path / "model.safetensors").read_bytes()
 
 
 def test_the_folder_is_an_ordinary_one_of_hugging_face(finished: RunFolder) -> None:

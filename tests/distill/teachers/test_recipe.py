@@ -8,7 +8,7 @@ import pytest
 import tomlkit
 
 from distill.methods import read_any_recipe
-from distill.recipe import Section
+from distill.recipe import Section, read_recipe_of
 from distill.teachers.recipe import MultiTeacherRecipe, shipped_multi_teacher_recipe
 from runtime.errors import ConfigError
 
@@ -41,4 +41,4 @@ def test_every_key_is_explained() -> None:
 )
 def test_wrong_key_is_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        read_any_recipe(SHIPPED, [override])
+        read_recipe_of(MultiTeacherRecipe, SHIPPED, [override])

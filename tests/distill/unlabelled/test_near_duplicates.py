@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -11,13 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.unlabelled.near_duplicates import NearDuplicates, minhash
+from tests.distill.jaccard import jaccard
 
 HAN = [chr(code) for code in range(0x4E00, 0x9000)]
-
-
-def jaccard(one: str, other: str) -> float:
-    grams = [set(text) | {a + b for a, b in pairwise(text)} for text in (one, other)]
-    return len(grams[0] & grams[1]) / len(grams[0] | grams[1])
 
 
 def estimated(one: str, other: str) -> float:
