@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from benchmarks.lineup import OURS_INT8
 from benchmarks.results import TITLES, Measurement, Result
 from benchmarks.targets import as_block, cold_median, targets, title_p50
+from distill.layout import aligned
+from runtime.display import display_width
 
 _HOW = (
     "p50 / p95 / p99 in microseconds from raw text to label, one text a call, one thread, contenders in turns in one "
@@ -58,16 +60,11 @@ def process_table(measurement: Measurement) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table with aligned columns: the first to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-
-    def line(cells: Sequence[str]) -> str:
-        first, *others = (
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
-        )
-        return "| " + " | ".join([first, *others]) + " |"
-
-    rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
-    return "\n".join([line(header), rule, *map(line, rows)])
+    cells = aligned([header, *rows])
+    first, *others = ["-" * (display_width(cell) + 2) for cell in cells[0]]
+    rule = "|" + "|".join([first, *(dashes[:-1] + ":" for dashes in others)]) + "|"
+    title, *lines = [f"| {' | '.join(line)} |" for line in cells]
+    return "\n".join([title, rule, *lines])
 
 
 def _quantiles(result: Result, kind: str) -> str:

@@ -12,9 +12,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     All rows have as many cells as the header.
     """
-    lines = [header, *rows]
-    widths = [max(display_width(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(_line(line, widths) for line in lines)
+    return "\n".join("  ".join(cells).rstrip() for cells in aligned([header, *rows]))
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the cells of ``lines``, all as wide as the widest of their column: the first to the left, others right."""
+    widths = [max(display_width(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return [_filled(line, widths) for line in lines]
 
 
 def first_few(names: Sequence[str], most: int = 3) -> str:
@@ -36,7 +40,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _filled(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
     gaps = [" " * (width - display_width(cell)) for cell, width in zip(cells, widths, strict=True)]
     first, *others = zip(cells, gaps, strict=True)
-    return "  ".join([first[0] + first[1], *(gap + cell for cell, gap in others)]).rstrip()
+    return [first[0] + first[1], *(gap + cell for cell, gap in others)]
