@@ -287,11 +287,21 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in [name for name in sys.modules if name == package or name.startswith((f"{package}.", "export."))]:
-        monkeypatch.delitem(sys.modules, name)
+    _forget_modules(monkeypatch, (package, "export"))
     monkeypatch.setitem(sys.modules, package, None)
     assert _call(monkeypatch, run_folder, *arguments, "--out", tmp_path / "bundle") == 2
     assert 'pip install "gm-edge[export]"' in capsys.readouterr().err
+
+
+def _forget_modules(monkeypatch: pytest.MonkeyPatch, packages: tuple[str, ...]) -> None:
+    """Have what lies in packages imported anew; when the test ends, names lead to the modules of before again."""
+    forgotten = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in packages}
+    for name, module in forgotten.items():
+        parent, _, child = name.rpartition(".")
+        if parent in forgotten:
+            # Without this the package would keep the new module as its attribute, which later tests would patch.
+            monkeypatch.setattr(forgotten[parent], child, module, raising=False)
+        monkeypatch.delitem(sys.modules, name)
 
 
 def _without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
