@@ -27,7 +27,7 @@ from distill.training_command import (
 from runtime.command import run_command
 from runtime.errors import ConfigError, DataError
 from runtime.extras import needs_extra
-from runtime.files import check_folder
+from runtime.files import check_folder, is_one_of
 from runtime.version import version_option
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -371,14 +371,10 @@ def _check_csv(option: str, path: Path, columns: tuple[str, ...], data: Path | N
     if path.suffix.lower() != ".csv":
         raise ConfigError(f"{option} {path}: the file is CSV; end its name in .csv")
     check_folder(option, path)
-    if data and path.exists() and any(path.samefile(table) for table in _tables(data)):
+    if data and is_one_of(path, data.iterdir() if data.is_dir() else [data]):
         raise ConfigError(f"{option} {path} is the table itself; name another file, so that it stays as it is")
     if path.exists() and read_table(path).columns != columns:
         raise _is_another(option, path)
-
-
-def _tables(data: Path) -> list[Path]:
-    return [path for path in (data.iterdir() if data.is_dir() else [data]) if path.is_file()]
 
 
 def _is_another(option: str, path: Path) -> ConfigError:

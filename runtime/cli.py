@@ -21,7 +21,7 @@ from runtime.backends import CHOICES
 from runtime.columns import USUAL, columns_to_try, differ
 from runtime.command import is_terminal, run_command
 from runtime.errors import ConfigError, DataError, ParityError
-from runtime.files import check_outside_bundles
+from runtime.files import check_outside_bundles, is_one_of
 from runtime.items import CHUNK, Item, table_items
 from runtime.output import Format, Write, answer_writer, format_of, write_answers
 from runtime.shards import Job
@@ -247,7 +247,7 @@ def _check_out(out: Path | None, texts: tuple[str, ...]) -> None:
     if not texts:
         raise click.UsageError(f"--out {out}: there are no texts to answer")
     check_outside_bundles("--out", out)
-    if _is_table(texts) and out.exists() and os.path.exists(texts[0]) and out.samefile(texts[0]):
+    if _is_table(texts) and is_one_of(out, [Path(texts[0])]):
         raise click.UsageError(f"--out {out} is the table itself; name another file, so that it stays as it is")
     if _folder(texts, out) is None:
         check_out(out)

@@ -10,7 +10,7 @@ from typing import IO, NoReturn
 
 import click
 
-from runtime.errors import GMError, as_known
+from runtime.errors import as_reported
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as a shell gives it."""
@@ -68,14 +68,10 @@ def _run(command: click.Command, prog_name: str, arguments: list[str]) -> int:
     except Exception as error:
         if _DEBUG in arguments:
             traceback.print_exc()
-        known = as_known(error) or _internal(error)
-        click.echo(f"{prog_name}: {known}", err=True)
-        return known.exit_code
+        reported = as_reported(error, "please report it with the output of --debug")
+        click.echo(f"{prog_name}: {reported}", err=True)
+        return reported.exit_code
     return 0
-
-
-def _internal(error: Exception) -> GMError:
-    return GMError(f"internal error, {type(error).__name__}: {error}; please report it with the output of --debug")
 
 
 def _flush(stdout: IO[str] | None) -> None:

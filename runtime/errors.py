@@ -72,10 +72,10 @@ class BackendError(GMError):
     exit_code = 6
 
 
-def as_known(error: Exception) -> GMError | None:
+def as_reported(error: Exception, if_internal: str) -> GMError:
     """Return the error that a command reports: of what the system or the installation refuses, one with a remedy.
 
-    ``None``: it is a fault in this program.
+    Any other is a fault in this program; ``if_internal`` says what to do about it.
     """
     if isinstance(error, GMError):
         return error
@@ -85,7 +85,7 @@ def as_known(error: Exception) -> GMError | None:
         return ConfigError(f'{error}; run: pip install "gm-edge[train,export]"')
     if isinstance(error, MemoryError):
         return DataError("out of memory; give it smaller input or close other programs")
-    return None
+    return GMError(f"internal error, {type(error).__name__}: {error}; {if_internal}")
 
 
 def kind_of(error: GMError) -> str:

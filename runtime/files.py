@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,6 +81,11 @@ def check_outside_bundles(option: str, path: Path) -> None:
     # By both names: a folder may have a manifest of another program.
     if any((folder / MANIFEST).is_file() and (folder / GOLDEN).is_file() for folder in (place, *place.parents)):
         raise ConfigError(f"{option} {path} lies in the bundle, which would no longer be whole; name another place")
+
+
+def is_one_of(path: Path, files: Iterable[Path]) -> bool:
+    """Return whether ``path`` names one of ``files``, links followed; what is not there is none of them."""
+    return os.path.exists(path) and any(os.path.exists(file) and os.path.samefile(path, file) for file in files)
 
 
 def left_behind(target: Path) -> list[Path]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.columns import columns_to_try
-from runtime.errors import DataError, GMError, as_known, kind_of
+from runtime.errors import DataError, GMError, as_reported, kind_of
 from runtime.files import atomic_path, write_json
 from runtime.items import CHUNK, table_items
 from runtime.output import Format, csv_writer, json_writer, write_answers
@@ -146,12 +146,8 @@ def try_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     except GMError as error:
         return Outcome(name, kind=kind_of(error), error=str(error))
     except Exception as error:
-        known = as_known(error) or _internal(error)
-        return Outcome(name, kind=kind_of(known), error=f"{job.source(name)}: {known}")
-
-
-def _internal(error: Exception) -> GMError:
-    return GMError(f"internal error, {type(error).__name__}: {error}; classify it alone, with --debug")
+        reported = as_reported(error, "classify it alone, with --debug")
+        return Outcome(name, kind=kind_of(reported), error=f"{job.source(name)}: {reported}")
 
 
 def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
@@ -166,7 +162,8 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
         BackendError: the model cannot be run.
     """
     source, target = job.source(name), job.target(name)
-    made_from = {"shard": asdict(_fingerprint(source)), **job.options}
+    shard = _fingerprint(source)
+    made_from = {"shard": asdict(shard), **job.options}
     earlier = _read_receipt(job.stored_receipt(name), made_from)
     found = _fingerprint(target) if earlier and target.is_file() else None
     if earlier and found == earlier.answers:
@@ -177,7 +174,7 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
     _refuse_if_deadly(source, workplace)
     with atomic_path(target, workplace) as temporary:
         rows, rejected = _write_answers(classifier, job, source, temporary)
-        if asdict(_fingerprint(source)) != made_from["shard"]:
+        if _fingerprint(source) != shard:
             raise DataError(f"{source} changed while it was read; run the same command again when it is complete")
         if found and found != _fingerprint(temporary, found.size):
             raise _changed(target)
