@@ -4,17 +4,13 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from runtime import AuditLog, Classifier, ConfigError
+from tests.runtime.audit_records import records
 from tests.runtime.bundles import TEXTS
 from tests.runtime.processes import run_python
-
-
-def _rows(*files: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 
 def test_every_decision_is_one_line(bundle: Path, tmp_path: Path) -> None:
@@ -23,7 +19,7 @@ def test_every_decision_is_one_line(bundle: Path, tmp_path: Path) -> None:
         info = classifier.bundle
         one = classifier.classify("乙醇 \ud800\n")
         many = [*classifier.classify_many(TEXTS), *classifier.classify_stream(["", "酸"])]
-    rows = _rows(path)
+    rows = records(path)
     assert [row["text"] for row in rows] == ["乙醇 \ud800\n", *TEXTS, "", "酸"]
     for row, prediction in zip(rows, [one, *many], strict=True):
         assert (row["label"], row["accepted"], row["reason"]) == (
@@ -46,8 +42,8 @@ def test_without_texts_none_is_written(bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     with AuditLog(path, texts=False) as audit:
         Classifier(bundle, audit=audit).classify_many(TEXTS)
-    assert len(_rows(path)) == len(TEXTS)
-    assert "text" not in _rows(path)[0]
+    assert len(records(path)) == len(TEXTS)
+    assert "text" not in records(path)[0]
 
 
 def test_nothing_is_written_before_the_first_decision_nor_without_a_log(bundle: Path, tmp_path: Path) -> None:
@@ -66,7 +62,7 @@ def test_full_files_make_room_for_new_ones(bundle: Path, tmp_path: Path) -> None
     files = sorted(tmp_path.glob("audit.jsonl*"), reverse=True)
     assert [file.name for file in files] == ["audit.jsonl.2", "audit.jsonl.1", "audit.jsonl"]
     assert all(file.stat().st_size <= 2000 for file in files)
-    numbers = [int(row["text"].split()[0]) for row in _rows(*files)]
+    numbers = [int(row["text"].split()[0]) for row in records(*files)]
     assert numbers == list(range(numbers[0], 100))
 
 
@@ -79,7 +75,7 @@ def test_a_file_that_cannot_be_renamed_costs_no_record(
     with AuditLog(path, max_bytes=2000, files=3) as audit, Classifier(bundle, audit=audit) as classifier:
         for number in range(30):
             classifier.classify(f"{number} 乙醇")
-        before = _rows(*sorted(tmp_path.glob("audit.jsonl*"), reverse=True))
+        before = records(*sorted(tmp_path.glob("audit.jsonl*"), reverse=True))
 
         def refused(source: str, target: str) -> None:
             if Path(source).name == held:
@@ -90,12 +86,12 @@ def test_a_file_that_cannot_be_renamed_costs_no_record(
             patch.setattr(os, "rename", refused)
             for number in range(30, 60):
                 classifier.classify(f"{number} 乙醇")
-        rows = _rows(*sorted(tmp_path.glob("audit.jsonl*"), reverse=True))
+        rows = records(*sorted(tmp_path.glob("audit.jsonl*"), reverse=True))
         assert rows[: len(before)] == before
         assert [int(row["text"].split()[0]) for row in rows][-30:] == list(range(30, 60))
         assert path.stat().st_size > 2000
         classifier.classify("60 乙醇")
-        assert len(_rows(path)) == 1
+        assert len(records(path)) == 1
         assert audit.failures == 0
 
 
@@ -106,7 +102,7 @@ def test_classifiers_and_threads_share_one_log(bundle: Path, tmp_path: Path) -> 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda number: classifiers[number % 2].classify(str(number)), range(500)))
     assert len(list(tmp_path.glob("audit.jsonl*"))) > 1
-    rows = _rows(*tmp_path.glob("audit.jsonl*"))
+    rows = records(*tmp_path.glob("audit.jsonl*"))
     assert sorted(int(row["text"]) for row in rows) == list(range(500))
 
 
@@ -123,7 +119,7 @@ def test_a_disk_that_fails_stops_no_answer_and_is_counted(
         folder.mkdir()
         classifier.classify(TEXTS[1])
         assert audit.failures == 1 + len(TEXTS)
-    assert [row["text"] for row in _rows(folder / "audit.jsonl")] == [TEXTS[1]]
+    assert [row["text"] for row in records(folder / "audit.jsonl")] == [TEXTS[1]]
     assert capfd.readouterr() == ("", "")
 
 
@@ -171,7 +167,7 @@ def test_whole_records_are_followed_by_the_next(bundle: Path, tmp_path: Path) ->
         classifier.classify(TEXTS[0])
         audit.close()
         classifier.classify(TEXTS[1])
-    assert [row["text"] for row in _rows(path)] == list(TEXTS[:2])
+    assert [row["text"] for row in records(path)] == list(TEXTS[:2])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows moves and deletes no open file")
@@ -184,13 +180,13 @@ def test_a_file_that_is_moved_or_deleted_is_begun_anew(bundle: Path, tmp_path: P
         if not moved:
             aside.unlink()
         classifier.classify(TEXTS[1])
-        assert [row["text"] for row in _rows(path)] == [TEXTS[1]]
+        assert [row["text"] for row in records(path)] == [TEXTS[1]]
         path.rename(tmp_path / "other.jsonl")
         path.write_bytes(b"")  # by who moved it, as logrotate may
         classifier.classify(TEXTS[2])
-        assert [row["text"] for row in _rows(path)] == [TEXTS[2]]
+        assert [row["text"] for row in records(path)] == [TEXTS[2]]
         assert audit.failures == 0
-    assert not moved or [row["text"] for row in _rows(aside)] == [TEXTS[0]]
+    assert not moved or [row["text"] for row in records(aside)] == [TEXTS[0]]
 
 
 @pytest.mark.parametrize(("max_bytes", "files"), [(0, 5), (1000, 0)])

@@ -1,7 +1,6 @@
 """Audit logs of one path: copies, other logs and other processes, and that none loses a record of another."""
 
 import errno
-import json
 import os
 import pickle
 import subprocess
@@ -9,21 +8,17 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from runtime import AuditLog, Classifier
+from tests.runtime.audit_records import records
 from tests.runtime.bundles import TEXTS
 from tests.runtime.processes import run_python
 
 
-def _rows(*files: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
-
-
 def _texts(file: Path) -> list[str]:
-    return [row["text"] for row in _rows(file)]
+    return [row["text"] for row in records(file)]
 
 
 def test_an_unpickled_copy_has_a_file_of_its_own(bundle: Path, tmp_path: Path) -> None:
@@ -33,8 +28,8 @@ def test_an_unpickled_copy_has_a_file_of_its_own(bundle: Path, tmp_path: Path) -
         copy = pickle.loads(pickle.dumps(classifier))
         copy.classify_many(TEXTS)
         copy._audit.close()
-    assert len(_rows(tmp_path / "audit.jsonl")) == 1
-    copied = _rows(tmp_path / "audit.w1.jsonl")
+    assert len(records(tmp_path / "audit.jsonl")) == 1
+    copied = records(tmp_path / "audit.w1.jsonl")
     assert len(copied) == len(TEXTS)
     assert "text" not in copied[0]
 
@@ -68,7 +63,7 @@ with AuditLog({str(tmp_path / "audit.jsonl")!r}, max_bytes=2000, files=300) as a
     with ThreadPoolExecutor(3) as pool:
         ready = threading.Barrier(3, timeout=60)
         assert list(pool.map(lambda _: _run_together(code, ready), range(3))) == ["0"] * 3
-    assert len(_rows(*tmp_path.glob("audit*"))) == 1800
+    assert len(records(*tmp_path.glob("audit*"))) == 1800
 
 
 def _run_together(code: str, ready: threading.Barrier) -> str:
