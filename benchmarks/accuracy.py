@@ -24,9 +24,9 @@ from benchmarks.scores import Score, Scores, told
 from benchmarks.textcnn import text_cnn
 from benchmarks.tradeoff import PICTURE, read_tradeoff, tradeoff_markdown
 from benchmarks.tradeoff_picture import draw_tradeoff
-from distill.corpus import Corpus, read_corpus
-from distill.recipe import DataConfig
-from distill.run_folder import RunFolder
+from distill.config.recipe import DataConfig
+from distill.data.corpus import Corpus, read_corpus
+from distill.runs.run_folder import RunFolder
 from runtime.command import run_command
 from runtime.files import write_text
 

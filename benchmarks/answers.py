@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from distill.corpus import Corpus
-from distill.metrics import ClassIds, accuracy, class_scores, macro_f1
+from distill.data.corpus import Corpus
+from distill.training.metrics import ClassIds, accuracy, class_scores, macro_f1
 
 _DIGITS = string.digits + string.ascii_letters + "-_"
 _BASE = len(_DIGITS)

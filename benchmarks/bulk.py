@@ -29,11 +29,11 @@ from benchmarks.surroundings import surround
 from benchmarks.texts import example_rows
 from benchmarks.timing import throughput
 from distill.layout import table
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.command import run_command
 from runtime.errors import DataError, GMError
 from runtime.files import write_json
-from runtime.tables import read_table
+from runtime.tables.rows import read_table
 
 _CHUNK = 2_000
 _WARM_TEXTS = 200

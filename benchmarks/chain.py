@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.methods import FULL, data_and_seed, finished, trained
-from distill.lm.recipe import FinetuneRecipe
-from distill.recipe import read_recipe_of
+from distill.config.language_model import FinetuneRecipe
+from distill.config.multi_teacher import MultiTeacherRecipe
+from distill.config.recipe import read_recipe_of
 from distill.recipes import finetune, multi_teacher
-from distill.run_folder import RunFolder
-from distill.teachers.recipe import MultiTeacherRecipe
+from distill.runs.run_folder import RunFolder
 
 TaughtBy = Literal["both", "lm", "second", "full"]
 _SECOND = ("training.epochs=3",)

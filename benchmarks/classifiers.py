@@ -16,9 +16,9 @@ from sklearn.svm import LinearSVC
 from benchmarks.answers import Answered
 from benchmarks.peer_rows import FASTTEXT, MAJORITY, SVM, WORD_SVM
 from benchmarks.peers import NO_BREAK_SPACE
-from distill.corpus import Corpus, Example
-from distill.metrics import accuracy, macro_f1
-from distill.words import WordCutter
+from distill.data.corpus import Corpus, Example
+from distill.data.words import WordCutter
+from distill.training.metrics import accuracy, macro_f1
 from runtime import normalise
 from runtime.files import write_text
 

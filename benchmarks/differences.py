@@ -117,7 +117,7 @@ def weighted_scores(truth: npt.NDArray[np.int64], answers: npt.NDArray[np.int64]
     Args:
         truth: class indices ``[n]``.
         answers: class indices ``[n]``.
-        weights: whole numbers ``[draws, n]``. With ones, the scores are those of :mod:`distill.metrics`.
+        weights: whole numbers ``[draws, n]``. With ones, the scores are those of :mod:`distill.training.metrics`.
     """
     classes = np.unique(np.concatenate([truth, answers]))
     is_truth, is_answer = ((ids[:, None] == classes).astype(np.float64) for ids in (truth, answers))

@@ -25,7 +25,7 @@ from benchmarks.installed import ROOT
 from benchmarks.machine import machine_facts
 from benchmarks.texts import example_rows
 from distill.layout import table
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.command import run_command
 from runtime.errors import BackendError, ConfigError
 from runtime.files import write_json

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 
 from benchmarks.sets import as_json_lines
-from distill.corpus import Corpus, Example
+from distill.data.corpus import Corpus, Example
 from runtime.files import write_text
 
 label_share_option = click.option(

@@ -25,7 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.machine import machine_facts
 from distill.layout import table
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.command import run_command
 from runtime.errors import ConfigError
 from runtime.files import write_json

@@ -8,42 +8,33 @@ and harmless. Texts: random strings never raise and get the same answer twice.
 from __future__ import annotations
 
 import tempfile
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from inspect import getfile
 from pathlib import Path
 from random import Random
 from time import process_time
+from zipfile import ZipFile
 
 import click
 import onnx
 from onnx import TensorProto, helper
 
-import runtime.backends.screening
-import runtime.bundle
-import runtime.manifest
-import runtime.storage
-import runtime.tokenizer
 from benchmarks.guided import Target, fuzz
 from benchmarks.machine import machine_facts
 from benchmarks.strange_texts import strange_texts
 from export.bundle import file_entries, with_manifest, write_bundle
 from runtime import Classifier, Prediction
 from runtime.backends.screening import check_onnx
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.manifest import MANIFEST, Manifest, Thresholds
+from runtime.bundles.storage import Storage
 from runtime.command import run_command
 from runtime.errors import GMError
 from runtime.files import write_json
-from runtime.manifest import MANIFEST, Manifest
 from runtime.tokenizer import CharTokenizer
 
-_GUIDES = tuple(
-    str(module.__file__)
-    for module in (
-        *(runtime.bundle, runtime.manifest, runtime.storage, runtime.tokenizer, runtime.backends.screening),
-        zipfile,
-    )
-)
+_GUIDES = tuple(getfile(part) for part in (Bundle, Manifest, Storage, CharTokenizer, check_onnx, ZipFile))
 _CHUNK = 1000
 _MOST_FINDS = 20
 
@@ -78,7 +69,7 @@ def targets(bundle: Bundle, folder: Path) -> dict[str, tuple[Target, Sequence[by
     """Return what to fuzz, by name, with the inputs to start from; ``folder`` is for temporary files."""
     files = {name: bundle.read(name)[:2000] for name in bundle.manifest.files}
     small = replace(bundle.manifest, files=file_entries(files), labels=bundle.manifest.labels[:3])
-    small = replace(small, thresholds=runtime.manifest.Thresholds(0.5, {small.labels[0]: 0.25}))
+    small = replace(small, thresholds=Thresholds(0.5, {small.labels[0]: 0.25}))
     contents = with_manifest(files, small)
     write_bundle(folder / "small.gmb", contents)
     archive = (folder / "small.gmb").read_bytes()

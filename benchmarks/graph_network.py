@@ -20,17 +20,17 @@ from benchmarks.accuracy_report import set_table
 from benchmarks.methods import data_and_seed
 from benchmarks.scores import Score, Scores, told
 from benchmarks.targets import Target, as_block
-from distill.batches import Batch, EncodedExamples, encode_examples, epoch_steps
-from distill.corpus import Example, read_corpus
-from distill.graph import GraphBuilder
-from distill.imbalance import label_loss_for
-from distill.learner import Trainee
+from distill.config.recipe import Recipe, read_recipe
+from distill.data.corpus import Example, read_corpus
+from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import read_frozen
 from distill.lm.node_states import GraphsWithStates, graphs_with_states
-from distill.losses import mean_loss
 from distill.models.gnn_teacher import GNNTeacher
-from distill.outcome import score
-from distill.recipe import Recipe, read_recipe
+from distill.runs.outcome import score
+from distill.training.batches import Batch, EncodedExamples, encode_examples, epoch_steps
+from distill.training.imbalance import label_loss_for
+from distill.training.learner import Trainee
+from distill.training.losses import mean_loss
 from runtime.command import run_command
 from runtime.files import write_text
 from runtime.tokenizer import CharTokenizer

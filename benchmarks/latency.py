@@ -23,7 +23,7 @@ from benchmarks.surroundings import surround
 from benchmarks.targets import targets
 from benchmarks.texts import TITLE_LENGTHS, example_rows, make_texts, spread
 from benchmarks.timing import Quantiles, throughput, time_each
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.command import run_command
 from runtime.errors import BackendError
 from runtime.files import write_json, write_text

@@ -9,7 +9,7 @@ from benchmarks.contenders import Absent, Entry, not_installed
 from benchmarks.installed import OURS
 from benchmarks.peer_models import make
 from benchmarks.sizes import SIZES
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.cascade import CASCADE
 from runtime.errors import BackendError
 

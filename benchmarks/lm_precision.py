@@ -18,11 +18,11 @@ from torch import nn
 from benchmarks.accuracy import RESULTS
 from benchmarks.machine import machine_facts
 from benchmarks.report import table
-from distill.learner import Trainee
+from distill.config.language_model import FinetuneTrainingConfig
 from distill.lm.precision import computes_in, lm_precision
-from distill.lm.recipe import FinetuneTrainingConfig
 from distill.models.lm_teacher import LMTeacher, load_encoder
 from distill.recipes.finetune import optimisation
+from distill.training.learner import Trainee
 from runtime.command import run_command
 from runtime.files import write_json
 

@@ -11,16 +11,16 @@ from typing import Protocol, TypeVar
 import click
 
 from benchmarks.sizes import SIZES
-from distill.corpus import Example
-from distill.events import Event, Report
-from distill.predict import student_logits
-from distill.recipe import BaseRecipe, read_recipe
+from distill.config.recipe import BaseRecipe, read_recipe
+from distill.data.corpus import Example
 from distill.recipes.gate_mixup import train
-from distill.run_folder import RunFolder
+from distill.runs.events import Event, Report
+from distill.runs.run_folder import RunFolder
+from distill.training.predict import student_logits
 from export.options import Options
 from export.pipeline import export_run
 from runtime import Classifier, ParityError
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.cascade import CASCADE as CASCADE_FILE
 
 ALONE = ("gate_mixup.distill_weight=0", "gate_mixup.representation_weight=0")

@@ -20,8 +20,8 @@ from benchmarks.machine import cpu_flags
 from benchmarks.peers import NO_BREAK_SPACE, quiet_jieba
 from benchmarks.sizes import SIZES, Size
 from benchmarks.surroundings import surround
-from distill.recipe import StudentConfig
-from runtime.bundle import Bundle
+from distill.config.recipe import StudentConfig
+from runtime.bundles.bundle import Bundle
 from runtime.errors import BackendError
 from runtime.files import write_json, write_text
 

@@ -19,14 +19,14 @@ from benchmarks.accuracy import RESULTS
 from benchmarks.machine import machine_facts
 from benchmarks.methods import data_and_seed, finished
 from benchmarks.report import table
-from distill.corpus import read_corpus
-from distill.fingerprints import file_fingerprint
-from distill.lm.pretrain_config import PretrainRecipe
-from distill.lm.recipe import FinetuneRecipe
-from distill.recipe import DataConfig, read_recipe_of
+from distill.config.language_model import FinetuneRecipe
+from distill.config.pretraining import PretrainRecipe
+from distill.config.recipe import DataConfig, read_recipe_of
+from distill.data.corpus import read_corpus
 from distill.recipes.finetune import finetune
 from distill.recipes.pretrain import pretrain
-from distill.run_folder import RunFolder
+from distill.runs.fingerprints import file_fingerprint
+from distill.runs.run_folder import RunFolder
 from distill.unlabelled.corpus import Cleaning, clean_corpus, read_texts
 from runtime.command import run_command
 from runtime.files import write_json

@@ -17,13 +17,13 @@ import click
 from benchmarks.bundles import PAIRS
 from benchmarks.machine import machine_facts
 from distill.layout import table
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
 from export.promise import tail
 from runtime import Classifier, ConfigError, Reason
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.reference import Reference, read_reference
 from runtime.command import run_command
 from runtime.files import write_json
-from runtime.reference import Reference, read_reference
 
 _HALVINGS = 40
 # Refused whatever the score is.

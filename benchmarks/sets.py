@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from distill.corpus import Example
+from distill.data.corpus import Example
 
 
 def as_json_lines(examples: Iterable[Example]) -> str:

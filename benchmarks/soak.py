@@ -26,9 +26,9 @@ from benchmarks.processes import environment
 from benchmarks.surroundings import ONE_THREAD
 from benchmarks.texts import example_rows
 from runtime import BundleError, Classifier, Prediction
+from runtime.bundles.manifest import MANIFEST
 from runtime.command import run_command
 from runtime.files import write_json
-from runtime.manifest import MANIFEST
 
 Answer = tuple[str, bool, str]
 Answers = Mapping[str, frozenset[Answer]]

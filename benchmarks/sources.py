@@ -23,14 +23,14 @@ from benchmarks.peer_rows import SVM
 from benchmarks.scores import Score, Scores, told
 from benchmarks.sets import as_json_lines
 from benchmarks.sources_report import markdown
-from distill.corpus import Corpus, Example, read_corpus
-from distill.recipe import DataConfig
+from distill.config.recipe import DataConfig
+from distill.data.corpus import Corpus, Example, read_corpus
 from distill.teachers.answers import Teachers
 from export.options import Limits, Options
 from runtime.command import run_command
 from runtime.errors import DataError
 from runtime.files import write_text
-from runtime.tables import SUFFIXES, Row, read_table
+from runtime.tables.rows import SUFFIXES, Row, read_table
 from runtime.text import normalise
 
 RESULTS = Path(__file__).resolve().parent / "results"

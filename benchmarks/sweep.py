@@ -20,11 +20,11 @@ from benchmarks.accuracy import RESULTS
 from benchmarks.methods import FULL, data_and_seed, trained
 from benchmarks.scores import METRICS, Score, Scores, told
 from benchmarks.sweep_report import UNCHANGED, markdown
-from distill.classes import label_ids
-from distill.corpus import read_corpus
-from distill.metrics import class_scores
-from distill.recipe import read_recipe
-from distill.run_folder import RunFolder
+from distill.config.recipe import read_recipe
+from distill.data.corpus import read_corpus
+from distill.runs.classes import label_ids
+from distill.runs.run_folder import RunFolder
+from distill.training.metrics import class_scores
 from runtime.command import run_command
 from runtime.files import write_text
 

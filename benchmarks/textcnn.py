@@ -15,8 +15,8 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks.answers import Answered
-from distill.corpus import Corpus, Example
-from distill.metrics import macro_f1
+from distill.data.corpus import Corpus, Example
+from distill.training.metrics import macro_f1
 from runtime.tokenizer import PAD_ID, CharTokenizer
 
 _WIDTH, _WINDOWS, _FILTERS = 128, (2, 3, 4), 256

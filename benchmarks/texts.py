@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from distill.corpus import EXAMPLE_SET
+from distill.data.corpus import EXAMPLE_SET
 from runtime.errors import DataError
-from runtime.tables import read_table
+from runtime.tables.rows import read_table
 from runtime.text import normalise
 
 TITLE_LENGTHS = range(16, 25)

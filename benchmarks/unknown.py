@@ -24,12 +24,12 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.bundles import PAIRS
 from benchmarks.machine import machine_facts
 from distill.layout import table
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
 from runtime import Classifier, Prediction, Reason
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.command import run_command
 from runtime.files import write_json
-from runtime.tables import read_table
+from runtime.tables.rows import read_table
 
 Signs = Mapping[str, npt.NDArray[np.float64]]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
+from distill.config.recipe import Recipe, StudentConfig
 from distill.models.student import Student
-from distill.predict import prediction_rows, student_logits
-from distill.recipe import Recipe, StudentConfig
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
+from distill.training.predict import prediction_rows, student_logits
 from runtime.tokenizer import CharTokenizer
 
 VOCABULARY = 4_500

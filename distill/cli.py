@@ -13,8 +13,7 @@ from typing import Any
 
 import click
 
-from distill.layout import table
-from distill.training_command import (
+from distill.commands.training_command import (
     FILE_OR_FOLDER,
     FOLDER,
     RECIPE,
@@ -24,6 +23,7 @@ from distill.training_command import (
     train,
     training_options,
 )
+from distill.layout import table
 from runtime.command import run_command
 from runtime.errors import ConfigError, DataError
 from runtime.extras import needs_extra
@@ -77,7 +77,7 @@ def init(folder: Path) -> None:
       gm-distill init my-plant
     """
     with needs_extra("training", "train"):
-        from distill.starter import write_starter
+        from distill.commands.starter import write_starter
     recipe = write_starter(folder)
     click.echo(f"wrote {recipe} and {recipe.with_name('data.tsv')}; put your own texts and labels there, then:")
     click.echo(f"  gm-distill run {recipe} --out {folder / 'run'}")
@@ -169,8 +169,8 @@ def pretrain(
       accelerate launch --num_processes 4 "$(command -v gm-distill)" pretrain clean --out lm    (4 GPUs)
     """
     with needs_extra("pretraining", "train"):
-        from distill.command_recipe import resolve
-        from distill.lm.pretrain_config import PretrainRecipe
+        from distill.commands.command_recipe import resolve
+        from distill.config.pretraining import PretrainRecipe
         from distill.lm.pretrain_progress import PretrainingProgress
         from distill.recipes.pretrain import pretrain as train_language_model
     given = {"paths": sources, "start": start}
@@ -210,8 +210,8 @@ def run(
       gm-distill run --out run --resume
     """
     with needs_extra("training", "train"):
-        from distill.command_recipe import resolve
-        from distill.methods import kind_of
+        from distill.commands.command_recipe import resolve
+        from distill.config.methods import kind_of
     if unlabelled and not (folders or recipe or resume):
         raise click.UsageError("--unlabelled: somebody has to label these texts; name who by --teacher, or a recipe")
     given = {**shortcuts, "folders": folders, "unlabelled": unlabelled}
@@ -241,8 +241,8 @@ def finetune(
       gm-distill finetune --out teacher --resume
     """
     with needs_extra("training", "train"):
-        from distill.command_recipe import resolve
-        from distill.lm.recipe import FinetuneRecipe
+        from distill.commands.command_recipe import resolve
+        from distill.config.language_model import FinetuneRecipe
     resolved = resolve(lambda _: FinetuneRecipe, recipe, settings, shortcuts, out if resume else None)
     train(resolved, out, device, resume)
 
@@ -268,11 +268,11 @@ def audit(data: Path, left_out: Path | None, **columns: str) -> None:
       gm-distill audit texts --left-out left_out.csv
     """
     with needs_extra("training", "train"):
-        from distill.audit import audit as report
-        from distill.audit import audit_uncut
-        from distill.corpus import cut, read_cleaned
-        from distill.recipe import DataConfig, StudentConfig
-        from distill.summary import LEFT_OUT, write_left_out
+        from distill.config.recipe import DataConfig, StudentConfig
+        from distill.data.audit import audit as report
+        from distill.data.audit import audit_uncut
+        from distill.data.corpus import cut, read_cleaned
+        from distill.data.summary import LEFT_OUT, write_left_out
     if left_out is not None:
         _check_csv("--left-out", left_out, LEFT_OUT, data)
     config = DataConfig(path=str(data), **columns)
@@ -314,9 +314,9 @@ def evaluate(run_folder: Path, data: Path | None, errors: Path | None, **columns
       gm-distill evaluate run --data last-month.csv --errors errors.csv
     """
     with needs_extra("training", "train"):
-        from distill.evaluation import MISTAKES, evaluate_file, evaluate_test_set, write_mistakes
-        from distill.evaluation_report import report
-        from distill.run_folder import RunFolder
+        from distill.report.evaluation import MISTAKES, evaluate_file, evaluate_test_set, write_mistakes
+        from distill.report.evaluation_report import report
+        from distill.runs.run_folder import RunFolder
     if errors is not None:
         _check_csv("--errors", errors, MISTAKES, data)
     if data is None and any(columns.values()):
@@ -352,7 +352,7 @@ def report_page(run_folder: Path, out: Path | None) -> None:
     """
     with needs_extra("training", "train"):
         from distill.report.page import is_report, write_report
-        from distill.run_folder import RunFolder
+        from distill.runs.run_folder import RunFolder
     page = out or run_folder / "report.html"
     if page.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {page}: the page is HTML; end its name in .html")
@@ -366,7 +366,7 @@ def report_page(run_folder: Path, out: Path | None) -> None:
 
 def _check_csv(option: str, path: Path, columns: tuple[str, ...], data: Path | None) -> None:
     """Refuse, before anything takes long, a file that is not to be written: what is read, or is there and not ours."""
-    from runtime.tables import read_table
+    from runtime.tables.rows import read_table
 
     if path.suffix.lower() != ".csv":
         raise ConfigError(f"{option} {path}: the file is CSV; end its name in .csv")

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from export.parity import LabelledTexts
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.manifest import MANIFEST, UNLISTED, FileEntry, Manifest
+from runtime.bundles.storage import open_storage
 from runtime.errors import BundleError, ConfigError, DataError
 from runtime.files import atomic_path
-from runtime.manifest import MANIFEST, UNLISTED, FileEntry, Manifest
-from runtime.storage import open_storage
 from runtime.text import normalise
 
 SUFFIX = ".gmb"

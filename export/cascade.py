@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from distill.metrics import accuracy, macro_f1
+from distill.training.metrics import accuracy, macro_f1
 from export.confidence import fit_decisions, fit_temperature
 from export.graph import ngram_logits
 from export.parity import ClassIds, LabelledTexts, Logits
@@ -73,7 +73,7 @@ def fit_cascade(
         source: the run folder of a student with n-grams.
         backend: the model that serves.
         temperature: of the model on all development texts.
-        max_unknown: see :class:`runtime.manifest.Manifest`.
+        max_unknown: see :class:`runtime.bundles.manifest.Manifest`.
         precision: see :func:`export.confidence.fit_threshold`.
 
     Returns:

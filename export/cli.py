@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from export.cascade import FittedCascade
     from export.parity import Comparison
     from export.pipeline import Exported
-    from runtime.reference import Reference
+    from runtime.bundles.reference import Reference
 
 _DEFAULTS = Options()
 _SHARE = click.FloatRange(0.0, 1.0)

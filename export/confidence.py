@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from export.promise import fit_promises
+from runtime.bundles.reference import Reference
 from runtime.confidence import softmax
-from runtime.reference import Reference
 
 # A set that the model has entirely right would drive the temperature to 0, and every score to 1.
 _TEMPERATURES = np.geomspace(0.2, 10.0, 400)
@@ -35,7 +35,7 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """What a bundle says about scores: see :class:`runtime.manifest.Manifest` and :class:`Reference`."""
+    """What a bundle says about scores: see :class:`runtime.bundles.manifest.Manifest` and :class:`Reference`."""
 
     temperature: float
     threshold: float

@@ -19,11 +19,11 @@ from export.bundle import SUFFIX
 from export.kit_scripts import POWERSHELL, READ_ME, SHELL
 from export.requirements import environment_of, missing
 from runtime.backends import usual_backend
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.manifest import SIGNATURE
+from runtime.bundles.storage import open_storage
 from runtime.errors import ConfigError
 from runtime.files import atomic_path, check_outside_bundles, write_text
-from runtime.manifest import SIGNATURE
-from runtime.storage import open_storage
 
 _DISTRIBUTION = "gm-edge"
 _ROOT = Path(__file__).resolve().parent.parent

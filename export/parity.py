@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from distill.metrics import accuracy, class_scores, macro_f1
+from distill.training.metrics import accuracy, class_scores, macro_f1
 from export.options import Limits
 from runtime.errors import DataError, ParityError
 

@@ -20,11 +20,11 @@ from export.replacement import PACKAGE, Origin, check_successor, lost_parts
 from export.signing import read_private_key, signed
 from export.source import Source, read_source
 from export.variants import Variant, build_variants
-from runtime.columns import USUAL
+from runtime.bundles.manifest import GOLDEN, Manifest, Thresholds, TokenizerEntry
+from runtime.bundles.reference import REFERENCE, Reference
 from runtime.errors import ConfigError
-from runtime.manifest import GOLDEN, Manifest, Thresholds, TokenizerEntry
-from runtime.reference import REFERENCE, Reference
 from runtime.selftest import TOLERANCE
+from runtime.tables.columns import USUAL
 
 _TOOLS = (PACKAGE, "numpy", "torch", "onnx", "onnxruntime", "optimum-onnx", "openvino", "nncf")
 _TOKENIZER = "tokenizer.json"

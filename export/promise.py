@@ -27,7 +27,7 @@ from math import log
 import numpy as np
 import numpy.typing as npt
 
-from runtime.reference import CONFIDENCE, Promise, fewest_texts
+from runtime.bundles.reference import CONFIDENCE, Promise, fewest_texts
 
 PROMISES = (0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
 """The errors for which an export looks for a threshold."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.bundle import read_outline
+from runtime.bundles.manifest import MANIFEST, SIGNATURE, Manifest
 from runtime.cascade import CASCADE
 from runtime.errors import BundleError, ConfigError
-from runtime.manifest import MANIFEST, SIGNATURE, Manifest
 
 _MODELS = {"onnx": "an onnx model", "openvino": "an OpenVINO model", "fp32": "an fp32 model to fall back on"}
 
@@ -24,7 +24,7 @@ PACKAGE = "gm-edge"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a bundle was made from: see :class:`runtime.manifest.Manifest`.
+    """What a bundle was made from: see :class:`runtime.bundles.manifest.Manifest`.
 
     Attributes:
         labels: class names in their order.

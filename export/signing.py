@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.bundle import write_bundle
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.manifest import MANIFEST, SIGNATURE
+from runtime.bundles.signature import CONTEXT
 from runtime.errors import ConfigError
 from runtime.extras import needs_extra
 from runtime.files import atomic_path, check_outside_bundles, write_bytes
-from runtime.manifest import MANIFEST, SIGNATURE
-from runtime.signature import CONTEXT
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -75,7 +75,7 @@ def read_private_key(path: Path) -> Ed25519PrivateKey:
 
 
 def signed(files: Mapping[str, bytes], key: Ed25519PrivateKey) -> dict[str, bytes]:
-    """Return the files of a bundle with a signature of its manifest; :mod:`runtime.signature` says of what exactly."""
+    """Return the files of a bundle with a signature of its manifest; its reader says of what exactly."""
     return {**files, SIGNATURE: key.sign(CONTEXT + files[MANIFEST])}
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.classes import label_ids, refuse_strange_classes
 from distill.models.student import Student
-from distill.predict import student_logits
-from distill.run_folder import RunFolder
+from distill.runs.classes import label_ids, refuse_strange_classes
+from distill.runs.run_folder import RunFolder
+from distill.training.predict import student_logits
 from export.parity import Comparison, LabelledTexts, Logits, check_student, compare
 from runtime.backends import Backend
 from runtime.errors import DataError

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from runtime import Classifier
 from runtime.backends import CHOICES
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.signature import read_public_key
 from runtime.errors import ConfigError
-from runtime.signature import read_public_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,13 @@ from runtime.text import normalise
 
 if TYPE_CHECKING:
     from runtime.aio import AsyncClassifier
-    from runtime.audit import AuditLog
-    from runtime.bundle import BundleInfo
+    from runtime.bundles.bundle import BundleInfo
     from runtime.classifier import Classifier
-    from runtime.drift import Drift
+    from runtime.monitoring.audit import AuditLog
+    from runtime.monitoring.drift import Drift
+    from runtime.monitoring.stats import Latency, Stats
     from runtime.prediction import Prediction, Reason
     from runtime.selftest import SelfTest
-    from runtime.stats import Latency, Stats
 
 __all__ = [
     "AsyncClassifier",
@@ -61,15 +61,15 @@ __all__ = [
 # Loaded when first used: training reads the text rules and errors of this package without onnxruntime.
 _LAZY = {
     "AsyncClassifier": "runtime.aio",
-    "AuditLog": "runtime.audit",
-    "BundleInfo": "runtime.bundle",
+    "AuditLog": "runtime.monitoring.audit",
+    "BundleInfo": "runtime.bundles.bundle",
     "Classifier": "runtime.classifier",
-    "Drift": "runtime.drift",
-    "Latency": "runtime.stats",
+    "Drift": "runtime.monitoring.drift",
+    "Latency": "runtime.monitoring.stats",
     "Prediction": "runtime.prediction",
     "Reason": "runtime.prediction",
     "SelfTest": "runtime.selftest",
-    "Stats": "runtime.stats",
+    "Stats": "runtime.monitoring.stats",
 }
 
 

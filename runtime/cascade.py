@@ -18,10 +18,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.manifest import is_number
+from runtime.bundles.reference import Reference
 from runtime.errors import BundleError, VersionError
-from runtime.manifest import is_number
-from runtime.reference import Reference
 from runtime.tokenizer import PAD_ID, Ids
 
 CASCADE = "cascade.json"

@@ -11,19 +11,19 @@ from time import perf_counter_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from runtime.drift import measure_drift
+from runtime.bundles.signature import read_public_key
 from runtime.engine import Engine
 from runtime.errors import BackendError
 from runtime.fork import after_fork, leak
 from runtime.loading import Loader, refuse_another
+from runtime.monitoring.drift import measure_drift
+from runtime.monitoring.stats import Counts, Stats
 from runtime.prediction import Prediction
 from runtime.selftest import SelfTest, run_selftest
-from runtime.signature import read_public_key
-from runtime.stats import Counts, Stats
 
 if TYPE_CHECKING:
-    from runtime.audit import AuditLog
-    from runtime.bundle import BundleInfo
+    from runtime.bundles.bundle import BundleInfo
+    from runtime.monitoring.audit import AuditLog
 
 
 class Classifier:

@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runtime.answer_file import check_out
 from runtime.backends import CHOICES
-from runtime.columns import USUAL, columns_to_try, differ
 from runtime.command import is_terminal, run_command
 from runtime.errors import ConfigError, DataError, ParityError
 from runtime.files import check_outside_bundles, is_one_of
-from runtime.items import CHUNK, Item, table_items
-from runtime.output import Format, Write, answer_writer, format_of, write_answers
-from runtime.shards import Job
+from runtime.folders.shards import Job
 from runtime.streams import open_output
-from runtime.tables import SUFFIXES
-from runtime.text_files import known_codec
+from runtime.tables.answer_file import check_out
+from runtime.tables.columns import USUAL, columns_to_try, differ
+from runtime.tables.items import CHUNK, Item, table_items
+from runtime.tables.output import Format, Write, answer_writer, format_of, write_answers
+from runtime.tables.rows import SUFFIXES
+from runtime.tables.text_files import known_codec
 from runtime.version import version_option
 
 if TYPE_CHECKING:
     from runtime.classifier import Classifier
-    from runtime.folder import Spread
+    from runtime.folders.folder import Spread
     from runtime.prediction import Reason
 
 _STDIN = "-"
@@ -191,7 +191,7 @@ class _Source:
 
 
 def _answer_folder(classifier: Classifier, job: Job, spread: Spread) -> None:
-    from runtime.folder import classify_folder
+    from runtime.folders.folder import classify_folder
 
     classify_folder(classifier, job, spread)
 
@@ -216,7 +216,7 @@ def _opened(
 ) -> Iterator[tuple[Write, Callable[[], None]]]:
     """Yield what writes an answer, and what passes on all that were written."""
     if out is not None and form is Format.XLSX:
-        from runtime.workbook import open_workbook
+        from runtime.tables.workbook import open_workbook
 
         with open_workbook(out, columns, top_k) as write:
             yield write, lambda: None  # a workbook is passed on when it is complete
@@ -288,10 +288,10 @@ def _check_folder_options(
 
 def _spread(engine: str, ray_address: str, workers: int | None, threads: int) -> Spread:
     if engine == "ray":
-        from runtime.ray_engine import OnRay
+        from runtime.folders.ray_engine import OnRay
 
         return OnRay(ray_address, workers or 0, threads)
-    from runtime.folder import in_this_process
+    from runtime.folders.folder import in_this_process
 
     return in_this_process
 

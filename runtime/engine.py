@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.backends import Backend, open_backend
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.manifest import Thresholds
+from runtime.bundles.reference import Reference, read_reference
 from runtime.cascade import read_cascade
 from runtime.confidence import accepts, best
 from runtime.errors import BundleError, ConfigError
-from runtime.manifest import Thresholds
 from runtime.prediction import Prediction, Reason, Sealed
-from runtime.reference import Reference, read_reference
 from runtime.tokenizer import CharTokenizer, Encoding
 
 Logits = npt.NDArray[np.float32]

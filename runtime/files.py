@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from runtime.bundles.manifest import GOLDEN, MANIFEST
 from runtime.errors import ConfigError, DataError
-from runtime.manifest import GOLDEN, MANIFEST
 
 # Windows flushes only what is open for writing; elsewhere a copy of a read-only file is flushed as it is.
 _FLUSHED_AS = "r+b" if os.name == "nt" else "rb"

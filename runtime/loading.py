@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.backends import LOST_IN_FORK, lost_in_fork
-from runtime.bundle import Bundle, BundleInfo
+from runtime.bundles.bundle import Bundle, BundleInfo
 from runtime.engine import Engine
 from runtime.errors import BackendError, BundleError, ConfigError
 from runtime.selftest import SelfTest, run_selftest
@@ -48,7 +48,7 @@ class Loader:
     Attributes:
         backend: see :func:`runtime.backends.open_backend`.
         threads: of one call.
-        public_key: 32 bytes, as :func:`runtime.signature.read_public_key` returns them; None: any bundle will do.
+        public_key: 32 bytes, as :func:`~runtime.bundles.signature.read_public_key` returns them; None: any bundle.
         max_error: see :class:`runtime.classifier.Classifier`.
         selftest: one of :data:`SELFTESTS`.
         cascade: see :class:`runtime.classifier.Classifier`.

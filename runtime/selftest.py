@@ -8,10 +8,10 @@ from math import inf, isfinite
 
 import numpy as np
 
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.manifest import GOLDEN, MANIFEST, is_number
 from runtime.engine import Engine
 from runtime.errors import BundleError
-from runtime.manifest import GOLDEN, MANIFEST, is_number
 from runtime.text import normalise
 
 TOLERANCE = "tolerance"

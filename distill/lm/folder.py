@@ -19,13 +19,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from distill.fingerprints import file_fingerprint, refuse_other_data
+from distill.config.language_model import FinetuneRecipe, LanguageModelConfig
 from distill.lm.misnamed import run_method
 from distill.lm.provenance import finetuned_folder, learned_data, note_learned_data
-from distill.lm.recipe import FinetuneRecipe, LanguageModelConfig
 from distill.lm.tokens import LMTokenizer
 from distill.models.lm_teacher import LMTeacher, load_encoder, longest_sequence
-from distill.run_folder import RunFolder
+from distill.runs.fingerprints import file_fingerprint, refuse_other_data
+from distill.runs.run_folder import RunFolder
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path, write_bytes
 

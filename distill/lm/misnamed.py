@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from distill.run_folder import RunFolder, named_method
+from distill.runs.run_folder import RunFolder, named_method
 from runtime.errors import GMError
 
 

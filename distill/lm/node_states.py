@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from distill.graph import GraphBuilder
+from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import FrozenLM
 from distill.lm.text_layout import Integers
 from distill.lm.token_states import TokenStates, cached_states

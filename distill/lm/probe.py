@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from distill.imbalance import LabelLoss
+from distill.training.imbalance import LabelLoss
 from runtime.errors import ConfigError
 
 _MOST_STEPS = 200

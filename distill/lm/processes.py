@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distill.device import choose_device
+from distill.training.device import choose_device
 
 # All others wait while the first one encodes the texts, for hours where there are many. They do so in a group of their
 # own: in that of the gradients, whose patience of ten minutes is right for these, one that hangs would hold all GPUs.

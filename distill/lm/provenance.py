@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.lm.misnamed import run_method
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
 
 # A key of config.json and no file of its own: transformers keeps keys that it does not know, so the note is in every
 # copy that still can be read, and in what other programs make of the encoder and save.

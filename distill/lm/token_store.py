@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.words import WordCutter
 from distill.lm.masking import word_starts
 from distill.unlabelled.hash_set import text_hash
-from distill.words import WordCutter
 from runtime.errors import DataError
 from runtime.files import atomic_path, write_json
 

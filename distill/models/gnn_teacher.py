@@ -12,9 +12,9 @@ from torch_geometric.nn import GATv2Conv
 from torch_geometric.nn.aggr import AttentionalAggregation, MaxAggregation, MultiAggregation
 from torch_geometric.utils import scatter
 
-from distill.graph import EDGE_FEATURES
+from distill.config.recipe import TeacherConfig
+from distill.graphs.graph import EDGE_FEATURES
 from distill.models.bag import Bag
-from distill.recipe import TeacherConfig
 
 _FEATURE_STD = 0.05
 """Of the features when training begins: about that of the embeddings."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from distill.lm.pretrain_config import MaskedLMConfig
+from distill.config.pretraining import MaskedLMConfig
 from distill.lm.quiet import reading_from
 from distill.models.lm_teacher import longest_sequence
 from runtime.errors import ConfigError, DataError

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distill.config.recipe import StudentConfig
 from distill.models.bag import Bag
-from distill.recipe import StudentConfig
 from runtime.cascade import BIGRAM_FACTOR
 from runtime.tokenizer import PAD_ID
 

@@ -2,7 +2,7 @@
 
 One run, top to bottom: read the corpus, put a linear head on the encoder, fit the head alone, train all of it (each
 layer slower than the one above: Howard and Ruder 2018, arXiv:1801.06146), keep the weights that are best on the
-development set, and look at the test set once, at the end. Keys and defaults: ``distill/lm/recipe.py``.
+development set, and look at the test set once, at the end. Keys and defaults: ``distill/config/language_model.py``.
 
 Where finished teachers are named, they are asked about each text once, before, and about texts without labels, and the
 language model learns their answers beside the labels. A teacher may be the same language model as the labels made it:
@@ -22,28 +22,28 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
-from distill.batches import class_ids, epoch_rows, epoch_steps
-from distill.claim import claimed
-from distill.corpus import Corpus, Example
-from distill.device import choose_device
-from distill.environment import environment
-from distill.epochs import Epochs
-from distill.events import Event, Means, Report
-from distill.fingerprints import fingerprint
-from distill.imbalance import label_loss_for
-from distill.journal import Journal
-from distill.learner import Trainee
+from distill.config.language_model import FinetuneRecipe, FinetuneTrainingConfig
+from distill.data.corpus import Corpus, Example
 from distill.lm.folder import model_sha256, read_tokenizer_and_encoder, refuse_labels_of_other_data, save_finetuned
 from distill.lm.precision import computes_in, lm_precision
 from distill.lm.probe import fit_probe
-from distill.lm.recipe import FinetuneRecipe, FinetuneTrainingConfig
 from distill.lm.tokens import LMTokenizer, TokenisedText
-from distill.losses import distillation_loss
 from distill.models.lm_teacher import LMTeacher
-from distill.outcome import save_outcome, score
-from distill.run_data import read_data
-from distill.run_folder import RunFolder
+from distill.runs.claim import claimed
+from distill.runs.environment import environment
+from distill.runs.events import Event, Means, Report
+from distill.runs.fingerprints import fingerprint
+from distill.runs.journal import Journal
+from distill.runs.outcome import save_outcome, score
+from distill.runs.run_data import read_data
+from distill.runs.run_folder import RunFolder
 from distill.teachers.lessons import Lessons
+from distill.training.batches import class_ids, epoch_rows, epoch_steps
+from distill.training.device import choose_device
+from distill.training.epochs import Epochs
+from distill.training.imbalance import label_loss_for
+from distill.training.learner import Trainee
+from distill.training.losses import distillation_loss
 from runtime.errors import ConfigError
 
 _EVALUATION_BATCH = 128

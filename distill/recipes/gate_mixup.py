@@ -3,7 +3,7 @@
 One run, top to bottom: read and encode the corpus, build both networks, train both on the labels, let
 them teach each other round by round, keep the student that is best on the development set, and look at
 the test set once, at the end. With ``teacher.features = "lm"`` a frozen language model reads every text
-once, before, and the nodes of the teacher's graphs carry its states. Keys and defaults: ``distill/recipe.py``.
+once, before, and the nodes of the teacher's graphs carry its states. Keys and defaults: ``distill/config/recipe.py``.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from distill.batches import Batch, EncodedExamples, encode_examples, epoch_steps, hide_characters
-from distill.checkpoint import Tensors, random_state, restore_random_state, under_prefix, with_prefix
-from distill.claim import claimed
-from distill.corpus import Example
-from distill.device import choose_device, mixed_precision
-from distill.environment import environment
-from distill.events import Event, Means, Report
-from distill.fingerprints import fingerprint
-from distill.gate_mixup import lesson
-from distill.graph import GraphBuilder
-from distill.imbalance import label_loss_for
-from distill.journal import Journal, clear_checkpoint
-from distill.learner import Learner
+from distill.config.recipe import Recipe
+from distill.data.corpus import Example
+from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import FrozenLM, read_frozen
 from distill.lm.node_states import GraphsWithStates, graphs_with_states
-from distill.losses import distillation_loss, mean_loss, mutual_loss, representation_loss
 from distill.models.gnn_teacher import GNNTeacher
 from distill.models.student import Student
-from distill.outcome import save_outcome, score
-from distill.recipe import Recipe
-from distill.run_data import read_data
-from distill.run_folder import RunFolder
+from distill.runs.checkpoint import Tensors, random_state, restore_random_state, under_prefix, with_prefix
+from distill.runs.claim import claimed
+from distill.runs.environment import environment
+from distill.runs.events import Event, Means, Report
+from distill.runs.fingerprints import fingerprint
+from distill.runs.journal import Journal, clear_checkpoint
+from distill.runs.outcome import save_outcome, score
+from distill.runs.run_data import read_data
+from distill.runs.run_folder import RunFolder
+from distill.training.batches import Batch, EncodedExamples, encode_examples, epoch_steps, hide_characters
+from distill.training.device import choose_device, mixed_precision
+from distill.training.gate_mixup import lesson
+from distill.training.imbalance import label_loss_for
+from distill.training.learner import Learner
+from distill.training.losses import distillation_loss, mean_loss, mutual_loss, representation_loss
 from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer
 

@@ -4,7 +4,7 @@ One run, top to bottom: read labelled and unlabelled texts, ask the teacher abou
 a student whose characters begin as the teacher's, and train it on hidden states, attention maps,
 embeddings and outputs of the teacher and on the labels (Jiao et al. 2020, arXiv:1909.10351). The weights
 that are best on the development set are kept; the test set is looked at once, at the end. Keys and
-defaults: ``distill/lm/recipe.py``.
+defaults: ``distill/config/language_model.py``.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from distill.batches import character_ids, class_ids, epoch_steps, hide_characters, shuffled_rows
-from distill.claim import claimed
-from distill.device import choose_device, mixed_precision
-from distill.environment import environment
-from distill.epochs import Epochs
-from distill.events import Event, Means, Report
-from distill.fingerprints import fingerprint, refuse_other_data
-from distill.imbalance import label_loss_for
-from distill.journal import Journal, clear_checkpoint
+from distill.config.language_model import LayersConfig, LayersRecipe
 from distill.lm.carry_over import carry_over, character_vectors, fit
 from distill.lm.folder import read_finetuned
-from distill.lm.recipe import LayersConfig, LayersRecipe
 from distill.lm.teacher_cache import Targets, cached, teacher_logits
-from distill.losses import attention_loss, distillation_loss, hidden_loss, mean_loss, representation_loss
 from distill.models.student import Student
 from distill.models.student_layers import StudentLayers, watch
-from distill.run_data import read_data
-from distill.run_folder import RunFolder
-from distill.taught_student import complete, judge, student_trainee
+from distill.runs.claim import claimed
+from distill.runs.environment import environment
+from distill.runs.events import Event, Means, Report
+from distill.runs.fingerprints import fingerprint, refuse_other_data
+from distill.runs.journal import Journal, clear_checkpoint
+from distill.runs.run_data import read_data
+from distill.runs.run_folder import RunFolder
+from distill.training.batches import character_ids, class_ids, epoch_steps, hide_characters, shuffled_rows
+from distill.training.device import choose_device, mixed_precision
+from distill.training.epochs import Epochs
+from distill.training.imbalance import label_loss_for
+from distill.training.losses import attention_loss, distillation_loss, hidden_loss, mean_loss, representation_loss
+from distill.training.taught_student import complete, judge, student_trainee
 from distill.unlabelled.training_texts import unlabelled_texts
 from runtime.errors import ConfigError
 from runtime.tokenizer import FIRST_CHARACTER_ID, PAD_ID, CharTokenizer

@@ -4,7 +4,7 @@ One run, top to bottom: read labelled and unlabelled texts, make more (words of 
 word replaced), ask all teachers about each text once, and train the student on the labels and on the mean of the
 teachers' answers (Hinton, Vinyals and Dean 2015, arXiv:1503.02531, for an ensemble). The weights that are best on the
 development set are kept; the test set is looked at once, at the end. Keys and defaults:
-``distill/teachers/recipe.py``.
+``distill/config/multi_teacher.py``.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from distill.batches import character_ids, class_ids, epoch_rows, epoch_steps, hide_characters, shuffled_rows
-from distill.claim import claimed
-from distill.device import choose_device, mixed_precision
-from distill.environment import environment
-from distill.epochs import Epochs
-from distill.events import Event, Means, Report
-from distill.imbalance import label_loss_for
-from distill.journal import Journal
-from distill.losses import distillation_loss, mean_loss
+from distill.config.multi_teacher import MultiTeacherRecipe
 from distill.models.student import Student
-from distill.run_data import read_data
-from distill.run_folder import RunFolder
-from distill.taught_student import complete, judge, student_trainee
+from distill.runs.claim import claimed
+from distill.runs.environment import environment
+from distill.runs.events import Event, Means, Report
+from distill.runs.journal import Journal
+from distill.runs.run_data import read_data
+from distill.runs.run_folder import RunFolder
 from distill.teachers.lessons import Lessons
-from distill.teachers.recipe import MultiTeacherRecipe
+from distill.training.batches import character_ids, class_ids, epoch_rows, epoch_steps, hide_characters, shuffled_rows
+from distill.training.device import choose_device, mixed_precision
+from distill.training.epochs import Epochs
+from distill.training.imbalance import label_loss_for
+from distill.training.losses import distillation_loss, mean_loss
+from distill.training.taught_student import complete, judge, student_trainee
 from runtime.errors import ConfigError
 from runtime.tokenizer import PAD_ID, CharTokenizer
 

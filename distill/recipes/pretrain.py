@@ -2,7 +2,7 @@
 
 One run, top to bottom: encode the texts once, build the model, then step by step hide words and learn to
 guess them; every so often test on held-out texts, write a point of the curve and a checkpoint; at the end
-leave an ordinary Hugging Face folder. Keys and defaults: ``distill/lm/pretrain_config.py``.
+leave an ordinary Hugging Face folder. Keys and defaults: ``distill/config/pretraining.py``.
 
 Every random number of a step is drawn from the seed and the number of the step (``distill/lm/masked_batches.py``).
 So the checkpoint holds no state of a generator, and a resumed run draws what an uninterrupted one draws.
@@ -22,24 +22,24 @@ from torch.nn import functional
 from torch.optim import AdamW
 from transformers import get_cosine_schedule_with_warmup
 
-from distill.checkpoint import optimiser_tensors, restore_optimiser, under_prefix, with_prefix
-from distill.claim import claimed
-from distill.environment import machine
-from distill.events import Event, Report, refuse_divergence
-from distill.fingerprints import file_fingerprint
-from distill.journal import Journal, clear_checkpoint
+from distill.config.pretraining import MaskedLMConfig, PretrainRecipe
+from distill.data.words import WordCutter
 from distill.lm.character_tokenizer import train_character_tokenizer
 from distill.lm.masked_batches import Batch, MaskedBatches, Purpose, derived_seed
 from distill.lm.precision import computes_in, lm_precision
-from distill.lm.pretrain_config import MaskedLMConfig, PretrainRecipe
 from distill.lm.processes import Processes
 from distill.lm.provenance import learned_labels
 from distill.lm.quiet import quiet_transformers
 from distill.lm.token_store import TokenStore, write_store
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
-from distill.run_folder import RunFolder
+from distill.runs.checkpoint import optimiser_tensors, restore_optimiser, under_prefix, with_prefix
+from distill.runs.claim import claimed
+from distill.runs.environment import machine
+from distill.runs.events import Event, Report, refuse_divergence
+from distill.runs.fingerprints import file_fingerprint
+from distill.runs.journal import Journal, clear_checkpoint
+from distill.runs.run_folder import RunFolder
 from distill.unlabelled.corpus import corpus_files, read_texts
-from distill.words import WordCutter
 from runtime.errors import ConfigError
 from runtime.files import atomic_path, write_bytes
 from runtime.text import normalise

@@ -7,15 +7,15 @@ from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
 
+from distill.commands.training_command import ENSEMBLE_SCORED, LM_SCORED, SCORED
+from distill.config.language_model import FinetuneRecipe, LayersRecipe
+from distill.config.methods import AnyRecipe
+from distill.config.multi_teacher import MultiTeacherRecipe
+from distill.data.summary import left_out_in_words
 from distill.layout import duration
-from distill.lm.recipe import FinetuneRecipe, LayersRecipe
-from distill.methods import AnyRecipe
 from distill.report.history import Scores
 from distill.report.markup import Html, data_table, element, together
-from distill.run_folder import RunFolder, damaged
-from distill.summary import left_out_in_words
-from distill.teachers.recipe import MultiTeacherRecipe
-from distill.training_command import ENSEMBLE_SCORED, LM_SCORED, SCORED
+from distill.runs.run_folder import RunFolder, damaged
 
 _METHODS = {
     "gate_mixup": "a graph teacher and a student taught each other",

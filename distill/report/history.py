@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from distill.recipe import Share
-from distill.run_folder import RunFolder, damaged
+from distill.config.recipe import Share
+from distill.runs.run_folder import RunFolder, damaged
 
 
 class Scores(BaseModel):

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.evaluation import Evaluation, evaluate_test_set
-from distill.lm.recipe import FinetuneRecipe
-from distill.methods import AnyRecipe
-from distill.metrics import accuracy, macro_f1
+from distill.config.language_model import FinetuneRecipe
+from distill.config.methods import AnyRecipe
 from distill.report.curves import Line, line_chart
+from distill.report.evaluation import Evaluation, evaluate_test_set
 from distill.report.head import Environment, facts, read_environment, score_table
 from distill.report.history import History, read_history
 from distill.report.markup import Html, element, percent, together
 from distill.report.reliability import Reliability, reliability, reliability_chart, reliability_table
 from distill.report.style import STYLE
 from distill.report.tables import class_table, confusions, mistake_table
-from distill.run_folder import RunFolder, damaged
+from distill.runs.run_folder import RunFolder, damaged
+from distill.training.metrics import accuracy, macro_f1
 from runtime.files import write_text
-from runtime.text_files import readable
+from runtime.tables.text_files import readable
 
 _MISTRUST = 0.02
 """Mean scores that lie no further from the share right than this are told as they are, without a judgement."""

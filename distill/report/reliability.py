@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from distill.metrics import Counts, Shares
 from distill.report.chart import BLUE, BOTTOM, LEFT, ORANGE, RIGHT, TOP, Frame, label, line, picture, share_grid
 from distill.report.markup import Html, data_table, element, percent
+from distill.training.metrics import Counts, Shares
 
 _TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _FRAME = Frame(0.0, 1.0, 0.0, 1.0)

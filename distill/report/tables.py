@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from distill.evaluation import Evaluation
 from distill.layout import shortened
-from distill.metrics import Counts, class_scores, confusion, frequent_confusions
+from distill.report.evaluation import Evaluation
 from distill.report.markup import Html, data_table, element
-from distill.run_folder import PredictionRow
+from distill.runs.run_folder import PredictionRow
+from distill.training.metrics import Counts, class_scores, confusion, frequent_confusions
 
 MOST_CLASSES_OF_A_MATRIX = 40
 """A matrix of more classes fits on no page; then the most frequent confusions alone are shown."""

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from distill.corpus import Corpus
-from distill.events import Report
-from distill.fingerprints import fingerprint
-from distill.lm.recipe import TaughtDataConfig
-from distill.run_folder import RunFolder
+from distill.config.asked import AskedConfig
+from distill.config.language_model import TaughtDataConfig
+from distill.data.corpus import Corpus
+from distill.runs.events import Report
+from distill.runs.fingerprints import fingerprint
+from distill.runs.run_folder import RunFolder
 from distill.teachers.answers import Teachers, cached_answers
-from distill.teachers.asked import AskedConfig
 from distill.teachers.made_texts import made_texts
 from distill.unlabelled.training_texts import unlabelled_texts
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-from distill.words import Word, WordCutter, dictionary
+from distill.data.words import Word, WordCutter, dictionary
 
 # Names of people and places say nothing about a substance, and grammar words have no meaning of their own.
 _KINDS = ("n", "v", "a", "b", "z", "l", "j")

@@ -18,14 +18,14 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
-from distill.similarity import SimilarTexts
+from distill.data.similarity import SimilarTexts
 from distill.unlabelled.hash_set import HashSet, text_hash
 from distill.unlabelled.near_duplicates import NearDuplicates
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path, write_json
-from runtime.tables import EVERY_SHEET, read_table, sheet_of
+from runtime.tables.rows import EVERY_SHEET, read_table, sheet_of
+from runtime.tables.text_files import read_lines
 from runtime.text import normalise
-from runtime.text_files import read_lines
 
 SHARDS = "shard-*.txt"
 """Pattern of the names of the shards."""

@@ -29,7 +29,7 @@ class NearDuplicates:
     16 bands is equal: about 61 of 100 pairs of similarity 0.7 are, 94 at 0.8, and all but a few in ten thousand
     at 0.9. So of pairs at the threshold itself about half are found, of those 0.05 above it 19 of 20 (8 of 10
     at a threshold of 0.7): enough to thin out a corpus, and no guard of a test set, for which there is
-    :class:`distill.similarity.SimilarTexts`.
+    :class:`distill.data.similarity.SimilarTexts`.
 
     256 to 384 bytes a text of the window, whatever its length: 262 MB for a million. A text costs the same
     time however many there are before it.

@@ -9,9 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from distill.corpus import Corpus
-from distill.lm.recipe import TaughtDataConfig
-from distill.similarity import SimilarTexts
+from distill.config.language_model import TaughtDataConfig
+from distill.data.corpus import Corpus
+from distill.data.similarity import SimilarTexts
 from distill.unlabelled.corpus import corpus_files, read_further_texts
 from runtime.text import normalise
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.errors import BackendError, ConfigError
 
 CHOICES = ("auto", "onnx", "openvino", "fp32")

@@ -16,8 +16,8 @@ from benchmarks.peer_rows import SVM
 from benchmarks.scores import Score, Scores
 from benchmarks.sizes import SIZES
 from benchmarks.textcnn import text_cnn
-from distill.corpus import Corpus, Example
-from distill.recipe import StudentConfig, read_recipe
+from distill.config.recipe import StudentConfig, read_recipe
+from distill.data.corpus import Corpus, Example
 from runtime.errors import ConfigError
 from tests.distill.tiny import write_tiny_data
 from tests.export.conftest import NAMES, ROWS, write_run

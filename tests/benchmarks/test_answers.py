@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from benchmarks.answers import as_digits, from_digits, indices, score
-from distill.corpus import Corpus, Example
+from distill.data.corpus import Corpus, Example
 
 
 @pytest.mark.parametrize(("classes", "digits"), [(1, 5), (64, 5), (65, 10), (4096, 10), (4097, 15)])

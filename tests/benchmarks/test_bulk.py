@@ -22,11 +22,11 @@ from benchmarks.bulk import (
     write_table,
 )
 from benchmarks.contenders import Absent, Entry
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.command import run_command
 from runtime.errors import DataError, GMError
-from runtime.tables import read_table
-from tests.runtime.bundles import LABELS, TEXTS, write_bundle
+from runtime.tables.rows import read_table
+from tests.runtime.small_bundles import LABELS, TEXTS, write_bundle
 
 ECHO = Entry(lineup.OPTIMUM_INT8, "tests.benchmarks.echo:Echo", ("class ",), ("click",))
 NOT_INSTALLED = replace(ECHO, needs=("no-such-distribution-anywhere",))

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.classifiers import COSTS, PEERS, Predict, Tried, best_cost, character_svm, word_svm
 from benchmarks.peer_rows import SETTINGS, WITHOUT_CHANCE
 from benchmarks.textcnn import text_cnn
-from distill.corpus import Corpus, Example
+from distill.data.corpus import Corpus, Example
 from tests.threads import one_thread
 
 __all__ = ["one_thread"]

@@ -9,11 +9,11 @@ import pytest
 from benchmarks import lineup
 from benchmarks.contenders import Absent, Entry, not_installed
 from benchmarks.peer_models import Task, bert_vocabulary, make, optimum_preset
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
 from runtime import Classifier
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.errors import BackendError
-from tests.runtime.bundles import TEXTS, add_cascade, write_bundle
+from tests.runtime.small_bundles import TEXTS, add_cascade, write_bundle
 
 TASK = Task(
     labels=("有机 溶剂", "酸"),

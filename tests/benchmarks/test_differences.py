@@ -15,7 +15,7 @@ from benchmarks.differences import DRAWS, Difference, Differences, drawn_scores,
 from benchmarks.methods import ALONE_ROW, FULL
 from benchmarks.peer_rows import SVM
 from benchmarks.scores import Score, Scores
-from distill.metrics import accuracy, macro_f1
+from distill.training.metrics import accuracy, macro_f1
 
 CLASSES, TEXTS = 4, 200
 Ids = npt.NDArray[np.int64]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from benchmarks.emulation import NATIVE, main, qemu_commands, replay_bundle
 from runtime.errors import BackendError, ConfigError
-from tests.runtime.bundles import TEXTS, Model, edit_manifest, tokenizer, write_bundle
+from tests.runtime.small_bundles import TEXTS, Model, edit_manifest, tokenizer, write_bundle
 
 
 @pytest.fixture

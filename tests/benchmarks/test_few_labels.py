@@ -10,8 +10,8 @@ import pytest
 from benchmarks.accuracy import study_of
 from benchmarks.few_labels import drawn, few_labels
 from benchmarks.scores import Scores
-from distill.corpus import Corpus, Example, read_corpus
-from distill.recipe import DataConfig
+from distill.config.recipe import DataConfig
+from distill.data.corpus import Corpus, Example, read_corpus
 from tests.distill.tiny import write_tiny_data
 
 

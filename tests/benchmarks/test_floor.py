@@ -10,12 +10,12 @@ import torch
 from click.testing import CliRunner
 
 from benchmarks.floor import PRODUCTS, Floor, main, measure, profile, weights
+from distill.config.recipe import StudentConfig
 from distill.models.student import Student
-from distill.recipe import StudentConfig
 from export.graph import Network, build
 from export.quantize import Int8Emitter, calibrate, scheme
 from runtime.errors import ConfigError
-from tests.runtime.bundles import Model, edit_manifest, tokenizer, write_bundle
+from tests.runtime.small_bundles import Model, edit_manifest, tokenizer, write_bundle
 
 
 @pytest.fixture(scope="module")

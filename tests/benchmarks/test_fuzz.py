@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from benchmarks.fuzz import classify_strange_texts, main, targets
 from benchmarks.guided import fuzz, mutated
 from benchmarks.strange_texts import strange_texts
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.errors import BundleError, GMError
 from runtime.tokenizer import CharTokenizer
-from tests.runtime.bundles import write_bundle
+from tests.runtime.small_bundles import write_bundle
 
 
 @pytest.fixture(scope="module")

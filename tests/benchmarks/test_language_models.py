@@ -26,10 +26,10 @@ from benchmarks.chain_rows import (
 from benchmarks.language_models import command, told_by_row
 from benchmarks.methods import FULL
 from benchmarks.scores import Score, Scores
-from distill.lm.recipe import FinetuneRecipe
-from distill.recipe import Recipe
-from distill.run_folder import RunFolder
-from distill.teachers.recipe import MultiTeacherRecipe
+from distill.config.language_model import FinetuneRecipe
+from distill.config.multi_teacher import MultiTeacherRecipe
+from distill.config.recipe import Recipe
+from distill.runs.run_folder import RunFolder
 from runtime.errors import ConfigError
 from tests.benchmarks.tiny_chain import MADE, short_full_method
 from tests.distill.tiny import write_tiny_data

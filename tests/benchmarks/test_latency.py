@@ -14,9 +14,9 @@ from benchmarks import latency, lineup
 from benchmarks.bundles import choose_bundle, export_run
 from benchmarks.contenders import Entry
 from benchmarks.targets import targets
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.errors import BackendError
-from tests.runtime.bundles import edit_manifest, write_bundle
+from tests.runtime.small_bundles import edit_manifest, write_bundle
 
 TINY = latency.Plan(titles=6, by_length=3, warm_up=1, block=3, bulk=4, chunk=2, processes=1, calls=3)
 ECHO = Entry("echo", "tests.benchmarks.echo:Echo", ("class ",), ("click",))

@@ -7,8 +7,8 @@ from typing import Any
 from click.testing import CliRunner
 
 from benchmarks.pretraining import command
-from distill.corpus import read_corpus
-from distill.recipe import DataConfig
+from distill.config.recipe import DataConfig
+from distill.data.corpus import read_corpus
 from runtime.text import normalise
 from tests.distill.tiny import write_tiny_data
 from tests.distill.tiny_corpus import TINY_LM, write_tiny_corpus

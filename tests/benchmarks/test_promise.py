@@ -8,10 +8,10 @@ import pytest
 
 from benchmarks.promise import Outcome, interval, main, outcomes, summary
 from benchmarks.promise import Tested as Held
-from distill.predict import prediction_rows
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
+from distill.training.predict import prediction_rows
 from runtime import Classifier
-from tests.runtime.bundles import LABELS, SEEN, TEXTS, write_bundle
+from tests.runtime.small_bundles import LABELS, SEEN, TEXTS, write_bundle
 
 
 @pytest.mark.parametrize(

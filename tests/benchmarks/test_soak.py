@@ -23,7 +23,7 @@ from benchmarks.soak import (
     on_one_cpu,
 )
 from runtime import BundleError, Classifier
-from tests.runtime.bundles import TEXTS, write_bundle
+from tests.runtime.small_bundles import TEXTS, write_bundle
 
 SOUND = (Memory(10, 50.0, 50.5), Load(2, 20, 0, 4, 4, 1.0), Idle(60.0, 0.01), OneCpu(1, ""))
 

@@ -13,8 +13,8 @@ from benchmarks.peer_rows import SVM
 from benchmarks.scores import Score, Scores
 from benchmarks.sources import command, leave_out, read_rows, write_part
 from benchmarks.sources_report import leads, markdown
-from distill.corpus import Example, read_corpus
-from distill.recipe import DataConfig
+from distill.config.recipe import DataConfig
+from distill.data.corpus import Example, read_corpus
 from runtime.errors import DataError
 from tests.benchmarks.tiny_chain import short_full_method, tiny_chain
 from tests.distill.tiny_lm import write_tiny_lm

@@ -11,8 +11,8 @@ from benchmarks.methods import FULL, trained
 from benchmarks.scores import Score, Scores
 from benchmarks.sweep import KEYS, Variation, command, late_scores, score_on_dev, variations
 from benchmarks.sweep_report import UNCHANGED, better, markdown, small_class_f1, sweep_table
-from distill.recipe import read_recipe
-from distill.run_folder import RunFolder
+from distill.config.recipe import read_recipe
+from distill.runs.run_folder import RunFolder
 from runtime.errors import ConfigError
 from tests.distill.tiny import TINY, write_tiny_data
 from tests.threads import one_thread

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.unknown import main, measure, random_texts, signs
-from distill.predict import prediction_rows
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
+from distill.training.predict import prediction_rows
 from runtime import Classifier
-from tests.runtime.bundles import TEXTS, write_bundle
+from tests.runtime.small_bundles import TEXTS, write_bundle
 
 
 def test_a_sign_that_parts_the_two_misses_none() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.untrained import VOCABULARY, write_untrained
-from distill.recipe import StudentConfig
-from distill.run_folder import RunFolder
+from distill.config.recipe import StudentConfig
+from distill.runs.run_folder import RunFolder
 
 TEXTS = ["98%浓硫酸", "丙酮 工业级", "氢氧化钠 片碱"]
 

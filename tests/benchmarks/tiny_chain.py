@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.chain import Chain
 from benchmarks.methods import trained
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
 from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT
 
 MADE = ("teachers.dictionary_words=40", "teachers.replaced_words=20", "training.epochs=2", "training.epoch_steps=1")

@@ -21,5 +21,5 @@ def watch_removals(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
             found.append(str(path) in _MAPS.read_text(encoding="utf-8"))
         remove(path, ignore_errors=ignore_errors)
 
-    monkeypatch.setattr("distill.run_folder.shutil.rmtree", watched)
+    monkeypatch.setattr("distill.runs.run_folder.shutil.rmtree", watched)
     return found

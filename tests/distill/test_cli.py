@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from distill.claim import claimed
-from distill.recipe import read_recipe
+from distill.config.recipe import read_recipe
 from distill.recipes.gate_mixup import train
-from distill.run_folder import PredictionRow, RunFolder
+from distill.runs.claim import claimed
+from distill.runs.run_folder import PredictionRow, RunFolder
 from tests.distill.tiny import TINY, tiny_recipe, write_tiny_data
 from tests.workbooks import write_workbook
 

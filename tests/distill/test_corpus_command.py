@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.run_folder import PredictionRow, RunFolder
+from distill.runs.run_folder import PredictionRow, RunFolder
 
 Command = Callable[..., int]
 Output = pytest.CaptureFixture[str]

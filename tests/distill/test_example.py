@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from distill.corpus import EXAMPLE_SET, read_corpus
-from distill.recipe import DataConfig
-from runtime.tables import Row, read_table
+from distill.config.recipe import DataConfig
+from distill.data.corpus import EXAMPLE_SET, read_corpus
+from runtime.tables.rows import Row, read_table
 from runtime.text import normalise
 
 

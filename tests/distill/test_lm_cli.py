@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from distill.lm.recipe import FinetuneRecipe, LayersRecipe
-from distill.recipe import Recipe
+from distill.config.language_model import FinetuneRecipe, LayersRecipe
+from distill.config.multi_teacher import MultiTeacherRecipe
+from distill.config.recipe import Recipe
 from distill.recipes import gate_mixup
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import train
-from distill.run_folder import RunFolder
-from distill.teachers.recipe import MultiTeacherRecipe
+from distill.runs.run_folder import RunFolder
 from tests.distill.teachers.runs import tiny_multi_teacher
 from tests.distill.tiny import tiny_recipe
 from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT, tiny_finetune, tiny_layers

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from distill.lm.pretrain_config import PretrainRecipe
-from distill.recipe import read_recipe_of
+from distill.config.pretraining import PretrainRecipe
+from distill.config.recipe import read_recipe_of
 from distill.recipes.pretrain import Pretraining, pretrain
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
 from tests.distill.tiny_corpus import TINY_LM, tiny_pretraining, write_tiny_corpus
 
 Command = Callable[..., int]

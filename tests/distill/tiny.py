@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from distill.events import Event
-from distill.learner import Trainee
-from distill.recipe import Recipe, read_recipe
+from distill.config.recipe import Recipe, read_recipe
+from distill.runs.events import Event
+from distill.training.learner import Trainee
 
 _WORDS = {
     "酸": (["盐酸", "硫酸", "硝酸", "磷酸", "醋酸", "草酸"], ["试剂", "工业级", "电子级", "稀释", "30%"]),

@@ -6,8 +6,8 @@ import json
 from itertools import product
 from pathlib import Path
 
-from distill.lm.pretrain_config import PretrainRecipe
-from distill.recipe import read_recipe_of
+from distill.config.pretraining import PretrainRecipe
+from distill.config.recipe import read_recipe_of
 
 _NAMES = ["氢氧化钠", "氢氧化钾", "工业盐酸", "硫酸", "聚乙烯", "聚丙烯", "环氧树脂", "碳酸钙", "冰醋酸", "甲苯"]
 _KINDS = ["颗粒", "溶液", "粉末", "袋装 25kg", "桶装", "分析纯", "工业级 99%", "食品级"]

@@ -9,9 +9,9 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from distill.lm.recipe import FinetuneRecipe, LayersRecipe
-from distill.recipe import read_recipe_of
-from runtime.tables import read_table
+from distill.config.language_model import FinetuneRecipe, LayersRecipe
+from distill.config.recipe import read_recipe_of
+from runtime.tables.rows import read_table
 from runtime.text import normalise
 
 REAL_LM = Path(__file__).parents[3] / "shared" / "models" / "me5-small-zh"

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from distill.config.recipe import Recipe, read_recipe
 from distill.models.student import Student
-from distill.predict import prediction_rows, student_logits
-from distill.recipe import Recipe, read_recipe
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
+from distill.training.predict import prediction_rows, student_logits
 from export.source import Source, read_source
 from runtime.tokenizer import CharTokenizer
 from tests.threads import one_thread  # noqa: F401 - pytest finds the fixture here

@@ -9,10 +9,10 @@ import pytest
 
 from export.bundle import check_target, file_entries, golden_lines, golden_texts, with_manifest, write_bundle
 from export.parity import LabelledTexts
+from runtime.bundles.manifest import Manifest, TokenizerEntry
+from runtime.bundles.storage import open_storage
 from runtime.errors import ConfigError, DataError
 from runtime.files import write_text
-from runtime.manifest import Manifest, TokenizerEntry
-from runtime.storage import open_storage
 from runtime.text import normalise
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from distill.metrics import accuracy, macro_f1
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
+from distill.training.metrics import accuracy, macro_f1
 from export.cascade import FittedCascade, fit_cascade, fit_sure
 from export.cli import cli
 from export.graph import ngram_logits
@@ -20,7 +20,7 @@ from export.pipeline import Exported, export_run
 from export.source import Source, read_source
 from runtime import Classifier
 from runtime.backends import Backend
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.cascade import CASCADE, TABLE, CascadeEntry, Head
 from runtime.errors import ConfigError
 from tests.export.conftest import NAMES, SIZES, write_run

@@ -14,7 +14,7 @@ from export.cli import _print_flips, main
 from export.options import Options
 from export.parity import LabelledTexts, compare
 from runtime import Classifier
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.cli import classify
 from runtime.errors import ConfigError, DataError
 from tests.export.conftest import LAYERS, NAMES, SIZES, CommandRun, write_brittle_run, write_run

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from distill.config.recipe import StudentConfig
 from distill.models.student import Student
-from distill.recipe import StudentConfig
 from export.graph import CONTRIB, FloatEmitter, Network, StandardEmitter, build
 from export.source import Source
 from runtime.backends.onnx import OnnxBackend

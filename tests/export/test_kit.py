@@ -13,9 +13,9 @@ from packaging.markers import default_environment
 from export.cli import main
 from export.kit import KitOptions, download_wheels, make_kit, pinned, platform_tags
 from export.requirements import environment_of, missing
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.errors import BundleError, ConfigError
-from tests.runtime.bundles import only_openvino, pack, write_bundle
+from tests.runtime.small_bundles import only_openvino, pack, write_bundle
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 LINUX = "manylinux_2_28_x86_64"

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from distill.config.recipe import StudentConfig
 from distill.models.student import Student
-from distill.recipe import StudentConfig
 from export.graph import Network, StandardEmitter, build
 from export.openvino import convert
 from export.source import Source
 from runtime.backends.openvino import OpenVinoBackend
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from tests.export.conftest import CommandRun
 
 

@@ -16,7 +16,7 @@ from export.pipeline import Exported, export_run
 from export.signing import write_keys
 from export.source import Source, read_source
 from runtime import Classifier
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.errors import ConfigError, DataError, ParityError
 from runtime.selftest import read_golden
 from tests.export.conftest import LAYERS, NAMES, SIZES, SPLITS, write_brittle_run, write_run
@@ -295,7 +295,5 @@ def test_a_student_that_gives_nan_for_development_texts_alone_is_not_exported(br
 
 def test_neither_export_nor_evaluation_loads_what_trains() -> None:
     # Graphs and language models take seconds to import; a student needs neither.
-    code = (
-        "import sys, export.pipeline, distill.evaluation; print({'torch_geometric', 'transformers'} & set(sys.modules))"
-    )
-    assert run_python(code).stdout == "set()\n"
+    code = "import sys, export.pipeline, distill.report.evaluation"
+    assert run_python(code + "; print({'torch_geometric', 'transformers'} & set(sys.modules))").stdout == "set()\n"

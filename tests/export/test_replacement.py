@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from export.replacement import Origin, check_successor, lost_parts
-from tests.runtime.bundles import LABELS, write_bundle
+from tests.runtime.small_bundles import LABELS, write_bundle
 
 
 def _contents(bundle: Path) -> dict[str, bytes]:

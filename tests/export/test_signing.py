@@ -13,9 +13,9 @@ from export.options import Options
 from export.pipeline import export_run
 from export.signing import read_private_key, sign_bundle, write_keys
 from runtime import Classifier, ConfigError, IntegrityError, SignatureError
-from runtime.bundle import Bundle
-from runtime.signature import read_public_key
-from tests.runtime.bundles import TEXTS, pack, write_bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.signature import read_public_key
+from tests.runtime.small_bundles import TEXTS, pack, write_bundle
 
 
 def _call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:

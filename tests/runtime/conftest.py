@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime import Classifier
-from tests.runtime.bundles import pack, write_bundle
+from tests.runtime.small_bundles import pack, write_bundle
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from runtime.bundle import Bundle
-from runtime.shards import Job
-from tests.runtime.bundles import TEXTS
+from runtime.bundles.bundle import Bundle
+from runtime.folders.shards import Job
+from tests.runtime.small_bundles import TEXTS
 
 
 def write_shard(path: Path, texts: Sequence[str]) -> Path:

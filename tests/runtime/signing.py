@@ -4,9 +4,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from runtime.manifest import MANIFEST, SIGNATURE
-from runtime.signature import CONTEXT
-from tests.runtime.bundles import pack
+from runtime.bundles.manifest import MANIFEST, SIGNATURE
+from runtime.bundles.signature import CONTEXT
+from tests.runtime.small_bundles import pack
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"the key of these tests, 32 bytes")
 PUBLIC = KEY.public_key().public_bytes_raw()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import DataError
-from runtime.tables import Row, read_table
+from runtime.tables.rows import Row, read_table
 
 CSV = 'text,label\n片碱 99%,无机\n"甲苯, 工业级",溶剂\n'
 TITLED: list[list[object]] = [["某化工厂 物料台账", None], [None, None], ["品名", "规格"], ["硫酸", "98%"]]

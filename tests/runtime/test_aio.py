@@ -12,8 +12,8 @@ import pytest
 
 from runtime import BackendError, Classifier, ConfigError, Prediction
 from runtime.aio import AsyncClassifier
-from tests.runtime.bundles import TEXTS
 from tests.runtime.processes import run_python
+from tests.runtime.small_bundles import TEXTS
 
 
 class Held(Classifier):

@@ -16,10 +16,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from runtime import BundleError, Classifier, IntegrityError, SignatureError
-from runtime.bundle import Bundle
-from runtime.manifest import MANIFEST, SIGNATURE
-from tests.runtime.bundles import TEXTS, Model, edit_manifest, tokenizer, write_bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.manifest import MANIFEST, SIGNATURE
 from tests.runtime.signing import KEY, OTHER, PUBLIC, in_form, sign
+from tests.runtime.small_bundles import TEXTS, Model, edit_manifest, tokenizer, write_bundle
 
 FORMS = ("folder", "gmb")
 

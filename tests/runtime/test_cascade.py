@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from runtime import BundleError, Classifier, ConfigError, IntegrityError, Reason, VersionError
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.cascade import CASCADE, TABLE, CascadeEntry, Head, read_cascade, table_rows
 from runtime.confidence import softmax
 from runtime.errors import BackendError
-from tests.runtime.bundles import LABELS, MAX_LEN, SEEN, TEXTS, Model, add_cascade, edit_manifest, tokenizer
+from tests.runtime.small_bundles import LABELS, MAX_LEN, SEEN, TEXTS, Model, add_cascade, edit_manifest, tokenizer
 
 ENTRY = CascadeEntry(buckets=16, threshold=0.5, temperature=2.0, accepted_from=0.6, reference=SEEN)
 # Many texts, so that the head is sure of some of them and not of others.

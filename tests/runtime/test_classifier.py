@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import BackendError, BundleError, Classifier, ConfigError, IntegrityError, Prediction, Reason
-from runtime.manifest import Thresholds
-from runtime.reference import Promise, Reference
-from tests.runtime.bundles import BACKENDS, LABELS, MAX_LEN, SEEN, TEXTS, Model, pack, tokenizer, write_bundle
+from runtime.bundles.manifest import Thresholds
+from runtime.bundles.reference import Promise, Reference
 from tests.runtime.processes import run_python
+from tests.runtime.small_bundles import BACKENDS, LABELS, MAX_LEN, SEEN, TEXTS, Model, pack, tokenizer, write_bundle
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=60)
 

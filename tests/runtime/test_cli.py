@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from runtime import Classifier
-from runtime.items import Item
-from runtime.output import csv_writer, line_writer, write_answers
 from runtime.streams import open_output
-from runtime.tables import read_table
-from tests.runtime.bundles import TEXTS, add_cascade
+from runtime.tables.items import Item
+from runtime.tables.output import csv_writer, line_writer, write_answers
+from runtime.tables.rows import read_table
 from tests.runtime.gm_classify import answers as _answers
 from tests.runtime.gm_classify import run as _run
 from tests.runtime.gm_classify import start as _start
+from tests.runtime.small_bundles import TEXTS, add_cascade
 from tests.workbooks import write_sheet
 
 TWO = "{}: rows: 2; accepted: 2\n"

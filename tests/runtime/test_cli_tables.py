@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.tables import read_table
-from tests.runtime.bundles import edit_manifest
+from runtime.tables.rows import read_table
 from tests.runtime.gm_classify import answers, run, start
+from tests.runtime.small_bundles import edit_manifest
 from tests.workbooks import write_sheet, write_workbook
 
 

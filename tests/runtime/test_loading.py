@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from runtime import BackendError, BundleError, Classifier, ConfigError
-from runtime.manifest import GOLDEN
-from tests.runtime.bundles import TEXTS, Model, edit_manifest, tokenizer, write_bundle
+from runtime.bundles.manifest import GOLDEN
+from tests.runtime.small_bundles import TEXTS, Model, edit_manifest, tokenizer, write_bundle
 
 
 def _model(seed: int = 0, shift: float = 0.0) -> bytes:

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime import BundleError
-from runtime.bundle import Bundle
-from runtime.manifest import MANIFEST, Manifest
-from tests.runtime.bundles import write_bundle
+from runtime.bundles.bundle import Bundle
+from runtime.bundles.manifest import MANIFEST, Manifest
 from tests.runtime.signing import PUBLIC, in_form, sign
+from tests.runtime.small_bundles import write_bundle
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runtime import Classifier
-from tests.runtime.bundles import BACKENDS, TEXTS
 from tests.runtime.processes import run_python
+from tests.runtime.small_bundles import BACKENDS, TEXTS
 
 
 def test_a_pickle_opens_the_same_bundle_again(packed: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_child_forked_after_openvino_started_is_served_by_onnxruntime_and_says
 import os, sys
 from runtime import BackendError, Classifier
 from runtime.backends import open_backend
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 bundle = {str(shared_bundle)!r}
 classifier = Classifier(bundle, backend="openvino", selftest=sys.argv[1])
 child = os.fork()

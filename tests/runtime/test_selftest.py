@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from runtime import BundleError, Classifier
-from runtime.manifest import GOLDEN
-from tests.runtime.bundles import TEXTS, edit_manifest
+from runtime.bundles.manifest import GOLDEN
+from tests.runtime.small_bundles import TEXTS, edit_manifest
 
 
 def _edit_golden(bundle: Path, edit: Callable[[list[dict[str, Any]]], None]) -> None:

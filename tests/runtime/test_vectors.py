@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.tokenizer import CharTokenizer
-from tests.runtime.bundles import TEXTS, tokenizer
+from tests.runtime.small_bundles import TEXTS, tokenizer
 from tests.runtime.vectors import PATH, make_vectors
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cpp"

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from distill.lm.folder import read_finetuned, read_frozen
 from distill.recipes.finetune import finetune
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
 from runtime.errors import ConfigError, DataError
 from tests.distill.tiny_lm import tiny_finetune
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from distill.config.recipe import BaseRecipe
 from distill.lm.folder import read_frozen
 from distill.lm.misnamed import run_method
-from distill.recipe import BaseRecipe
 from distill.recipes.finetune import finetune
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
 from runtime.errors import ConfigError
 from tests.distill.tiny import tiny_recipe
 from tests.distill.tiny_corpus import tiny_pretraining, write_tiny_corpus

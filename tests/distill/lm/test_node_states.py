@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from distill.graph import GraphBuilder
+from distill.config.recipe import GraphConfig
+from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import FrozenLM, read_frozen
 from distill.lm.node_states import GraphsWithStates, covers, graphs_with_states
 from distill.lm.tokens import NOWHERE
-from distill.recipe import GraphConfig
 from tests.distill.tiny import write_tiny_data
 from tests.distill.tiny_lm import write_tiny_lm
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from distill.imbalance import label_loss_for
+from distill.config.recipe import ImbalanceConfig
 from distill.lm.probe import fit_probe
-from distill.losses import label_loss
-from distill.recipe import ImbalanceConfig
+from distill.training.imbalance import label_loss_for
+from distill.training.losses import label_loss
 from runtime.errors import ConfigError
 
 plain = partial(label_loss, smoothing=0.0)

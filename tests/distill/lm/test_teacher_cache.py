@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from distill.config.recipe import StudentConfig
 from distill.lm.carry_over import carry_over, character_vectors, fit
 from distill.lm.folder import FinetunedLM
 from distill.lm.teacher_cache import TeacherCache, cached, teacher_logits
 from distill.lm.tokens import LMTokenizer
 from distill.models.lm_teacher import LMTeacher, load_encoder
 from distill.models.student import Student
-from distill.recipe import StudentConfig
 from runtime.errors import DataError
 from runtime.tokenizer import CharTokenizer
 from tests.distill.tiny import write_tiny_data

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from distill.data.words import WordCutter
 from distill.lm.character_tokenizer import train_character_tokenizer
 from distill.lm.token_store import TokenStore, write_store
-from distill.words import WordCutter
 from runtime.errors import DataError
 
 TEXTS = [

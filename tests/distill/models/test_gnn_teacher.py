@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch_geometric.data import Batch, Data
 
-from distill.graph import GraphBuilder
+from distill.config.recipe import GraphConfig, TeacherConfig
+from distill.graphs.graph import GraphBuilder
 from distill.lm.node_states import GraphWithStates, covers
 from distill.models.gnn_teacher import GNNTeacher, TokenFeatures
 from distill.models.student import parameter_groups
-from distill.recipe import GraphConfig, TeacherConfig
 
 TEXTS = ("硫酸铵", "氯化钠", "聚丙烯酰胺 阴离子", "酸", "")
 GRAPHS = GraphBuilder.from_texts(TEXTS, GraphConfig(edges=("adjacency", "containment", "cooccurrence"), min_count=1))

@@ -18,8 +18,8 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
+from distill.config.pretraining import MaskedLMConfig
 from distill.lm.character_tokenizer import train_character_tokenizer
-from distill.lm.pretrain_config import MaskedLMConfig
 from distill.models.masked_lm import MaskedLM, new_masked_lm, read_masked_lm, read_tokenizer
 from runtime.errors import ConfigError, DataError
 

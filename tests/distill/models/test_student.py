@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distill.config.recipe import StudentConfig
 from distill.models.student import NGrams, Student, StudentBlock, bigram_rows, parameter_groups
-from distill.recipe import StudentConfig
 from runtime.cascade import table_rows
 from runtime.tokenizer import PAD_ID, CharTokenizer
 

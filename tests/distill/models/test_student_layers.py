@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from distill.config.recipe import StudentConfig
 from distill.models.student import Student, StudentBlock, bigram_rows
 from distill.models.student_layers import watch
-from distill.recipe import StudentConfig
 
 IDS = torch.tensor([[2, 3, 4, 5], [6, 7, 0, 0]])
 ONE_HEAD = StudentConfig(layers=2, width=8, heads=1, feed_forward=16, dropout=0.0, max_len=8)

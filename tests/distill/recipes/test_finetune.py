@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from distill.events import Event
-from distill.learner import Trainee
+from distill.config.language_model import FinetuneTrainingConfig
 from distill.lm.folder import read_finetuned
 from distill.lm.provenance import learned_data
-from distill.lm.recipe import FinetuneTrainingConfig
 from distill.lm.teacher_cache import teacher_logits
 from distill.models.lm_teacher import LMTeacher, load_encoder
 from distill.recipes.finetune import Finetuning, finetune, optimisation
-from distill.run_folder import RunFolder
+from distill.runs.events import Event
+from distill.runs.run_folder import RunFolder
+from distill.training.learner import Trainee
 from runtime.errors import ConfigError, DataError
 from tests.distill.recipes.weights import weights
 from tests.distill.tiny import make_rare, steps_of, stop_at, tiny_recipe, write_tiny_data

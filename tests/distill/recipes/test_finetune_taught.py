@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill.events import Event, Means
 from distill.lm.folder import read_finetuned
 from distill.recipes.finetune import Finetuning, finetune
-from distill.run_folder import RunFolder
+from distill.runs.events import Event, Means
+from distill.runs.run_folder import RunFolder
 from runtime.errors import ConfigError
 from tests.distill.recipes.weights import weights
 from tests.distill.teachers.runs import finished_teachers, tiny_multi_teacher, tiny_taught_finetune

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from distill.learner import Learner
-from distill.metrics import accuracy
-from distill.recipe import Recipe
+from distill.config.recipe import Recipe
 from distill.recipes.gate_mixup import GateMixup, train
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
+from distill.training.learner import Learner
+from distill.training.metrics import accuracy
 from runtime.errors import ConfigError, DataError
 from tests.distill.recipes.weights import weights
 from tests.distill.tiny import make_rare, steps_of, stop_at, tiny_recipe, write_tiny_data

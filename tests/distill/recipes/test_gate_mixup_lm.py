@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from distill.events import Event
+from distill.config.recipe import Recipe, TeacherConfig
 from distill.models.gnn_teacher import GNNTeacher
-from distill.recipe import Recipe, TeacherConfig
 from distill.recipes.finetune import finetune
 from distill.recipes.gate_mixup import GateMixup, train
-from distill.run_folder import RunFolder
+from distill.runs.events import Event
+from distill.runs.run_folder import RunFolder
 from export.source import read_source
 from runtime.errors import ConfigError
 from tests.distill.maps import can_be_told, watch_removals

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill.events import Event
-from distill.learner import Trainee
-from distill.lm.recipe import LayersConfig
+from distill.config.language_model import LayersConfig
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import LayerDistillation, chosen_layers, train
-from distill.run_folder import RunFolder
+from distill.runs.events import Event
+from distill.runs.run_folder import RunFolder
+from distill.training.learner import Trainee
 from export.source import read_source
 from runtime.errors import ConfigError, DataError
 from tests.distill.maps import can_be_told, watch_removals

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill.events import Event
-from distill.learner import Trainee
 from distill.recipes.multi_teacher import MultiTeacher, train
-from distill.run_folder import RunFolder
+from distill.runs.events import Event
+from distill.runs.run_folder import RunFolder
+from distill.training.learner import Trainee
 from export.source import read_source
 from runtime.errors import ConfigError
 from tests.distill.recipes.weights import weights

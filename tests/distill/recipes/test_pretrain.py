@@ -12,16 +12,16 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
 
-from distill.checkpoint import read_checkpoint
-from distill.claim import claimed
+from distill.data.words import WordCutter
 from distill.lm.processes import Processes
 from distill.lm.provenance import note_learned_data
 from distill.lm.token_store import TokenStore
 from distill.recipes import pretrain as module
 from distill.recipes.pretrain import Pretraining, pretrain
-from distill.run_folder import RunFolder
+from distill.runs.checkpoint import read_checkpoint
+from distill.runs.claim import claimed
+from distill.runs.run_folder import RunFolder
 from distill.unlabelled.corpus import Cleaning, clean_corpus, read_texts
-from distill.words import WordCutter
 from runtime.errors import ConfigError, DataError
 from tests.distill.maps import can_be_told, watch_removals
 from tests.distill.recipes.weights import weights

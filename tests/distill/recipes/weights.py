@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
 
 
 def weights(run: RunFolder, part: str = "") -> bytes:

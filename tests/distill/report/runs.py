@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from distill.recipe import BaseRecipe, Recipe
-from distill.run_folder import PredictionRow, RunFolder
+from distill.config.recipe import BaseRecipe, Recipe
+from distill.runs.run_folder import PredictionRow, RunFolder
 
 ANSWERS = (
     PredictionRow("盐酸 31%", "酸", "酸", 0.95, (2.0, 0.0)),

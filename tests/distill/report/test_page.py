@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from distill.lm.recipe import FinetuneRecipe, LayersRecipe
-from distill.methods import AnyRecipe
-from distill.recipe import read_recipe, read_recipe_of
+from distill.config.language_model import FinetuneRecipe, LayersRecipe
+from distill.config.methods import AnyRecipe
+from distill.config.multi_teacher import MultiTeacherRecipe
+from distill.config.recipe import read_recipe, read_recipe_of
 from distill.report.page import write_report
-from distill.run_folder import PredictionRow, RunFolder
-from distill.teachers.recipe import MultiTeacherRecipe
+from distill.runs.run_folder import PredictionRow, RunFolder
 from runtime.errors import DataError
 from tests.distill.report.runs import ANSWERS, Page, one_network, said, write_run
 

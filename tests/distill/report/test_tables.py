@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from distill.evaluation import Evaluation
+from distill.report.evaluation import Evaluation
 from distill.report.tables import class_table, confusions, mistake_table
-from distill.run_folder import PredictionRow
+from distill.runs.run_folder import PredictionRow
 from tests.distill.report.runs import rows, said
 
 

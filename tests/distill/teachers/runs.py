@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from distill.lm.recipe import FinetuneRecipe
-from distill.recipe import read_recipe_of
+from distill.config.language_model import FinetuneRecipe
+from distill.config.multi_teacher import MultiTeacherRecipe
+from distill.config.recipe import read_recipe_of
 from distill.recipes import finetune, gate_mixup
-from distill.teachers.recipe import MultiTeacherRecipe
 from tests.distill.tiny import tiny_recipe
 from tests.distill.tiny_lm import SMALL_STUDENT, tiny_finetune
 

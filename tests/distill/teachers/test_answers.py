@@ -9,14 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from distill.corpus import Corpus, read_corpus
+from distill.data.corpus import Corpus, read_corpus
 from distill.lm.folder import read_finetuned
 from distill.lm.teacher_cache import teacher_logits
-from distill.predict import student_logits
 from distill.recipes import gate_mixup
-from distill.run_folder import RunFolder
+from distill.runs.run_folder import RunFolder
 from distill.teachers import answers
 from distill.teachers.answers import Teachers, cached_answers
+from distill.training.predict import student_logits
 from runtime.errors import ConfigError, DataError
 from tests.distill.teachers.runs import finished_teachers
 from tests.distill.tiny import tiny_recipe, write_tiny_data

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill.corpus import read_corpus
+from distill.data.corpus import read_corpus
 from distill.teachers.lessons import Lessons
 from tests.distill.teachers.runs import finished_teachers, tiny_multi_teacher
 

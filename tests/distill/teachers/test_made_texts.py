@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from distill.data.words import WordCutter, dictionary
 from distill.teachers.made_texts import dictionary_words, lexicon, made_texts, replaced_words
-from distill.words import WordCutter, dictionary
 from runtime.errors import ConfigError
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from distill.corpus import read_corpus
-from distill.lm.recipe import TaughtDataConfig
+from distill.config.language_model import TaughtDataConfig
+from distill.data.corpus import read_corpus
 from distill.unlabelled.corpus import Cleaning, clean_corpus
 from distill.unlabelled.training_texts import unlabelled_texts
 from tests.distill.tiny_lm import tiny_layers

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from runtime.backends import lost_in_fork, open_backend, openvino_starts
-from runtime.bundle import Bundle
+from runtime.bundles.bundle import Bundle
 from runtime.errors import BackendError, ConfigError
-from tests.runtime.bundles import only_openvino, write_bundle
+from tests.runtime.small_bundles import only_openvino, write_bundle
 
 
 def test_auto_is_onnxruntime(bundle: Path) -> None:

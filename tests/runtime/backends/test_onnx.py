@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 
 from runtime.backends.onnx import OnnxBackend
 from runtime.errors import BackendError, BundleError
-from tests.runtime.bundles import Model
+from tests.runtime.small_bundles import Model
 
 MODEL = Model(vocabulary=10)
 

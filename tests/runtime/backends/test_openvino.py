@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import BackendError, BundleError
-from tests.runtime.bundles import Model, tokenizer
+from tests.runtime.small_bundles import Model, tokenizer
 
 pytest.importorskip("openvino", reason="the openvino extra is not installed")
 

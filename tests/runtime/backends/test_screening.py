@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from runtime.backends.onnx import OnnxBackend, _options
 from runtime.backends.screening import check_onnx, check_openvino
 from runtime.errors import BackendError, BundleError
-from tests.runtime.bundles import LABELS, Model
+from tests.runtime.small_bundles import LABELS, Model
 
 MODEL = Model(vocabulary=10).onnx()
 CONTENT = MODEL.SerializeToString()

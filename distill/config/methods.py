@@ -1,0 +1,42 @@
+"""The training methods that a recipe file can name, and reading such a file whatever it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from distill.config.language_model import FinetuneRecipe, LayersRecipe
+from distill.config.multi_teacher import MultiTeacherRecipe
+from distill.config.recipe import Recipe, method_of, read_recipe_of
+from runtime.errors import ConfigError
+
+AnyRecipe = Recipe | FinetuneRecipe | LayersRecipe | MultiTeacherRecipe
+
+_KINDS: dict[str, type[AnyRecipe]] = {
+    "gate_mixup": Recipe,
+    "finetune": FinetuneRecipe,
+    "lm_layers": LayersRecipe,
+    "multi_teacher": MultiTeacherRecipe,
+}
+
+
+def read_any_recipe(path: Path) -> AnyRecipe:
+    """Read a recipe of the method that its top-level key ``recipe`` names; without one, of Gate-Mixup.
+
+    Raises:
+        ConfigError: no such method, or see :func:`distill.config.recipe.read_recipe_of`.
+    """
+    return read_recipe_of(kind_of(path), path)
+
+
+def kind_of(path: Path | None) -> type[AnyRecipe]:
+    """Return whose keys a recipe file has, by the method that it names; without a file, those of Gate-Mixup.
+
+    Raises:
+        ConfigError: the file cannot be read, or no such method makes a classifier.
+    """
+    name = method_of(path) if path else Recipe.method()
+    if name == "pretrain":
+        raise ConfigError(f"{path} is a recipe of pretraining; that is for 'gm-distill pretrain'")
+    if name not in _KINDS:
+        raise ConfigError(f"{path}: no method is called {name!r}; recipe is one of: {', '.join(_KINDS)}")
+    return _KINDS[name]

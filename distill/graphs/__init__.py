@@ -1,0 +1,1 @@
+"""Texts as graphs, for the graph network."""

@@ -1,0 +1,1 @@
+"""What a classifier tells of itself: counts, drift, and a record of each decision."""
