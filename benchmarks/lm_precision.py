@@ -22,7 +22,7 @@ from distill.config.language_model import FinetuneTrainingConfig
 from distill.lm.precision import computes_in, lm_precision
 from distill.models.lm_teacher import LMTeacher, load_encoder
 from distill.recipes.finetune import optimisation
-from distill.training.learner import Trainee
+from distill.training.trainee import Trainee
 from runtime.command import run_command
 from runtime.files import write_json
 

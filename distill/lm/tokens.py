@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from distill.training.batches import rows_by_length
+from distill.training.batch_rows import rows_by_length
 from runtime.text import head_and_tail, normalise
 
 NOWHERE = -1

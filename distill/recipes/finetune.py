@@ -38,11 +38,12 @@ from distill.runs.outcome import save_outcome, score
 from distill.runs.run_data import read_data
 from distill.runs.run_folder import RunFolder
 from distill.teachers.lessons import Lessons
-from distill.training.batches import class_ids, epoch_rows, epoch_steps
+from distill.training.batch_rows import epoch_rows, epoch_steps
 from distill.training.device import choose_device
 from distill.training.epochs import Epochs
+from distill.training.ids import class_ids
 from distill.training.imbalance import label_loss_for
-from distill.training.learner import Trainee
+from distill.training.trainee import Trainee
 from distill.training.losses import distillation_loss
 from runtime.errors import ConfigError
 

@@ -30,9 +30,10 @@ from distill.runs.fingerprints import fingerprint, refuse_other_data
 from distill.runs.journal import Journal, clear_checkpoint
 from distill.runs.run_data import read_data
 from distill.runs.run_folder import RunFolder
-from distill.training.batches import character_ids, class_ids, epoch_steps, hide_characters, shuffled_rows
+from distill.training.batch_rows import epoch_steps, shuffled_rows
 from distill.training.device import choose_device, mixed_precision
 from distill.training.epochs import Epochs
+from distill.training.ids import character_ids, class_ids, hide_characters
 from distill.training.imbalance import label_loss_for
 from distill.training.losses import attention_loss, distillation_loss, hidden_loss, mean_loss, representation_loss
 from distill.training.taught_student import complete, judge, student_trainee

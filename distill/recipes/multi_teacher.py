@@ -26,9 +26,10 @@ from distill.runs.journal import Journal
 from distill.runs.run_data import read_data
 from distill.runs.run_folder import RunFolder
 from distill.teachers.lessons import Lessons
-from distill.training.batches import character_ids, class_ids, epoch_rows, epoch_steps, hide_characters, shuffled_rows
+from distill.training.batch_rows import epoch_rows, epoch_steps, shuffled_rows
 from distill.training.device import choose_device, mixed_precision
 from distill.training.epochs import Epochs
+from distill.training.ids import character_ids, class_ids, hide_characters
 from distill.training.imbalance import label_loss_for
 from distill.training.losses import distillation_loss, mean_loss
 from distill.training.taught_student import complete, judge, student_trainee

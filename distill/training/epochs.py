@@ -7,7 +7,7 @@ from collections.abc import Callable
 from distill.runs.checkpoint import random_state, restore_random_state, under_prefix, with_prefix
 from distill.runs.events import Event
 from distill.runs.journal import Journal
-from distill.training.learner import Trainee
+from distill.training.trainee import Trainee
 
 
 class Epochs:

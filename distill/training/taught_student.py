@@ -14,8 +14,8 @@ from distill.models.student import Student
 from distill.runs.events import Event
 from distill.runs.outcome import save_outcome, score
 from distill.runs.run_folder import RunFolder
-from distill.training.batches import class_ids
-from distill.training.learner import Trainee
+from distill.training.ids import class_ids
+from distill.training.trainee import Trainee
 from distill.training.predict import student_logits
 from runtime.tokenizer import CharTokenizer
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from torch import Tensor
 
 from benchmarks.lm_precision import _in_turns, command
-from distill.training.learner import Trainee
+from distill.training.trainee import Trainee
 from tests.distill.tiny import write_tiny_data
 from tests.distill.tiny_lm import write_tiny_lm
 from tests.threads import one_thread

@@ -42,7 +42,7 @@ def float32(monkeypatch: pytest.MonkeyPatch) -> None:
 def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The losses of all steps that a network has taken, as they come."""
     # Imported here, as above: it brings torch.
-    from distill.training.learner import Trainee
+    from distill.training.trainee import Trainee
 
     taken: list[float] = []
     step = Trainee.step

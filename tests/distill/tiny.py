@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distill.config.recipe import Recipe, read_recipe
 from distill.runs.events import Event
-from distill.training.learner import Trainee
+from distill.training.trainee import Trainee
 
 _WORDS = {
     "酸": (["盐酸", "硫酸", "硝酸", "磷酸", "醋酸", "草酸"], ["试剂", "工业级", "电子级", "稀释", "30%"]),

@@ -17,7 +17,7 @@ from distill.models.lm_teacher import LMTeacher, load_encoder
 from distill.recipes.finetune import Finetuning, finetune, optimisation
 from distill.runs.events import Event
 from distill.runs.run_folder import RunFolder
-from distill.training.learner import Trainee
+from distill.training.trainee import Trainee
 from runtime.errors import ConfigError, DataError
 from tests.distill.recipes.weights import weights
 from tests.distill.tiny import make_rare, steps_of, stop_at, tiny_recipe, write_tiny_data

@@ -12,7 +12,7 @@ from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import LayerDistillation, chosen_layers, train
 from distill.runs.events import Event
 from distill.runs.run_folder import RunFolder
-from distill.training.learner import Trainee
+from distill.training.trainee import Trainee
 from export.source import read_source
 from runtime.errors import ConfigError, DataError
 from tests.distill.maps import can_be_told, watch_removals

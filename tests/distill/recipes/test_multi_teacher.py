@@ -10,7 +10,7 @@ import torch
 from distill.recipes.multi_teacher import MultiTeacher, train
 from distill.runs.events import Event
 from distill.runs.run_folder import RunFolder
-from distill.training.learner import Trainee
+from distill.training.trainee import Trainee
 from export.source import read_source
 from runtime.errors import ConfigError
 from tests.distill.recipes.weights import weights

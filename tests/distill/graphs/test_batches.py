@@ -6,16 +6,10 @@ import torch
 
 from distill.config.recipe import GraphConfig
 from distill.data.corpus import Example
+from distill.graphs.batches import EncodedExamples, encode_examples
 from distill.graphs.graph import GraphBuilder
-from distill.training.batches import (
-    EncodedExamples,
-    encode_examples,
-    epoch_rows,
-    epoch_steps,
-    hide_characters,
-    rows_by_length,
-    shuffled_rows,
-)
+from distill.training.batch_rows import epoch_rows, epoch_steps, rows_by_length, shuffled_rows
+from distill.training.ids import hide_characters
 from runtime.tokenizer import PAD_ID, UNKNOWN_ID, CharTokenizer
 
 LABELS = ("acid", "base")
@@ -70,38 +64,3 @@ def test_text_graph_and_label_stay_together() -> None:
             row = rows[int(ids[0])]
             assert label == examples.labels[row]
             assert torch.equal(graph.x, examples.graphs[row].x)
-
-
-def test_rows_by_length_go_from_short_to_long() -> None:
-    assert rows_by_length([3, 1, 2, 1], 3) == [[1, 3, 2], [0]]
-
-
-def test_shuffled_rows_are_all_rows_once_and_repeat_with_the_seed() -> None:
-    lengths = [number % 5 for number in range(100)]
-    torch.manual_seed(0)
-    rows = shuffled_rows(lengths, 8)
-    torch.manual_seed(0)
-    assert shuffled_rows(lengths, 8) == rows != shuffled_rows(lengths, 8)
-    assert sorted(row for batch in rows for row in batch) == list(range(100))
-
-
-def test_epoch_of_many_texts_is_all_of_them_once() -> None:
-    rows = epoch_rows([1] * 20, 8, fewest=2)
-    assert len(rows) == epoch_steps(20, 8, fewest=2) == 3
-    assert sorted(row for batch in rows for row in batch) == list(range(20))
-
-
-def test_few_texts_come_again_in_an_epoch_all_before_one() -> None:
-    torch.manual_seed(0)
-    rows = epoch_rows([1] * 20, 8, fewest=7)
-    assert len(rows) == epoch_steps(20, 8, fewest=7) == 7
-    first, second, third = ([row for batch in rows[start : start + 3] for row in batch] for start in (0, 3, 6))
-    assert sorted(first) == sorted(second) == list(range(20))
-    assert set(third) < set(first)
-    assert first != second
-
-
-def test_hidden_characters_are_unknown_and_padding_stays() -> None:
-    ids = torch.tensor([[5, 6, PAD_ID]])
-    assert hide_characters(ids, 1.0).tolist() == [[UNKNOWN_ID, UNKNOWN_ID, PAD_ID]]
-    assert torch.equal(hide_characters(ids, 0.0), ids)
