@@ -13,17 +13,17 @@ from pathlib import Path
 
 import click
 
-from benchmarks.accuracy_report import markdown
-from benchmarks.answers import as_digits, by_class, indices, score
-from benchmarks.class_report import class_markdown
-from benchmarks.classifiers import PEERS
-from benchmarks.few_labels import few_labels, label_share_option, name_with
-from benchmarks.methods import COMPANIONS, FULL, INT8, METHODS, PARTS, SIZE_ROWS, served, trained
-from benchmarks.peer_rows import SETTINGS, SVM, TEXT_CNN
-from benchmarks.scores import Score, Scores, told
-from benchmarks.textcnn import text_cnn
-from benchmarks.tradeoff import PICTURE, read_tradeoff, tradeoff_markdown
-from benchmarks.tradeoff_picture import draw_tradeoff
+from benchmarks.quality.accuracy_report import markdown
+from benchmarks.quality.answers import as_digits, by_class, indices, score
+from benchmarks.quality.class_report import class_markdown
+from benchmarks.quality.classifiers import PEERS
+from benchmarks.quality.few_labels import few_labels, label_share_option, name_with
+from benchmarks.quality.methods import COMPANIONS, FULL, INT8, METHODS, PARTS, SIZE_ROWS, served, trained
+from benchmarks.quality.peer_rows import SETTINGS, SVM, TEXT_CNN
+from benchmarks.quality.scores import Score, Scores, told
+from benchmarks.quality.textcnn import text_cnn
+from benchmarks.quality.tradeoff import PICTURE, read_tradeoff, tradeoff_markdown
+from benchmarks.quality.tradeoff_picture import draw_tradeoff
 from distill.config.recipe import DataConfig
 from distill.data.corpus import Corpus, read_corpus
 from distill.runs.run_folder import RunFolder

@@ -20,14 +20,14 @@ from time import perf_counter
 
 import click
 
-from benchmarks import lineup
-from benchmarks.contenders import Absent, Entry
-from benchmarks.machine import machine_facts
-from benchmarks.peer_models import Task
-from benchmarks.processes import environment, last_line, trial
-from benchmarks.surroundings import surround
-from benchmarks.texts import example_rows
-from benchmarks.timing import throughput
+from benchmarks.contenders import lineup
+from benchmarks.contenders.contender import Absent, Entry
+from benchmarks.contenders.peer_models import Task
+from benchmarks.contenders.texts import example_rows
+from benchmarks.machine.facts import machine_facts
+from benchmarks.machine.surroundings import surround
+from benchmarks.speed.processes import environment, last_line, trial
+from benchmarks.speed.timing import throughput
 from distill.layout import table
 from runtime.bundles.bundle import Bundle
 from runtime.command import run_command
@@ -41,7 +41,7 @@ _HEADER = ("", "texts", "wall s", "CPU s", "texts per CPU-second", "peak RSS MB"
 # The command's own entry point, and behind it what only the process itself can tell about its memory.
 _COMMAND = """
 from time import process_time
-from benchmarks.child import peak_rss
+from benchmarks.speed.child import peak_rss
 from runtime.cli import main
 try:
     main()

@@ -21,9 +21,9 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.installed import ROOT
-from benchmarks.machine import machine_facts
-from benchmarks.texts import example_rows
+from benchmarks.contenders.texts import example_rows
+from benchmarks.machine.facts import machine_facts
+from benchmarks.machine.installed import ROOT
 from distill.layout import table
 from runtime.bundles.bundle import Bundle
 from runtime.command import run_command

@@ -23,7 +23,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.machine import machine_facts
+from benchmarks.machine.facts import machine_facts
 from distill.layout import table
 from runtime.bundles.bundle import Bundle
 from runtime.command import run_command

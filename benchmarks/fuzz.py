@@ -20,9 +20,9 @@ import click
 import onnx
 from onnx import TensorProto, helper
 
-from benchmarks.guided import Target, fuzz
-from benchmarks.machine import machine_facts
-from benchmarks.strange_texts import strange_texts
+from benchmarks.attacks.guided import Target, fuzz
+from benchmarks.attacks.strange_texts import strange_texts
+from benchmarks.machine.facts import machine_facts
 from export.bundle import file_entries, with_manifest, write_bundle
 from runtime import Classifier, Prediction
 from runtime.backends.screening import check_onnx

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.accuracy import RESULTS
-from benchmarks.accuracy_report import set_table
-from benchmarks.methods import data_and_seed
-from benchmarks.scores import Score, Scores, told
-from benchmarks.targets import Target, as_block
+from benchmarks.quality.accuracy_report import set_table
+from benchmarks.quality.methods import data_and_seed
+from benchmarks.quality.scores import Score, Scores, told
+from benchmarks.speed.targets import Target, as_block
 from distill.config.recipe import Recipe, read_recipe
 from distill.data.corpus import Example, read_corpus
 from distill.graphs.batches import Batch, EncodedExamples, encode_examples
@@ -30,8 +30,8 @@ from distill.models.gnn_teacher import GNNTeacher
 from distill.runs.outcome import score
 from distill.training.batch_rows import epoch_steps
 from distill.training.imbalance import label_loss_for
-from distill.training.trainee import Trainee
 from distill.training.losses import mean_loss
+from distill.training.trainee import Trainee
 from runtime.command import run_command
 from runtime.files import write_text
 from runtime.tokenizer import CharTokenizer

@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 
 from benchmarks.accuracy import RESULTS, Study, study_of, write_report
-from benchmarks.chain import Chain, TaughtBy
-from benchmarks.chain_rows import (
+from benchmarks.quality.chain import Chain, TaughtBy
+from benchmarks.quality.chain_rows import (
     INT8_ROW,
     LM_INT8_ROW,
     LM_ROW,
@@ -29,9 +29,9 @@ from benchmarks.chain_rows import (
     TAUGHT_ROW,
     TOGETHER_ROW,
 )
-from benchmarks.few_labels import label_share_option
-from benchmarks.methods import INT8, served
-from benchmarks.scores import Scores
+from benchmarks.quality.few_labels import label_share_option
+from benchmarks.quality.methods import INT8, served
+from benchmarks.quality.scores import Scores
 from runtime.command import run_command
 
 _STUDENTS = {

@@ -11,18 +11,20 @@ from time import perf_counter_ns, thread_time_ns
 
 import click
 
-from benchmarks import lineup, machine, report
-from benchmarks.bundles import choose_bundle
-from benchmarks.contenders import Absent, Contender, Entry
-from benchmarks.installed import installed_bytes
-from benchmarks.peer_models import Task
-from benchmarks.picture import draw
-from benchmarks.processes import cold_starts, trial
-from benchmarks.results import TITLES, Measurement, Result
-from benchmarks.surroundings import surround
-from benchmarks.targets import targets
-from benchmarks.texts import TITLE_LENGTHS, example_rows, make_texts, spread
-from benchmarks.timing import Quantiles, throughput, time_each
+from benchmarks.contenders import lineup
+from benchmarks.contenders.bundles import choose_bundle
+from benchmarks.contenders.contender import Absent, Contender, Entry
+from benchmarks.contenders.peer_models import Task
+from benchmarks.contenders.texts import TITLE_LENGTHS, example_rows, make_texts, spread
+from benchmarks.machine.facts import load, machine_facts
+from benchmarks.machine.installed import installed_bytes
+from benchmarks.machine.surroundings import surround
+from benchmarks.speed import report
+from benchmarks.speed.picture import draw
+from benchmarks.speed.processes import cold_starts, trial
+from benchmarks.speed.results import TITLES, Measurement, Result
+from benchmarks.speed.targets import targets
+from benchmarks.speed.timing import Quantiles, throughput, time_each
 from runtime.bundles.bundle import Bundle
 from runtime.command import run_command
 from runtime.errors import BackendError
@@ -99,14 +101,14 @@ def measure(bundle: Bundle, peers: Sequence[Entry], folder: Path, plan: Plan) ->
 
     Args:
         bundle: our side; the peers' models take labels, vocabulary and length limit from it.
-        peers: those to compare with, of :func:`benchmarks.lineup.peers`.
+        peers: those to compare with, of :func:`benchmarks.contenders.lineup.peers`.
         folder: where the peers' models go.
         plan: how much is measured.
 
     Raises:
         BackendError: our own INT8 backend does not run.
     """
-    facts = machine.machine_facts()
+    facts = machine_facts()
     sources, labels = example_rows()
     titles = make_texts(sources, spread(TITLE_LENGTHS, max(plan.calls + 1, plan.bulk)))
     Task.of(bundle, sources, labels).save(folder)
@@ -119,7 +121,7 @@ def measure(bundle: Bundle, peers: Sequence[Entry], folder: Path, plan: Plan) ->
     bulk = throughput(contenders, titles[: plan.bulk], plan.chunk)
     sizes = {entry.name: installed_bytes(entry.needs) / 1e6 for entry in entries}
     results = [Result(name, timings[name], bulk[name], cold[name], round(sizes[name], 1)) for name in contenders]
-    return Measurement({**facts, "load_after": machine.load()}, asdict(plan), results, absent)
+    return Measurement({**facts, "load_after": load()}, asdict(plan), results, absent)
 
 
 def save(measurement: Measurement, out: Path) -> None:

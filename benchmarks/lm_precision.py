@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from benchmarks.accuracy import RESULTS
-from benchmarks.machine import machine_facts
-from benchmarks.report import table
+from benchmarks.machine.facts import machine_facts
+from benchmarks.speed.report import table
 from distill.config.language_model import FinetuneTrainingConfig
 from distill.lm.precision import computes_in, lm_precision
 from distill.models.lm_teacher import LMTeacher, load_encoder

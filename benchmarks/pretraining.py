@@ -16,9 +16,9 @@ from typing import Any
 import click
 
 from benchmarks.accuracy import RESULTS
-from benchmarks.machine import machine_facts
-from benchmarks.methods import data_and_seed, finished
-from benchmarks.report import table
+from benchmarks.machine.facts import machine_facts
+from benchmarks.quality.methods import data_and_seed, finished
+from benchmarks.speed.report import table
 from distill.config.language_model import FinetuneRecipe
 from distill.config.pretraining import PretrainRecipe
 from distill.config.recipe import DataConfig, read_recipe_of

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks.bundles import PAIRS
-from benchmarks.machine import machine_facts
+from benchmarks.contenders.bundles import PAIRS
+from benchmarks.machine.facts import machine_facts
 from distill.layout import table
 from distill.runs.run_folder import RunFolder
 from export.promise import tail

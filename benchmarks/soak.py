@@ -21,10 +21,10 @@ from pathlib import Path
 
 import click
 
-from benchmarks.machine import machine_facts
-from benchmarks.processes import environment
-from benchmarks.surroundings import ONE_THREAD
-from benchmarks.texts import example_rows
+from benchmarks.contenders.texts import example_rows
+from benchmarks.machine.facts import machine_facts
+from benchmarks.machine.surroundings import ONE_THREAD
+from benchmarks.speed.processes import environment
 from runtime import BundleError, Classifier, Prediction
 from runtime.bundles.manifest import MANIFEST
 from runtime.command import run_command
@@ -159,8 +159,8 @@ def corrupt_copies(bundle: Path) -> Iterator[list[Path]]:
 def hold_memory(bundle: Path, texts: Sequence[str], calls: int) -> Memory:
     """Call in a fresh process, 10,000 times and then ``calls`` times; see what memory that takes."""
     code = f"""
-from benchmarks.child import hold
-from benchmarks.ours import Runtime
+from benchmarks.speed.child import hold
+from benchmarks.contenders.ours import Runtime
 hold(Runtime({str(bundle.resolve())!r}, "auto", "cascade"), {_WARM_CALLS}, {calls})
 """
     done = _run(code, "\n".join(texts))

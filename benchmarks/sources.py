@@ -15,14 +15,14 @@ import click
 import torch
 
 from benchmarks.accuracy import ROWS, settings_of, with_answers
-from benchmarks.answers import Answered, by_class, score
-from benchmarks.chain import Chain
-from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW, TEXTS_INT8_ROW, TEXTS_ROW
-from benchmarks.methods import ALONE_ROW, FULL, INT8, METHODS, served, student_answers, trained
-from benchmarks.peer_rows import SVM
-from benchmarks.scores import Score, Scores, told
-from benchmarks.sets import as_json_lines
-from benchmarks.sources_report import markdown
+from benchmarks.quality.answers import Answered, by_class, score
+from benchmarks.quality.chain import Chain
+from benchmarks.quality.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW, TEXTS_INT8_ROW, TEXTS_ROW
+from benchmarks.quality.methods import ALONE_ROW, FULL, INT8, METHODS, served, student_answers, trained
+from benchmarks.quality.peer_rows import SVM
+from benchmarks.quality.scores import Score, Scores, told
+from benchmarks.quality.sets import as_json_lines
+from benchmarks.quality.sources_report import markdown
 from distill.config.recipe import DataConfig
 from distill.data.corpus import Corpus, Example, read_corpus
 from distill.teachers.answers import Teachers

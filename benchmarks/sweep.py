@@ -17,9 +17,9 @@ import click
 import numpy as np
 
 from benchmarks.accuracy import RESULTS
-from benchmarks.methods import FULL, data_and_seed, trained
-from benchmarks.scores import METRICS, Score, Scores, told
-from benchmarks.sweep_report import UNCHANGED, markdown
+from benchmarks.quality.methods import FULL, data_and_seed, trained
+from benchmarks.quality.scores import METRICS, Score, Scores, told
+from benchmarks.quality.sweep_report import UNCHANGED, markdown
 from distill.config.recipe import read_recipe
 from distill.data.corpus import read_corpus
 from distill.runs.classes import label_ids

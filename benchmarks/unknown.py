@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.bundles import PAIRS
-from benchmarks.machine import machine_facts
+from benchmarks.contenders.bundles import PAIRS
+from benchmarks.machine.facts import machine_facts
 from distill.layout import table
 from distill.runs.run_folder import RunFolder
 from runtime import Classifier, Prediction, Reason

@@ -43,8 +43,8 @@ from distill.training.device import choose_device
 from distill.training.epochs import Epochs
 from distill.training.ids import class_ids
 from distill.training.imbalance import label_loss_for
-from distill.training.trainee import Trainee
 from distill.training.losses import distillation_loss
+from distill.training.trainee import Trainee
 from runtime.errors import ConfigError
 
 _EVALUATION_BATCH = 128

@@ -15,8 +15,8 @@ from distill.runs.events import Event
 from distill.runs.outcome import save_outcome, score
 from distill.runs.run_folder import RunFolder
 from distill.training.ids import class_ids
-from distill.training.trainee import Trainee
 from distill.training.predict import student_logits
+from distill.training.trainee import Trainee
 from runtime.tokenizer import CharTokenizer
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.contenders import Absent
-from benchmarks.lineup import (
+from benchmarks.contenders.contender import Absent
+from benchmarks.contenders.lineup import (
     FASTTEXT,
     FASTTEXT_WORDS,
     OPTIMUM_INT8,
@@ -14,9 +14,9 @@ from benchmarks.lineup import (
     OURS_INT8,
     TOKENIZERS_FP32,
 )
-from benchmarks.processes import ColdStart
-from benchmarks.results import TITLES, Measurement, Result
-from benchmarks.timing import Quantiles
+from benchmarks.speed.processes import ColdStart
+from benchmarks.speed.results import TITLES, Measurement, Result
+from benchmarks.speed.timing import Quantiles
 
 MACHINE = {
     "cpu": "Some CPU",

@@ -7,15 +7,15 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.accuracy import command, study_of
-from benchmarks.accuracy_report import markdown
-from benchmarks.answers import by_class, score
-from benchmarks.class_report import class_markdown
-from benchmarks.classifiers import PEERS, character_svm, fasttext, majority, word_svm
-from benchmarks.methods import CASCADE, FULL, INT8, METHODS, SIZE_ROWS, run_key, served
-from benchmarks.peer_rows import SVM
-from benchmarks.scores import Score, Scores
-from benchmarks.sizes import SIZES
-from benchmarks.textcnn import text_cnn
+from benchmarks.contenders.sizes import SIZES
+from benchmarks.quality.accuracy_report import markdown
+from benchmarks.quality.answers import by_class, score
+from benchmarks.quality.class_report import class_markdown
+from benchmarks.quality.classifiers import PEERS, character_svm, fasttext, majority, word_svm
+from benchmarks.quality.methods import CASCADE, FULL, INT8, METHODS, SIZE_ROWS, run_key, served
+from benchmarks.quality.peer_rows import SVM
+from benchmarks.quality.scores import Score, Scores
+from benchmarks.quality.textcnn import text_cnn
 from distill.config.recipe import StudentConfig, read_recipe
 from distill.data.corpus import Corpus, Example
 from runtime.errors import ConfigError
@@ -43,7 +43,7 @@ def test_a_peer_learns_what_train_tells(peer: object) -> None:
 
 def test_fasttext_reads_labels_with_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fasttext")
-    monkeypatch.setattr("benchmarks.classifiers._AUTOTUNE_SECONDS", 2)
+    monkeypatch.setattr("benchmarks.quality.classifiers._AUTOTUNE_SECONDS", 2)
     assert set(fasttext(corpus(), 0).labels) <= {"硫酸", "聚乙烯"}
 
 

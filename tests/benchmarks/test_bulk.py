@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bulk, lineup
+from benchmarks import bulk
 from benchmarks.bulk import (
     Bulk,
     Peer,
@@ -21,7 +21,8 @@ from benchmarks.bulk import (
     read_texts,
     write_table,
 )
-from benchmarks.contenders import Absent, Entry
+from benchmarks.contenders import lineup
+from benchmarks.contenders.contender import Absent, Entry
 from runtime.bundles.bundle import Bundle
 from runtime.command import run_command
 from runtime.errors import DataError, GMError

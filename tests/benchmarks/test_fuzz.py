@@ -7,9 +7,9 @@ from random import Random
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.attacks.guided import fuzz, mutated
+from benchmarks.attacks.strange_texts import strange_texts
 from benchmarks.fuzz import classify_strange_texts, main, targets
-from benchmarks.guided import fuzz, mutated
-from benchmarks.strange_texts import strange_texts
 from runtime.bundles.bundle import Bundle
 from runtime.errors import BundleError, GMError
 from runtime.tokenizer import CharTokenizer

@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from benchmarks.graph_network import ROW, GraphTraining, command, markdown, measured, targets
-from benchmarks.scores import Score, Scores
+from benchmarks.quality.scores import Score, Scores
 from distill.graphs.batches import EncodedExamples
 from runtime.errors import ConfigError
 from tests.distill.tiny import tiny_recipe, write_tiny_data

@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.accuracy import study_of
-from benchmarks.chain import Chain
-from benchmarks.chain_rows import (
+from benchmarks.language_models import command, told_by_row
+from benchmarks.quality.chain import Chain
+from benchmarks.quality.chain_rows import (
     INT8_ROW,
     LM_INT8_ROW,
     LM_ROW,
@@ -23,9 +24,8 @@ from benchmarks.chain_rows import (
     TAUGHT_ROW,
     TOGETHER_ROW,
 )
-from benchmarks.language_models import command, told_by_row
-from benchmarks.methods import FULL
-from benchmarks.scores import Score, Scores
+from benchmarks.quality.methods import FULL
+from benchmarks.quality.scores import Score, Scores
 from distill.config.language_model import FinetuneRecipe
 from distill.config.multi_teacher import MultiTeacherRecipe
 from distill.config.recipe import Recipe
@@ -57,7 +57,7 @@ def _run(tmp_path: Path, *options: object) -> Scores:
 
 
 def test_the_chain_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
+    monkeypatch.setattr("benchmarks.quality.chain.trained", short_full_method)
     scores = _run(tmp_path, "--plain", "--label-share", "0.5")
     rows = [score.row for score in scores.all]
     assert {score.data for score in scores.all} == {"tiny, 50 % of the labels"}
@@ -75,7 +75,7 @@ def test_a_student_of_the_language_model_alone_needs_no_run_of_the_full_method(t
 
 
 def test_a_student_of_the_full_method_needs_no_language_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
+    monkeypatch.setattr("benchmarks.quality.chain.trained", short_full_method)
     rows = [score.row for score in _run(tmp_path, "--taught-by", "full").all]
     assert len(rows) == len(set(rows))
     assert {TAUGHT_ROW} <= set(rows) <= {TAUGHT_ROW, TAUGHT_INT8_ROW}
@@ -92,8 +92,8 @@ def test_a_language_model_is_named_where_one_teaches(words: list[str]) -> None:
 def test_a_second_language_model_is_measured_as_the_teacher_that_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
-    monkeypatch.setattr("benchmarks.chain._SECOND", ("training.epochs=1", "teachers.dictionary_words=20"))
+    monkeypatch.setattr("benchmarks.quality.chain.trained", short_full_method)
+    monkeypatch.setattr("benchmarks.quality.chain._SECOND", ("training.epochs=1", "teachers.dictionary_words=20"))
     options = ("--taught-by", "second", "--full-set", "teacher.bag_width=4")
     scores = {score.row: score for score in _run(tmp_path, *options).all}
     rows = {LM_ROW, TOGETHER_ROW, SECOND_ROW, SECOND_TOGETHER_ROW, SECOND_STUDENT_ROW}

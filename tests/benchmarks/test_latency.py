@@ -10,10 +10,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import latency, lineup
-from benchmarks.bundles import choose_bundle, export_run
-from benchmarks.contenders import Entry
-from benchmarks.targets import targets
+from benchmarks import latency
+from benchmarks.contenders import lineup
+from benchmarks.contenders.bundles import choose_bundle, export_run
+from benchmarks.contenders.contender import Entry
+from benchmarks.speed.targets import targets
 from runtime.bundles.bundle import Bundle
 from runtime.errors import BackendError
 from tests.runtime.small_bundles import edit_manifest, write_bundle
@@ -61,11 +62,11 @@ def test_a_bundle_that_does_not_run_ends_the_benchmark(tmp_path: Path) -> None:
 def test_the_runtime_process_imports_nothing_heavy() -> None:
     import subprocess
 
-    code = "import benchmarks.child, benchmarks.ours, sys; print(*sorted(sys.modules))"
+    code = "import benchmarks.speed.child, benchmarks.contenders.ours, sys; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=latency.RESULTS.parents[1])
     loaded = set(done.stdout.decode().split())
-    assert "benchmarks.ours" in loaded
-    assert not loaded & {"torch", "transformers", "click", "importlib.metadata", "benchmarks.contenders"}
+    assert "benchmarks.contenders.ours" in loaded
+    assert not loaded & {"torch", "transformers", "click", "importlib.metadata", "benchmarks.contenders.contender"}
 
 
 @pytest.mark.parametrize(("bundle", "run", "untrained"), [(None, None, False), (Path("b"), None, True)])

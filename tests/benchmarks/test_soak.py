@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import child
 from benchmarks.soak import (
     Idle,
     Load,
@@ -22,6 +21,7 @@ from benchmarks.soak import (
     main,
     on_one_cpu,
 )
+from benchmarks.speed import child
 from runtime import BundleError, Classifier
 from tests.runtime.small_bundles import TEXTS, write_bundle
 

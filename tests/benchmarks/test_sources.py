@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW, TEXTS_INT8_ROW, TEXTS_ROW
-from benchmarks.methods import ALONE_ROW, FULL, INT8
-from benchmarks.peer_rows import SVM
-from benchmarks.scores import Score, Scores
+from benchmarks.quality.chain_rows import INT8_ROW, LM_ROW, STUDENT_ROW, TEXTS_INT8_ROW, TEXTS_ROW
+from benchmarks.quality.methods import ALONE_ROW, FULL, INT8
+from benchmarks.quality.peer_rows import SVM
+from benchmarks.quality.scores import Score, Scores
+from benchmarks.quality.sources_report import leads, markdown
 from benchmarks.sources import command, leave_out, read_rows, write_part
-from benchmarks.sources_report import leads, markdown
 from distill.config.recipe import DataConfig
 from distill.data.corpus import Example, read_corpus
 from runtime.errors import DataError
@@ -114,7 +114,7 @@ def test_the_study_trains_serves_and_goes_on_where_it_was(data: Path, tmp_path: 
 def test_the_student_of_a_language_model_is_measured_too(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.chain.trained", short_full_method)
+    monkeypatch.setattr("benchmarks.quality.chain.trained", short_full_method)
     monkeypatch.setattr("benchmarks.sources.Chain", tiny_chain)
     lm, names = write_tiny_lm(tmp_path / "lm", data), tmp_path / "names.txt"
     names.write_text("氯化钠\n氯化钾\n", encoding="utf-8")

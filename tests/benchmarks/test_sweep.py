@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.methods import FULL, trained
-from benchmarks.scores import Score, Scores
+from benchmarks.quality.methods import FULL, trained
+from benchmarks.quality.scores import Score, Scores
+from benchmarks.quality.sweep_report import UNCHANGED, better, markdown, small_class_f1, sweep_table
 from benchmarks.sweep import KEYS, Variation, command, late_scores, score_on_dev, variations
-from benchmarks.sweep_report import UNCHANGED, better, markdown, small_class_f1, sweep_table
 from distill.config.recipe import read_recipe
 from distill.runs.run_folder import RunFolder
 from runtime.errors import ConfigError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.chain import Chain
-from benchmarks.methods import trained
+from benchmarks.quality.chain import Chain
+from benchmarks.quality.methods import trained
 from distill.runs.run_folder import RunFolder
 from tests.distill.tiny_lm import SMALL_FINETUNE, SMALL_STUDENT
 
@@ -14,7 +14,7 @@ MADE = ("teachers.dictionary_words=40", "teachers.replaced_words=20", "training.
 
 
 def short_full_method(row: str, data: str, seed: int, work: Path, settings: Sequence[str]) -> RunFolder:
-    """Train as :func:`benchmarks.methods.trained` does, for one epoch and one round."""
+    """Train as :func:`benchmarks.quality.methods.trained` does, for one epoch and one round."""
     return trained(row, data, seed, work, [*settings, "training.initial_epochs=1", "training.rounds=1"])
 
 

@@ -8,9 +8,7 @@ from distill.config.recipe import GraphConfig
 from distill.data.corpus import Example
 from distill.graphs.batches import EncodedExamples, encode_examples
 from distill.graphs.graph import GraphBuilder
-from distill.training.batch_rows import epoch_rows, epoch_steps, rows_by_length, shuffled_rows
-from distill.training.ids import hide_characters
-from runtime.tokenizer import PAD_ID, UNKNOWN_ID, CharTokenizer
+from runtime.tokenizer import PAD_ID, CharTokenizer
 
 LABELS = ("acid", "base")
 TEXTS = [chr(0x4E00 + number) * (number % 7 + 1) for number in range(40)]

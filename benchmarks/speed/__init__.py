@@ -1,0 +1,1 @@
+"""Latency: taking turns, clocks, fresh processes, and the tables and pictures of it."""
