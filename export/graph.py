@@ -35,6 +35,8 @@ CONTRIB = "com.microsoft"
 HEAD_PRODUCT = "head.product"
 """The node of :class:`StandardEmitter` that multiplies by the head."""
 _OUTPUT = "logits"
+_BEHIND_FIRST = {"starts": 1, "ends": np.iinfo(np.int64).max, "axes": 1}
+"""Inputs of a Slice that leaves the first character of each text out."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -239,9 +241,11 @@ class FloatEmitter:
         return self.node("Mod", [self._hashes, divisor], "bigrams.remainders")
 
     def _hash_bigrams(self, network: Network) -> str:
-        # A negative width cuts off: one node moves every id to the place before it and fills the last with PAD_ID.
-        one_back = self.constant("following.pads", np.array([0, -1, 0, 1]))
-        following = self.node("Pad", ["ids", one_back], "following")
+        # Every id moves to the place before it, and the last place gets PAD_ID. One Pad with a negative width would do,
+        # a microsecond faster; but onnxruntime before 1.24 then reads a text of one character out of foreign memory.
+        behind_first = [self.constant(f"behind.{name}", np.array([at])) for name, at in _BEHIND_FIRST.items()]
+        behind = self.node("Slice", ["ids", *behind_first], "behind")
+        following = self.node("Pad", [behind, self.constant("following.pads", np.array([0, 0, 0, 1]))], "following")
         # Looked up: OpenVINO multiplies and takes remainders of integers in single precision, exact below 2^24 alone,
         # which sums are.
         left = (np.arange(len(network.characters)) * BIGRAM_FACTOR % network.buckets).astype(np.int32)

@@ -11,7 +11,7 @@ import torch
 
 from distill.data.corpus import Corpus
 
-_PACKAGES = ("gm-edge", "torch", "torch-geometric", "transformers", "numpy", "safetensors")
+_PACKAGES = ("gm-edge", "torch-geometric", "transformers", "numpy", "safetensors")
 
 
 def machine(seed: int, device: torch.device) -> dict[str, Any]:
@@ -21,7 +21,12 @@ def machine(seed: int, device: torch.device) -> dict[str, Any]:
         "seed": seed,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            # With what it was built for (+cpu, +cu130), which the version of the package may leave out.
+            "torch": torch.__version__,
+            **{name: version(name) for name in _PACKAGES},
+        },
     }
 
 

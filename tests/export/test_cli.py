@@ -35,7 +35,8 @@ def test_the_output_is_one_table_and_the_way_on(exported: CommandRun) -> None:
     assert f"bundle: {exported.out}" in lines
     promised = next(line for line in lines if line.startswith("--max-error"))
     assert "of 30 development texts: 0.1 accepts 100%" in promised
-    assert len(exported.stderr.splitlines()) == 1
+    # A torch for GPUs on a machine without one says so, from some release on.
+    assert len([line for line in exported.stderr.splitlines() if "No CUDA runtime" not in line]) == 1
 
 
 def test_both_engines_and_the_fp32_model_are_in_the_bundle(exported: CommandRun) -> None:
