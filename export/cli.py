@@ -56,7 +56,8 @@ class _DefaultGroup(click.Group):
         return super().parse_args(context, args)
 
     def _refuse_misspelt(self, word: str, context: click.Context) -> None:
-        near = get_close_matches(word, self.commands)
+        # An option may be much like a command, as --sign is.
+        near = [] if word.startswith("-") else get_close_matches(word, self.commands)
         if near and word != _RUN and not os.path.exists(word):
             hint = f"did you mean {' or '.join(near)}? For a list of the commands: gm-export --help"
             raise click.UsageError(f"{word!r} is neither a command nor a run folder; {hint}", context)
