@@ -3,6 +3,7 @@
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,7 +152,8 @@ def test_a_bundle_with_a_file_of_the_users_is_never_replaced(tmp_path: Path, nam
 @pytest.mark.parametrize("name", ["inner", "new/inner", "inner.gmb", "empty"])
 def test_no_bundle_is_written_into_another_which_would_be_refused_then(tmp_path: Path, name: str) -> None:
     outer = tmp_path / "bundle"
-    write_bundle(outer, _bundle(**{"golden.jsonl": b"{}"}))
+    golden: dict[str, Any] = {"golden.jsonl": b"{}"}
+    write_bundle(outer, _bundle(**golden))
     (outer / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"--out .* lies in the bundle, which would no longer be whole; name another"):
         write_bundle(outer / name, FILES)
