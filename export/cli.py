@@ -329,18 +329,26 @@ def _print_exported(exported: Exported) -> None:
     click.echo(table(header, rows))
     for found in comparisons:
         _print_flips(found)
-    manifest = exported.manifest
-    click.echo(f"\ntemperature {manifest.temperature:g}, {_accepted(manifest.thresholds.default)}")
-    click.echo(_promised(exported.reference))
-    if exported.cascade:
-        _print_cascade(exported.cascade)
+    _print_decisions(exported)
     click.echo(f"bundle: {exported.path}\nnext: gm-classify {exported.path} TEXT")
+
+
+def _print_decisions(exported: Exported) -> None:
+    """Print what a classifier of the bundle goes by: it takes the cascade where there is one."""
+    manifest, cascade = exported.manifest, exported.cascade
+    temperature, accepted_from, reference = manifest.temperature, manifest.thresholds.default, exported.reference
+    if cascade:
+        entry = cascade.entry
+        temperature, accepted_from, reference = entry.temperature, entry.accepted_from, entry.reference
+    click.echo(f"\ntemperature {temperature:g}, {_accepted(accepted_from)}\n{_promised(reference)}")
+    if cascade:
+        _print_cascade(cascade)
 
 
 def _print_cascade(cascade: FittedCascade) -> None:
     answered, test = cascade.metrics["answered_by_head"], cascade.metrics["test"]
     click.echo(
-        f"cascade: from a score of {cascade.threshold:.2f} its head answers alone, {answered['dev']:.0%} of the "
+        f"cascade: from a score of {cascade.entry.threshold:.2f} its head answers alone, {answered['dev']:.0%} of the "
         f"development and {answered['test']:.0%} of the test texts; "
         f"on test, accuracy {test['accuracy']:.4f}, macro-F1 {test['macro_f1']:.4f}, "
         f"{test['agreement']:.2%} labelled as by the student"
