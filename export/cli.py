@@ -272,7 +272,9 @@ def sign(bundle: Path, key: Path) -> None:
     "--out", type=click.Path(path_type=Path), default="kit", show_default=True, help="Folder; it must not exist."
 )
 @click.option("--extra", "extras", multiple=True, help="Extra of this package that the device needs, as openvino.")
-@click.option("--wheel", type=_KEY, help="Wheel of this package.  [default: built from this checkout, else downloaded]")
+@click.option(
+    "--wheel", type=_KEY, help="Wheel of this package.  [default: built from this checkout, or of what is installed]"
+)
 @click.option(
     "--find-links",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from importlib.metadata import Distribution
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -11,7 +12,8 @@ import pytest
 from packaging.markers import default_environment
 
 from export.cli import main
-from export.kit import KitOptions, download_wheels, make_kit, pinned, platform_tags
+from export.installed import repack
+from export.kit import KitOptions, check_kit, download_wheels, make_kit, pinned, platform_tags
 from export.requirements import environment_of, missing
 from runtime.bundles.bundle import Bundle
 from runtime.errors import BundleError, ConfigError
@@ -300,6 +302,44 @@ def test_the_command_makes_a_kit_and_installs_it_from_itself_alone(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{tmp_path / 'kit'}: 1 wheels, ")
     assert lines[-1] == "asked: bundle --selftest"
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """What pip made of a wheel that is gone."""
+    (tmp_path / "wheel").mkdir()
+    wheel = _wheel(tmp_path / "wheel", "gm_edge", code=_PROGRAM)
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "pip", "install", "--no-index", "--target", str(site), str(wheel)]
+    subprocess.run(command, capture_output=True, check=True)
+    wheel.unlink()
+    return site
+
+
+def test_without_a_checkout_the_wheel_is_made_of_what_is_installed(
+    installed: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def own(name: str) -> Distribution:
+        return Distribution.at(next(installed.glob(f"{name.replace('-', '_')}-*.dist-info")))
+
+    monkeypatch.setattr("export.kit._ROOT", installed)
+    monkeypatch.setattr("export.kit.distribution", own)
+    monkeypatch.setattr("export.kit._PACKAGE", "gm_edge")
+    options = KitOptions(LINUX, HERE, find_links=installed)
+    assert make_kit(bundle, tmp_path / "kit", options) == ["gm_edge-1.0-py3-none-any.whl"]
+    done = check_kit(tmp_path / "kit")
+    assert done == "asked: bundle --selftest"
+    with ZipFile(tmp_path / "kit" / "wheels" / "gm_edge-1.0-py3-none-any.whl") as wheel:
+        names, record = wheel.namelist(), wheel.read("gm_edge-1.0.dist-info/RECORD").decode()
+    info = ("METADATA", "WHEEL", "entry_points.txt", "RECORD")
+    assert set(names) == {"gm_edge/__init__.py", *(f"gm_edge-1.0.dist-info/{name}" for name in info)}
+    assert [line.split(",")[0] for line in record.splitlines()] == names
+
+
+def test_of_an_installation_that_is_a_link_to_a_lost_checkout_no_wheel_is_made(installed: Path, tmp_path: Path) -> None:
+    info = next(installed.glob("*.dist-info"))
+    with pytest.raises(ConfigError, match=r"the files of gm_edge are not known here; .*: --wheel"):
+        repack(Distribution.at(info), "another", tmp_path)
 
 
 def test_a_check_on_windows_is_refused_before_anything_is_made(
