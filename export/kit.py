@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import distribution, metadata
 from itertools import count
@@ -112,7 +112,7 @@ def check_kit(kit: Path) -> str:
         # Whatever a user's pip is configured to, it is not asked.
         environment = {**os.environ, "PIP_CONFIG_FILE": os.devnull, "PYTHON": sys.executable}
         command = ["sh", str(kit / "install.sh"), str(Path(folder) / "venv")]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = _run(command, environment)
     if done.returncode != 0:
         raise ConfigError(f"{kit}: does not install here: {_last_line(done.stderr)}; look with: sh {kit}/install.sh")
     return done.stdout.strip().splitlines()[-2]
@@ -187,9 +187,23 @@ def _own_wheel(work: Path) -> Path:
 
 def _pip(arguments: Sequence[str], what: str) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = _run(command, os.environ)
     if done.returncode != 0:
         raise ConfigError(f"pip cannot get the wheels of {what}: {_last_line(done.stderr)}")
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    # Python writes to a pipe as PYTHONIOENCODING or the system's language has it, which need not be what is read here.
+    utf_8 = {**environment, "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(
+        command,
+        env=utf_8,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
 
 
 def _last_line(output: str) -> str:

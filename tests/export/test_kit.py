@@ -178,6 +178,16 @@ def test_a_machine_that_no_wheel_is_for_is_one_line(wheels: Path, bundle: Path, 
     assert not (tmp_path / "kit").exists()
 
 
+def test_what_pip_says_is_shown_in_whatever_encoding_it_would_say_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "瓦.whl").touch()
+    monkeypatch.setenv("PYTHONIOENCODING", "gbk")
+    options = KitOptions(LINUX, "3.11", wheel=tmp_path / "瓦.whl", find_links=tmp_path)
+    with pytest.raises(ConfigError, match="瓦"):
+        download_wheels(tmp_path / "found", options)
+
+
 def test_manylinux_takes_what_older_systems_take() -> None:
     tags = platform_tags("manylinux_2_17_x86_64")
     assert tags[:3] == ["manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_16_x86_64"]
