@@ -317,7 +317,7 @@ def kit(
 
     wheels = make_kit(bundle, out, KitOptions(platform, python, extras, wheel, find_links))
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    script = "install.ps1" if platform.startswith("win") else "sh install.sh"
+    script = "powershell -ExecutionPolicy Bypass -File install.ps1" if platform.startswith("win") else "sh install.sh"
     click.echo(f"{out}: {len(wheels)} wheels, {size / 1e6:.1f} MB\nnext: copy it to the device, and there: {script}")
     if check:
         click.echo(check_kit(out))

@@ -249,7 +249,9 @@ def test_a_wheel_that_was_tampered_with_is_not_installed(kit: Path, tmp_path: Pa
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="runs install.sh")
-@pytest.mark.parametrize(("given", "made"), [((), "venv"), (("here",), "{folder}/here"), (("/a b",), "/a b")])
+@pytest.mark.parametrize(
+    ("given", "made"), [((), "{folder}/kit/venv"), (("here",), "{folder}/here"), (("/a b",), "/a b")]
+)
 def test_the_environment_is_made_where_it_is_asked_for(
     kit: Path, tmp_path: Path, given: tuple[str, ...], made: str
 ) -> None:
@@ -258,9 +260,10 @@ def test_the_environment_is_made_where_it_is_asked_for(
     python.write_text('#!/bin/sh\n[ "$1" = -c ] || { echo "$3"; exit 9; }\n')
     python.chmod(0o755)
     command = ["sh", "kit/install.sh", *given]
-    environment = {**os.environ, "PYTHON": str(python)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (9, made.format(folder=tmp_path) + "\n")
+    for named in (str(python), "./python"):
+        environment = {**os.environ, "PYTHON": named}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (9, made.format(folder=tmp_path) + "\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="runs install.sh")
