@@ -18,7 +18,7 @@ from runtime.bundles.bundle import Bundle
 from runtime.bundles.manifest import MANIFEST, UNLISTED, FileEntry, Manifest
 from runtime.bundles.storage import open_storage
 from runtime.errors import BundleError, ConfigError, DataError
-from runtime.files import atomic_path
+from runtime.files import atomic_path, check_outside_bundles
 from runtime.text import normalise
 
 SUFFIX = ".gmb"
@@ -36,12 +36,15 @@ def check_target(target: Path) -> Path:
         Where ``target`` leads to, links followed: what is replaced is the bundle, not the link to it.
 
     Raises:
-        ConfigError: ``target`` is such a folder or file, or the system cannot replace it as a whole.
+        ConfigError: ``target`` is such a folder or file, or lies in a bundle, or the system cannot replace it as a
+            whole.
     """
     place = Path(os.path.realpath(target))
     _check_replaceable(target, place)
     if place.exists() and not _is_empty_folder(place):
         _check_own(target, place)
+    else:
+        check_outside_bundles("--out", target)
     return place
 
 

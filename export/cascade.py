@@ -53,15 +53,20 @@ class FittedCascade:
     """A cascade to be written into a bundle.
 
     Attributes:
-        files: content by path in the bundle.
-        threshold: lowest score at which the head answers.
+        entry: what the bundle says about it.
+        table: of the head, as in the bundle.
         metrics: share that the head answers, of dev and of test, and on test the scores of head and model together,
             what they lose of the student's macro-F1, and the share of texts with the student's label.
     """
 
-    files: dict[str, bytes]
-    threshold: float
+    entry: CascadeEntry
+    table: Halves
     metrics: dict[str, Any]
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Content by path in the bundle."""
+        return {CASCADE: self.entry.to_bytes(), TABLE: table_bytes(self.table)}
 
 
 def fit_cascade(
@@ -100,8 +105,7 @@ def fit_cascade(
         accepted_from=decisions.threshold,
         reference=decisions.reference,
     )
-    files = {CASCADE: entry.to_bytes(), TABLE: table_bytes(table)}
-    return FittedCascade(files, threshold, _metrics(source, answers, test, threshold))
+    return FittedCascade(entry, table, _metrics(source, answers, test, threshold))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ class _DefaultGroup(click.Group):
         return super().parse_args(context, args)
 
     def _refuse_misspelt(self, word: str, context: click.Context) -> None:
-        near = get_close_matches(word, self.commands)
+        # An option may be much like a command, as --sign is.
+        near = [] if word.startswith("-") else get_close_matches(word, self.commands)
         if near and word != _RUN and not os.path.exists(word):
             hint = f"did you mean {' or '.join(near)}? For a list of the commands: gm-export --help"
             raise click.UsageError(f"{word!r} is neither a command nor a run folder; {hint}", context)
@@ -271,7 +272,9 @@ def sign(bundle: Path, key: Path) -> None:
     "--out", type=click.Path(path_type=Path), default="kit", show_default=True, help="Folder; it must not exist."
 )
 @click.option("--extra", "extras", multiple=True, help="Extra of this package that the device needs, as openvino.")
-@click.option("--wheel", type=_KEY, help="Wheel of this package.  [default: built from this checkout, else downloaded]")
+@click.option(
+    "--wheel", type=_KEY, help="Wheel of this package.  [default: built from this checkout, or of what is installed]"
+)
 @click.option(
     "--find-links",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -314,7 +317,7 @@ def kit(
 
     wheels = make_kit(bundle, out, KitOptions(platform, python, extras, wheel, find_links))
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    script = "install.ps1" if platform.startswith("win") else "sh install.sh"
+    script = "powershell -ExecutionPolicy Bypass -File install.ps1" if platform.startswith("win") else "sh install.sh"
     click.echo(f"{out}: {len(wheels)} wheels, {size / 1e6:.1f} MB\nnext: copy it to the device, and there: {script}")
     if check:
         click.echo(check_kit(out))
@@ -328,18 +331,26 @@ def _print_exported(exported: Exported) -> None:
     click.echo(table(header, rows))
     for found in comparisons:
         _print_flips(found)
-    manifest = exported.manifest
-    click.echo(f"\ntemperature {manifest.temperature:g}, {_accepted(manifest.thresholds.default)}")
-    click.echo(_promised(exported.reference))
-    if exported.cascade:
-        _print_cascade(exported.cascade)
+    _print_decisions(exported)
     click.echo(f"bundle: {exported.path}\nnext: gm-classify {exported.path} TEXT")
+
+
+def _print_decisions(exported: Exported) -> None:
+    """Print what a classifier of the bundle goes by: it takes the cascade where there is one."""
+    manifest, cascade = exported.manifest, exported.cascade
+    temperature, accepted_from, reference = manifest.temperature, manifest.thresholds.default, exported.reference
+    if cascade:
+        entry = cascade.entry
+        temperature, accepted_from, reference = entry.temperature, entry.accepted_from, entry.reference
+    click.echo(f"\ntemperature {temperature:g}, {_accepted(accepted_from)}\n{_promised(reference)}")
+    if cascade:
+        _print_cascade(cascade)
 
 
 def _print_cascade(cascade: FittedCascade) -> None:
     answered, test = cascade.metrics["answered_by_head"], cascade.metrics["test"]
     click.echo(
-        f"cascade: from a score of {cascade.threshold:.2f} its head answers alone, {answered['dev']:.0%} of the "
+        f"cascade: from a score of {cascade.entry.threshold:.2f} its head answers alone, {answered['dev']:.0%} of the "
         f"development and {answered['test']:.0%} of the test texts; "
         f"on test, accuracy {test['accuracy']:.4f}, macro-F1 {test['macro_f1']:.4f}, "
         f"{test['agreement']:.2%} labelled as by the student"

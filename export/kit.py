@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import metadata, version
+from importlib.metadata import distribution, metadata
 from itertools import count
 from pathlib import Path
 
 from export.bundle import SUFFIX
+from export.installed import repack
 from export.kit_scripts import POWERSHELL, READ_ME, SHELL
 from export.requirements import environment_of, missing
 from runtime.backends import usual_backend
@@ -25,7 +26,7 @@ from runtime.bundles.storage import open_storage
 from runtime.errors import ConfigError
 from runtime.files import atomic_path, check_outside_bundles, write_text
 
-_DISTRIBUTION = "gm-edge"
+_DISTRIBUTION, _PACKAGE = "gm-edge", "runtime"
 _ROOT = Path(__file__).resolve().parent.parent
 _SOURCES = ("distill", "export", "runtime", "pyproject.toml", "README.md", "LICENSE")
 _WHEELS = "wheels"
@@ -42,7 +43,7 @@ class KitOptions:
         platform: tag as in the names of wheels, for example ``manylinux_2_28_x86_64`` or ``win_amd64``.
         python: version of its Python, as ``3.11``.
         extras: of this package, ``openvino`` for example.
-        wheel: of this package; ``None``: it is built from this checkout, or downloaded if there is none.
+        wheel: of this package; ``None``: it is built from this checkout, or packed from what is installed.
         find_links: folder to take all other wheels from, instead of a package index.
 
     Raises:
@@ -111,7 +112,7 @@ def check_kit(kit: Path) -> str:
         # Whatever a user's pip is configured to, it is not asked.
         environment = {**os.environ, "PIP_CONFIG_FILE": os.devnull, "PYTHON": sys.executable}
         command = ["sh", str(kit / "install.sh"), str(Path(folder) / "venv")]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = _run(command, environment)
     if done.returncode != 0:
         raise ConfigError(f"{kit}: does not install here: {_last_line(done.stderr)}; look with: sh {kit}/install.sh")
     return done.stdout.strip().splitlines()[-2]
@@ -126,7 +127,7 @@ def download_wheels(folder: Path, options: KitOptions) -> None:
     environment = environment_of(options.platform, options.python)
     with tempfile.TemporaryDirectory() as work:
         extras = f"[{','.join(options.extras)}]" if options.extras else ""
-        wanted = [f"{options.wheel}{extras}" if options.wheel else _own_requirement(Path(work), extras)]
+        wanted = [f"{options.wheel or _own_wheel(Path(work))}{extras}"]
         # pip asks this machine, not that one, which requirements apply: the others have to be named to it.
         # From the start each time, because a requirement more may ask for another version of what is there.
         for turn in count():
@@ -170,10 +171,10 @@ def pinned(wheels: Path) -> str:
     return "".join(lines)
 
 
-def _own_requirement(work: Path, extras: str) -> str:
-    """Build the wheel of this checkout in ``work`` and return its path, or the name and version to download."""
+def _own_wheel(work: Path) -> Path:
+    """Make the wheel of this package in ``work``, from the checkout that it runs in or else from what is installed."""
     if not (_ROOT / "pyproject.toml").is_file():
-        return f"{_DISTRIBUTION}{extras}=={version(_DISTRIBUTION)}"
+        return repack(distribution(_DISTRIBUTION), _PACKAGE, work)
     # From a copy: setuptools would take what an earlier build left in the checkout, removed modules included.
     source = work / "source"
     source.mkdir()
@@ -181,14 +182,28 @@ def _own_requirement(work: Path, extras: str) -> str:
         path = _ROOT / name
         (shutil.copy if path.is_file() else shutil.copytree)(path, source / name)
     _pip(["wheel", "--no-deps", "--wheel-dir", str(work), str(source)], "the package itself")
-    return f"{next(work.glob('*.whl'))}{extras}"
+    return next(work.glob("*.whl"))
 
 
 def _pip(arguments: Sequence[str], what: str) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = _run(command, os.environ)
     if done.returncode != 0:
         raise ConfigError(f"pip cannot get the wheels of {what}: {_last_line(done.stderr)}")
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    # Python writes to a pipe as PYTHONIOENCODING or the system's language has it, which need not be what is read here.
+    utf_8 = {**environment, "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(
+        command,
+        env=utf_8,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
 
 
 def _last_line(output: str) -> str:

@@ -8,12 +8,19 @@ SHELL = """\
 #   sh install.sh [DIR]     DIR: the virtual environment to make, by default "venv" in this folder
 #   PYTHON=/opt/python/bin/python3 sh install.sh     takes another Python {python}
 set -eu
-case "${{1:-}}" in
-    "" | /*) venv=${{1:-venv}} ;;
-    *) venv=$PWD/$1 ;;
+# What is named by its place from here is to be found from this folder too.
+venv=${{1:-}}
+case "$venv" in
+    "" | /*) ;;
+    *) venv=$PWD/$venv ;;
+esac
+python=${{PYTHON:-python{python}}}
+case "$python" in
+    /*) ;;
+    */*) python=$PWD/$python ;;
 esac
 cd "$(dirname "$0")"
-python=${{PYTHON:-python{python}}}
+venv=${{venv:-$PWD/venv}}
 if ! "$python" -c 'import sys; sys.exit(sys.version_info[:2] != ({version}))'; then
     echo "install.sh: these wheels are for Python {python}; name it with PYTHON=/path/to/python{python}" >&2
     exit 2

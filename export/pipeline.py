@@ -36,7 +36,7 @@ _ROUNDING = 0.01
 class Exported:
     """What was written, how it compares (one comparison for each variant, published or not), what it promises.
 
-    The promises are those of the model and, where there is a ``cascade``, in its file those of both together.
+    ``manifest`` and ``reference`` are about the model alone; the ``cascade``, if there is one, is about both together.
     """
 
     path: Path

@@ -3,12 +3,14 @@
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from export.bundle import check_target, file_entries, golden_lines, golden_texts, with_manifest, write_bundle
 from export.parity import LabelledTexts
+from runtime.bundles.bundle import Bundle
 from runtime.bundles.manifest import Manifest, TokenizerEntry
 from runtime.bundles.storage import open_storage
 from runtime.errors import ConfigError, DataError
@@ -145,6 +147,17 @@ def test_a_bundle_with_a_file_of_the_users_is_never_replaced(tmp_path: Path, nam
     with pytest.raises(ConfigError, match=f"bundle holds '{name}' beside its bundle; .* move that away"):
         write_bundle(tmp_path / "bundle", FILES)
     assert (tmp_path / "bundle" / name).read_text() == "keep me"
+
+
+@pytest.mark.parametrize("name", ["inner", "new/inner", "inner.gmb", "empty"])
+def test_no_bundle_is_written_into_another_which_would_be_refused_then(tmp_path: Path, name: str) -> None:
+    outer = tmp_path / "bundle"
+    golden: dict[str, Any] = {"golden.jsonl": b"{}"}
+    write_bundle(outer, _bundle(**golden))
+    (outer / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"--out .* lies in the bundle, which would no longer be whole; name another"):
+        write_bundle(outer / name, FILES)
+    Bundle.open(outer)
 
 
 def test_a_zip_file_of_other_things_is_never_replaced(tmp_path: Path) -> None:

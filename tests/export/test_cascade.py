@@ -21,6 +21,7 @@ from export.source import Source, read_source
 from runtime import Classifier
 from runtime.backends import Backend
 from runtime.bundles.bundle import Bundle
+from runtime.bundles.reference import Promise
 from runtime.cascade import CASCADE, TABLE, CascadeEntry, Head
 from runtime.errors import ConfigError
 from tests.export.conftest import NAMES, SIZES, write_run
@@ -95,6 +96,26 @@ def test_the_command_says_how_much_the_head_answers(run_folder: Path, tmp_path: 
     assert "fitting the cascade" in done.stderr
     assert "its head answers alone, " in done.stdout
     assert re.search(r"\d% labelled as by the student$", done.stdout, re.MULTILINE)
+
+
+def test_the_command_prints_what_a_classifier_with_the_cascade_accepts(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promises = (Promise(0.1, None, 0.0), Promise(0.2, 0.5, 0.42))
+
+    def fitted(source: Source, backend: Backend, *settings: float) -> FittedCascade:
+        found = fit_cascade(source, backend, *settings)
+        assert found is not None
+        reference = replace(found.entry.reference, promises=promises)
+        return replace(found, entry=replace(found.entry, temperature=3.5, accepted_from=0.123, reference=reference))
+
+    monkeypatch.setattr("export.pipeline.fit_cascade", fitted)
+    done = CliRunner().invoke(cli, ["--int8", str(run_folder), "--cascade", "--out", str(tmp_path / "bundle")])
+    assert "temperature 3.5, accepted from a score of 0.123\n" in done.stdout
+    assert "of 30 development texts: 0.2 accepts 42%\n" in done.stdout
+    Classifier(tmp_path / "bundle", max_error=0.2).close()
+    with pytest.raises(ConfigError, match=r"an error of 0\.1 cannot be promised"):
+        Classifier(tmp_path / "bundle", max_error=0.1)
 
 
 def test_the_head_is_the_ngrams_of_the_student(run_folder: Path) -> None:

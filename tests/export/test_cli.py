@@ -259,6 +259,14 @@ def test_a_misspelt_command_is_told_its_name(
         assert "is neither a command nor a run folder; did you mean " + name in error
 
 
+@pytest.mark.parametrize("first", [["--sign", "key"], ["--sign=k"]])
+def test_any_option_may_come_first(
+    first: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, *first, "--int8", tmp_path) == 2
+    assert "cannot read private key k" in capsys.readouterr().err
+
+
 def test_a_run_folder_may_be_called_nearly_like_a_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from importlib.metadata import Distribution
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -11,7 +12,8 @@ import pytest
 from packaging.markers import default_environment
 
 from export.cli import main
-from export.kit import KitOptions, download_wheels, make_kit, pinned, platform_tags
+from export.installed import repack
+from export.kit import KitOptions, check_kit, download_wheels, make_kit, pinned, platform_tags
 from export.requirements import environment_of, missing
 from runtime.bundles.bundle import Bundle
 from runtime.errors import BundleError, ConfigError
@@ -176,6 +178,16 @@ def test_a_machine_that_no_wheel_is_for_is_one_line(wheels: Path, bundle: Path, 
     assert not (tmp_path / "kit").exists()
 
 
+def test_what_pip_says_is_shown_in_whatever_encoding_it_would_say_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "瓦.whl").touch()
+    monkeypatch.setenv("PYTHONIOENCODING", "gbk")
+    options = KitOptions(LINUX, "3.11", wheel=tmp_path / "瓦.whl", find_links=tmp_path)
+    with pytest.raises(ConfigError, match="瓦"):
+        download_wheels(tmp_path / "found", options)
+
+
 def test_manylinux_takes_what_older_systems_take() -> None:
     tags = platform_tags("manylinux_2_17_x86_64")
     assert tags[:3] == ["manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_16_x86_64"]
@@ -237,7 +249,9 @@ def test_a_wheel_that_was_tampered_with_is_not_installed(kit: Path, tmp_path: Pa
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="runs install.sh")
-@pytest.mark.parametrize(("given", "made"), [((), "venv"), (("here",), "{folder}/here"), (("/a b",), "/a b")])
+@pytest.mark.parametrize(
+    ("given", "made"), [((), "{folder}/kit/venv"), (("here",), "{folder}/here"), (("/a b",), "/a b")]
+)
 def test_the_environment_is_made_where_it_is_asked_for(
     kit: Path, tmp_path: Path, given: tuple[str, ...], made: str
 ) -> None:
@@ -246,9 +260,10 @@ def test_the_environment_is_made_where_it_is_asked_for(
     python.write_text('#!/bin/sh\n[ "$1" = -c ] || { echo "$3"; exit 9; }\n')
     python.chmod(0o755)
     command = ["sh", "kit/install.sh", *given]
-    environment = {**os.environ, "PYTHON": str(python)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (9, made.format(folder=tmp_path) + "\n")
+    for named in (str(python), "./python"):
+        environment = {**os.environ, "PYTHON": named}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (9, made.format(folder=tmp_path) + "\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="runs install.sh")
@@ -300,6 +315,44 @@ def test_the_command_makes_a_kit_and_installs_it_from_itself_alone(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{tmp_path / 'kit'}: 1 wheels, ")
     assert lines[-1] == "asked: bundle --selftest"
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """What pip made of a wheel that is gone."""
+    (tmp_path / "wheel").mkdir()
+    wheel = _wheel(tmp_path / "wheel", "gm_edge", code=_PROGRAM)
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "pip", "install", "--no-index", "--target", str(site), str(wheel)]
+    subprocess.run(command, capture_output=True, check=True)
+    wheel.unlink()
+    return site
+
+
+def test_without_a_checkout_the_wheel_is_made_of_what_is_installed(
+    installed: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def own(name: str) -> Distribution:
+        return Distribution.at(next(installed.glob(f"{name.replace('-', '_')}-*.dist-info")))
+
+    monkeypatch.setattr("export.kit._ROOT", installed)
+    monkeypatch.setattr("export.kit.distribution", own)
+    monkeypatch.setattr("export.kit._PACKAGE", "gm_edge")
+    options = KitOptions(LINUX, HERE, find_links=installed)
+    assert make_kit(bundle, tmp_path / "kit", options) == ["gm_edge-1.0-py3-none-any.whl"]
+    done = check_kit(tmp_path / "kit")
+    assert done == "asked: bundle --selftest"
+    with ZipFile(tmp_path / "kit" / "wheels" / "gm_edge-1.0-py3-none-any.whl") as wheel:
+        names, record = wheel.namelist(), wheel.read("gm_edge-1.0.dist-info/RECORD").decode()
+    info = ("METADATA", "WHEEL", "entry_points.txt", "RECORD")
+    assert set(names) == {"gm_edge/__init__.py", *(f"gm_edge-1.0.dist-info/{name}" for name in info)}
+    assert [line.split(",")[0] for line in record.splitlines()] == names
+
+
+def test_of_an_installation_that_is_a_link_to_a_lost_checkout_no_wheel_is_made(installed: Path, tmp_path: Path) -> None:
+    info = next(installed.glob("*.dist-info"))
+    with pytest.raises(ConfigError, match=r"the files of gm_edge are not known here; .*: --wheel"):
+        repack(Distribution.at(info), "another", tmp_path)
 
 
 def test_a_check_on_windows_is_refused_before_anything_is_made(
