@@ -147,5 +147,6 @@ def _positions_before_text(encoder: nn.Module) -> int:
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
     weights = mask.unsqueeze(-1).to(hidden.dtype)
-    mean: Tensor = (hidden * weights).sum(1) / weights.sum(1)
+    # A tokeniser without special tokens may find nothing in a text: its mean is 0 then, not NaN.
+    mean: Tensor = (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)
     return mean

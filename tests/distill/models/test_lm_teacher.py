@@ -64,6 +64,13 @@ def test_padding_changes_nothing(teacher: LMTeacher) -> None:
 
 
 @torch.no_grad()
+def test_a_text_without_tokens_has_finite_logits(teacher: LMTeacher) -> None:
+    nothing = torch.tensor([[True] * 5, [False] * 5])
+    assert torch.equal(teacher(IDS, nothing)[1], teacher.head.bias)
+    assert teacher.states(IDS, nothing, [1]).representation.isfinite().all()
+
+
+@torch.no_grad()
 def test_states_of_chosen_layers(teacher: LMTeacher) -> None:
     states = teacher.states(IDS, MASK, [2, 1])
     every = teacher.encoder(input_ids=IDS, attention_mask=MASK.long(), output_hidden_states=True).hidden_states
