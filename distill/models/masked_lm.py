@@ -95,7 +95,7 @@ def read_masked_lm(folder: Path, tokenizer: Any, max_len: int) -> MaskedLM:  # n
 
     Raises:
         DataError: the folder holds no model with safetensors that can guess hidden tokens, or not all its weights.
-        ConfigError: the model takes no sequences of ``max_len`` tokens.
+        ConfigError: the model takes no sequences of ``max_len`` tokens, or does not know all tokens of the tokeniser.
     """
     from transformers import AutoModelForMaskedLM
 
@@ -109,4 +109,10 @@ def read_masked_lm(folder: Path, tokenizer: Any, max_len: int) -> MaskedLM:  # n
     longest = longest_sequence(model, tokenizer)
     if max_len > longest:
         raise ConfigError(f"{folder}: the model takes {longest} tokens at most; set model.max_len={longest} or less")
+    known = len(model.get_input_embeddings().weight)
+    if len(tokenizer) > known:
+        raise ConfigError(
+            f"{folder}: the tokeniser has {len(tokenizer)} tokens and the model knows {known}; enlarge the model by "
+            "resize_token_embeddings, or name a folder with the tokeniser that the model was made with"
+        )
     return MaskedLM(model.float())

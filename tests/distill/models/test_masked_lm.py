@@ -99,6 +99,13 @@ def test_weights_that_are_not_there_are_not_drawn_in_silence(folder: Path) -> No
         read_masked_lm(folder, TOKENIZER, 20)
 
 
+def test_tokens_that_were_added_to_the_tokeniser_alone_are_refused(folder: Path) -> None:
+    tokenizer = read_tokenizer(folder)
+    tokenizer.add_tokens([f"词{number}" for number in range(30)])
+    with pytest.raises(ConfigError, match=r"the tokeniser has 39 tokens and the model knows 30; enlarge the model"):
+        read_masked_lm(folder, tokenizer, 20)
+
+
 def test_longer_pieces_than_the_model_takes_are_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"takes 20 tokens at most; set model\.max_len=20"):
         read_masked_lm(folder, TOKENIZER, 21)
