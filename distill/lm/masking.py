@@ -87,7 +87,8 @@ def _counts(present: Tensor, share: float, generator: torch.Generator) -> Tensor
 def word_starts(text: str, words: Sequence[str], offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
     """Say of each token of ``text`` whether a word begins with it.
 
-    A token belongs to the word that its first character is in; so tokens longer than a word are words.
+    A token belongs to the word that its first character is in; so tokens longer than a word are words. Blanks do not
+    count: some tokenisers, as those of ModernBERT and DeBERTa-v3, put the blank before a word into its first token.
 
     Args:
         text: what was cut and tokenised.
@@ -101,6 +102,8 @@ def word_starts(text: str, words: Sequence[str], offsets: Sequence[tuple[int, in
         begins[position] = 1
         position += len(word)
         begins[position] = 1  # What follows, if only a blank, is not this word.
-    number = np.cumsum(begins)[[start for start, _ in offsets]]
+    # Of a token of nothing but blanks, the first one.
+    firsts = [end - len(text[start:end].lstrip() or text[start:end]) for start, end in offsets]
+    number = np.cumsum(begins)[firsts]
     starts: NDArray[np.bool_] = np.diff(number, prepend=-1) != 0
     return starts

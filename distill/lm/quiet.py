@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 from distill.lm.misnamed import refuse_misnamed
 from runtime.errors import GMError
+
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
+"""What transformers may do when it reads a folder: fetch nothing, and neither run code that lies there nor ask a person
+on the terminal whether it may, as it does where nothing is said."""
 
 
 @contextmanager
@@ -47,3 +52,25 @@ def reading_from(folder: Path, what: str, option: str, kind: type[GMError]) -> I
     except Exception as error:
         reason = shorten(str(error), 200, placeholder=" …")
         raise kind(f"{folder} holds no {what} with safetensors: {reason}") from error
+
+
+def refuse_missing_weights(folder: Path, encoder: Any, missing: Collection[str], kind: type[GMError]) -> None:  # noqa: ANN401 - transformers has no types
+    """Refuse an encoder that a folder holds in part, or under other names: transformers draws the rest at random.
+
+    It warns of that, and :func:`quiet_transformers` keeps the warning away, because of a pooler, which nobody asks, the
+    same is said.
+
+    Args:
+        folder: that was read.
+        encoder: what transformers made of it.
+        missing: names of the weights that were not there, as transformers tells them.
+        kind: of the error.
+    """
+    # What learns nothing, as a table of sines, is the same wherever it comes from.
+    learned = {name for name, weight in encoder.named_parameters() if weight.requires_grad}
+    lacking = sorted(name for name in learned.intersection(missing) if "pooler" not in name)
+    if lacking:
+        raise kind(
+            f"{folder}: {len(lacking)} of the {len(learned)} weights that its config.json asks for are missing, the "
+            f"first {lacking[0]}; save the model again by save_pretrained"
+        )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.lm.quiet import reading_from
+from distill.lm.quiet import LOCAL, reading_from, refuse_missing_weights
 from runtime.errors import ConfigError
 
 
@@ -108,19 +108,21 @@ class LMTeacher(nn.Module):
 def load_encoder(folder: Path, option: str = "--lm") -> tuple[Any, Any]:
     """Return encoder and tokeniser of a local Hugging Face folder, the encoder in float32.
 
-    Nothing is fetched from a hub, and no pickle is read. ``option`` names another folder on the command line.
+    Nothing is fetched from a hub, no pickle is read, and no code in the folder is run. ``option`` names another folder
+    on the command line.
 
     Raises:
-        ConfigError: the folder holds no such pair, or the tokeniser is not a fast one.
+        ConfigError: the folder holds no such pair, or not all weights, or the tokeniser is not a fast one.
     """
     from transformers import AutoModel, AutoTokenizer
 
     with reading_from(folder, "encoder", option, ConfigError):
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
         # Only the plain attention gives its maps; training with it too keeps one arithmetic for both.
-        encoder = AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, attn_implementation="eager"
+        encoder, loaded = AutoModel.from_pretrained(
+            folder, use_safetensors=True, attn_implementation="eager", output_loading_info=True, **LOCAL
         )
+    refuse_missing_weights(folder, encoder, loaded["missing_keys"], ConfigError)
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise ConfigError(f"{folder}: its tokeniser is not a fast one with a padding token; save it as tokenizer.json")
     return encoder.float(), tokenizer
@@ -145,5 +147,6 @@ def _positions_before_text(encoder: nn.Module) -> int:
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
     weights = mask.unsqueeze(-1).to(hidden.dtype)
-    mean: Tensor = (hidden * weights).sum(1) / weights.sum(1)
+    # A tokeniser without special tokens may find nothing in a text: its mean is 0 then, not NaN.
+    mean: Tensor = (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)
     return mean

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from distill.config.pretraining import MaskedLMConfig
-from distill.lm.quiet import reading_from
+from distill.lm.quiet import LOCAL, reading_from, refuse_missing_weights
 from distill.models.lm_teacher import longest_sequence
 from runtime.errors import ConfigError, DataError
 
@@ -79,7 +79,7 @@ def read_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers has no t
     from transformers import AutoTokenizer
 
     with reading_from(folder, *_MASKED_LM):
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
     missing = [name for name in ("pad", "cls", "sep", "mask") if getattr(tokenizer, f"{name}_token_id") is None]
     if missing or not tokenizer.is_fast:
         what = f"has no {missing[0]} token" if missing else "is not a fast one"
@@ -90,18 +90,29 @@ def read_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers has no t
 def read_masked_lm(folder: Path, tokenizer: Any, max_len: int) -> MaskedLM:  # noqa: ANN401
     """Return the model of a local Hugging Face folder in float32.
 
-    Nothing is fetched from a hub, and no pickle is read. A model without a head for masked language
-    modelling gets a new one (torch's global generator).
+    Nothing is fetched from a hub, no pickle is read, and no code in the folder is run. A model without a head for
+    masked language modelling gets a new one (torch's global generator).
 
     Raises:
-        DataError: the folder holds no model with safetensors that can guess hidden tokens.
-        ConfigError: the model takes no sequences of ``max_len`` tokens.
+        DataError: the folder holds no model with safetensors that can guess hidden tokens, or not all its weights.
+        ConfigError: the model takes no sequences of ``max_len`` tokens, or does not know all tokens of the tokeniser.
     """
     from transformers import AutoModelForMaskedLM
 
     with reading_from(folder, *_MASKED_LM):
-        model = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        model, loaded = AutoModelForMaskedLM.from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True, **LOCAL
+        )
+    base = f"{model.base_model_prefix}."
+    missing = [name.removeprefix(base) for name in loaded["missing_keys"] if name.startswith(base)]
+    refuse_missing_weights(folder, model.base_model, missing, DataError)
     longest = longest_sequence(model, tokenizer)
     if max_len > longest:
         raise ConfigError(f"{folder}: the model takes {longest} tokens at most; set model.max_len={longest} or less")
+    known = len(model.get_input_embeddings().weight)
+    if len(tokenizer) > known:
+        raise ConfigError(
+            f"{folder}: the tokeniser has {len(tokenizer)} tokens and the model knows {known}; enlarge the model by "
+            "resize_token_embeddings, or name a folder with the tokeniser that the model was made with"
+        )
     return MaskedLM(model.float())

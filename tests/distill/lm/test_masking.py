@@ -108,6 +108,11 @@ def test_a_word_that_occurs_twice_is_found_at_both_places() -> None:
     assert starting("酸酸酸", ["酸", "酸酸"], [(0, 1), (1, 2), (2, 3)]) == ["酸", "酸"]
 
 
+def test_a_token_that_begins_with_the_blank_before_a_word_is_of_that_word() -> None:
+    offsets = [(0, 2), (2, 4), (4, 7), (7, 8), (8, 9), (9, 10)]
+    assert starting("氢氧化钠 片碱酸 酸", ["氢氧化钠", "片碱酸", "酸"], offsets) == ["氢氧", " 片碱", " ", "酸"]
+
+
 def starting(text: str, words: list[str], offsets: list[tuple[int, int]]) -> list[str]:
     starts = word_starts(text, words, offsets)
     return [text[start:end] for (start, end), begins in zip(offsets, starts.tolist(), strict=True) if begins]

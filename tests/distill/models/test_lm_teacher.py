@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models
 from torch.nn.functional import normalize
 from transformers import (
@@ -59,6 +61,13 @@ def test_logits_are_the_head_on_the_mean_of_the_tokens(teacher: LMTeacher) -> No
 def test_padding_changes_nothing(teacher: LMTeacher) -> None:
     alone = IDS[1:, :3]
     torch.testing.assert_close(teacher(IDS, MASK)[1:], teacher(alone, alone != 0))
+
+
+@torch.no_grad()
+def test_a_text_without_tokens_has_finite_logits(teacher: LMTeacher) -> None:
+    nothing = torch.tensor([[True] * 5, [False] * 5])
+    assert torch.equal(teacher(IDS, nothing)[1], teacher.head.bias)
+    assert teacher.states(IDS, nothing, [1]).representation.isfinite().all()
 
 
 @torch.no_grad()
@@ -153,6 +162,46 @@ def test_damaged_folder_is_one_line(folder: Path, tmp_path: Path, spoiled: str) 
     with pytest.raises(ConfigError, match=str(tmp_path)) as caught:
         load_encoder(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", ["under other names", "of one layer"])
+def test_weights_that_are_not_there_are_not_drawn_in_silence(folder: Path, tmp_path: Path, kept: str) -> None:
+    lm = Path(shutil.copytree(folder, tmp_path / "lm"))
+    weights = load_file(lm / "model.safetensors")
+    spoiled = _renamed(weights) if kept == "under other names" else _of_one_layer(weights)
+    save_file(spoiled, lm / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ConfigError, match=r"lm: \d+ of the 39 weights that its config\.json asks for are missing"):
+        load_encoder(lm)
+
+
+def _renamed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {f"network.module.{name}": tensor for name, tensor in weights.items()}
+
+
+def _of_one_layer(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in weights.items() if ".layer.1." not in name}
+
+
+def test_a_pooler_that_is_not_there_is_not_missed(folder: Path, tmp_path: Path) -> None:
+    lm = Path(shutil.copytree(folder, tmp_path / "lm"))
+    weights = load_file(lm / "model.safetensors")
+    others = {name: tensor for name, tensor in weights.items() if "pooler" not in name}
+    save_file(others, lm / "model.safetensors", {"format": "pt"})
+    read = load_encoder(lm)[0].state_dict()
+    assert all(torch.equal(read[name], tensor) for name, tensor in others.items())
+
+
+def test_code_in_a_folder_is_neither_run_nor_asked_about(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = Path(shutil.copytree(folder, tmp_path / "lm"))
+    config = json.loads((lm / "config.json").read_text(encoding="utf-8"))
+    strange = {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config", "AutoModel": "mine.Model"}}
+    (lm / "config.json").write_text(json.dumps(config | strange), encoding="utf-8")
+    (lm / "mine.py").write_text("raise SystemExit\n", encoding="utf-8")
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+    with pytest.raises(ConfigError, match="lm holds no encoder with safetensors"):
+        load_encoder(lm)
 
 
 def test_pickled_weights_are_refused(folder: Path, tmp_path: Path) -> None:

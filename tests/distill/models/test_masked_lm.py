@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForMaskedLM,
     BertConfig,
@@ -88,6 +89,21 @@ def test_a_model_without_a_head_gets_one_quietly(tmp_path: Path, capfd: pytest.C
     assert read.get_output_embeddings().weight is read.get_input_embeddings().weight
     assert torch.equal(read.get_input_embeddings().weight, encoder.get_input_embeddings().weight.float())
     assert capfd.readouterr().err == ""
+
+
+def test_weights_that_are_not_there_are_not_drawn_in_silence(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    one_layer = {name: tensor for name, tensor in weights.items() if ".layer.1." not in name}
+    save_file(one_layer, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(DataError, match=r"lm: 16 of the 37 weights .* are missing, the first encoder\.layer\.1\."):
+        read_masked_lm(folder, TOKENIZER, 20)
+
+
+def test_tokens_that_were_added_to_the_tokeniser_alone_are_refused(folder: Path) -> None:
+    tokenizer = read_tokenizer(folder)
+    tokenizer.add_tokens([f"词{number}" for number in range(30)])
+    with pytest.raises(ConfigError, match=r"the tokeniser has 39 tokens and the model knows 30; enlarge the model"):
+        read_masked_lm(folder, tokenizer, 20)
 
 
 def test_longer_pieces_than_the_model_takes_are_refused(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,19 @@ def test_resumed_run_ends_as_an_uninterrupted_one(
     assert all(event["event"] != "teacher" for event in asked)  # their answers were kept
     assert RunFolder(out).metrics() == finished.metrics()
     assert weights(RunFolder(out)) == weights(finished)
+
+
+def test_a_run_within_the_folder_of_its_teacher_can_be_resumed(
+    finished: RunFolder, data: Path, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    copies = [Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in folders]
+    recipe, out = tiny_multi_teacher(data, copies), copies[0] / "student-of-it"
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, out, "cpu", report=stop_at(1))
+    train(recipe, out, "cpu", resume=True)
+    assert RunFolder(out).metrics() == finished.metrics()
+    sha256 = RunFolder(out).environment()["teachers_sha256"]
+    assert sha256 == finished.environment()["teachers_sha256"]
 
 
 @pytest.mark.usefixtures("float32")
