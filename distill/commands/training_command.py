@@ -1,4 +1,4 @@
-"""What commands that train have in common: their options, and what people see meanwhile.
+"""What commands that train have in common: their options, progress and closing lines.
 
 Nothing heavy is imported before it is needed, as in :mod:`distill.cli`.
 """
@@ -23,7 +23,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
-# Folders pass: one may have the name of a shipped recipe, and is not meant then.
+# Folders pass: one may have the name of a shipped recipe, and then the recipe is meant.
 RECIPE = click.Path(path_type=Path)
 SCORED = {
     "teacher": "teacher (graph network)",
@@ -47,11 +47,11 @@ class Method(NamedTuple):
     """How to train by a recipe.
 
     Attributes:
-        train: what does it.
+        train: the function that trains.
         total: most epochs and rounds.
-        describe: says in a line what an event of it is.
-        names: how tables call its networks.
-        closing: what is said at the end; ``{out}`` stands for the folder.
+        describe: turns one of its events into a line.
+        names: of its networks in tables.
+        closing: the last lines of the command; ``{out}`` stands for the folder.
     """
 
     train: Callable[..., dict[str, Any]]
@@ -92,7 +92,7 @@ def teacher_options(command: _Command) -> _Command:
 
 
 def run_options(what: str, **out: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own keywords
-    """Return the options of every command that trains; ``out`` is what is special about its folder to write."""
+    """Return the options of every command that trains; ``out`` are further settings of ``--out``."""
     return _all_of(
         click.option(
             "--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Set any key of the recipe."
