@@ -5,7 +5,7 @@ Nothing heavy is imported before it is needed, as in :mod:`distill.cli`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -25,20 +25,6 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
 # Folders pass: one may have the name of a shipped recipe, and then the recipe is meant.
 RECIPE = click.Path(path_type=Path)
-SCORED = {
-    "teacher": "teacher (graph network)",
-    "initial_student": "student after initial training",
-    "student": "student after mutual learning",
-}
-"""How tables call the networks that the final event of a run of mutual learning scores."""
-LM_SCORED = {
-    "teachers": "its teachers together",
-    "teacher": "teacher (language model)",
-    "student": "student",
-}
-"""The same where the teacher is a language model; it may have learned from others."""
-ENSEMBLE_SCORED = {"teachers": "teachers together", "student": "student"}
-"""The same where several teach."""
 _STUDENT_NEXT = "run folder: {out}\nnext: gm-export --int8 {out}"
 _TEACHER_NEXT = "teacher: {out}\nnext: gm-distill run --teacher {out} --data ..."
 
@@ -50,14 +36,12 @@ class Method(NamedTuple):
         train: the function that trains.
         total: most epochs and rounds.
         describe: turns one of its events into a line.
-        names: of its networks in tables.
         closing: the last lines of the command; ``{out}`` stands for the folder.
     """
 
     train: Callable[..., dict[str, Any]]
     total: int
     describe: Callable[[dict[str, Any]], Any]
-    names: dict[str, str]
     closing: str
 
 
@@ -133,11 +117,12 @@ def train(recipe: AnyRecipe, out: Path, device: str, resume: bool) -> None:
     """Train by the method of the recipe, show the progress, and print the scores on the test set."""
     with needs_extra("training", "train"):
         from distill.commands.progress import progress
+        from distill.runs.networks import network_names
 
         method = _method(recipe)
     with resumable(out), progress(method.total, method.describe) as report:
         final = method.train(recipe, out, device, resume, report)
-    click.echo(_closing_table(final["test"], method.names))
+    click.echo(_closing_table(final["test"], network_names(recipe)))
     click.echo("\n" + method.closing.format(out=out))
 
 
@@ -149,22 +134,22 @@ def _method(recipe: AnyRecipe) -> Method:
     if isinstance(recipe, FinetuneRecipe):
         from distill.recipes import finetune as recipe_of_teacher
 
-        return Method(recipe_of_teacher.finetune, *progress.epochs(recipe.training.epochs), LM_SCORED, _TEACHER_NEXT)
+        return Method(recipe_of_teacher.finetune, *progress.epochs(recipe.training.epochs), _TEACHER_NEXT)
     if isinstance(recipe, LayersRecipe):
         from distill.recipes import lm_layers
 
-        return Method(lm_layers.train, *progress.epochs(recipe.training.epochs), LM_SCORED, _STUDENT_NEXT)
+        return Method(lm_layers.train, *progress.epochs(recipe.training.epochs), _STUDENT_NEXT)
     if isinstance(recipe, MultiTeacherRecipe):
         from distill.recipes import multi_teacher
 
         epochs = progress.epochs(recipe.training.epochs)
-        return Method(multi_teacher.train, *epochs, ENSEMBLE_SCORED, _STUDENT_NEXT)
+        return Method(multi_teacher.train, *epochs, _STUDENT_NEXT)
     from distill.recipes import gate_mixup
 
-    return Method(gate_mixup.train, *progress.mutual_learning(recipe.training), SCORED, _STUDENT_NEXT)
+    return Method(gate_mixup.train, *progress.mutual_learning(recipe.training), _STUDENT_NEXT)
 
 
-def _closing_table(test: dict[str, dict[str, float]], names: dict[str, str]) -> str:
+def _closing_table(test: Mapping[str, Mapping[str, float]], names: Mapping[str, str]) -> str:
     rows = [
         [text, f"{test[name]['accuracy']:.4f}", f"{test[name]['macro_f1']:.4f}"]
         for name, text in names.items()
