@@ -211,12 +211,12 @@ def run(
     """
     with needs_extra("training", "train"):
         from distill.commands.command_recipe import resolve
-        from distill.config.methods import kind_of
+        from distill.config.methods import recipe_class
     if unlabelled and not (folders or recipe or resume):
         raise click.UsageError("--unlabelled: somebody has to label these texts; name who by --teacher, or a recipe")
     given = {**shortcuts, "folders": folders, "unlabelled": unlabelled}
     default = Path("multi_teacher") if folders else None
-    resolved = resolve(kind_of, recipe, settings, given, out if resume else None, default)
+    resolved = resolve(recipe_class, recipe, settings, given, out if resume else None, default)
     train(resolved, out, device, resume)
 
 

@@ -70,7 +70,7 @@ def _check_own(target: Path, place: Path) -> None:
 def write_bundle(target: Path, files: Mapping[str, bytes]) -> None:
     """Write ``files``, by path in the bundle, as a folder or as one file; all of it or nothing.
 
-    It becomes what is there already, or else a file if ``target`` ends in ``.gmb``.
+    A bundle that is replaced stays a folder or a file; a new one is a file if ``target`` ends in ``.gmb``.
 
     Raises:
         ConfigError: something else is there.
@@ -84,10 +84,10 @@ def write_bundle(target: Path, files: Mapping[str, bytes]) -> None:
 
 
 def read_outline(path: Path) -> tuple[set[str], Manifest]:
-    """Return the names of all files of a bundle, and its manifest; whether its files are sound does not matter here.
+    """Return the names of all files of a bundle, and its manifest; its files are not checked.
 
     Raises:
-        BundleError: it is none.
+        BundleError: it is not a bundle.
     """
     with open_storage(path) as storage:
         names = set(storage.sizes())

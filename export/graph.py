@@ -118,9 +118,9 @@ class Network:
         return max(0 if table is None else len(table) for table in (self.bigrams, self.ngrams))
 
     def gone_on(self, table: Floats) -> Floats:
-        """Return a hashed table that goes on, from its start, as far as rows reach.
+        """Return a hashed table, repeated from its start until it covers every row that the graph looks up.
 
-        The rows of the largest one are sums of which no remainder is taken: that spares a node.
+        For the largest table the graph takes no remainder of the sums that number its rows, which saves a node.
         """
         past = len(self.characters) - 1 if len(table) == self.buckets else 0
         rows = max(len(table) + past, len(self.characters))
@@ -232,7 +232,7 @@ class FloatEmitter:
         return self.mean(self.look_up("ngrams", network.gone_on(table), rows), "ngrams.logits")
 
     def bigram_rows(self, buckets: int, network: Network) -> str:
-        """Hash each character and the one behind it: rows ``[B, L]`` of a table of so many buckets, gone on with."""
+        """Hash each character and the one behind it: rows ``[B, L]`` of a table of that many buckets, repeated."""
         if not self._hashes:
             self._hashes = self._hash_bigrams(network)
         if buckets == network.buckets:

@@ -97,7 +97,7 @@ def check_student(logits: Logits) -> None:
     """Refuse a student that gives something that is not a number: nothing can be calibrated on it or held against it.
 
     Raises:
-        DataError: it does.
+        DataError: a logit is not finite.
     """
     if not np.isfinite(logits).all():
         raise DataError("the trained student gives NaN or infinite logits; train again with a smaller learning rate")
@@ -106,11 +106,11 @@ def check_student(logits: Logits) -> None:
 def compare(variant: str, data: LabelledTexts, reference: Logits, logits: Logits) -> Comparison:
     """Hold ``logits`` of a variant against ``reference``, the student's; both ``[n, C]``.
 
-    :func:`check_student` is to pass those of the student before.
+    Check those of the student with :func:`check_student` first.
 
     Raises:
         DataError: there is no text.
-        ParityError: the variant gives something that is not a number.
+        ParityError: a logit of the variant is not finite.
     """
     if not data.texts:
         raise DataError("the run folder has no test predictions to measure on; train with a test set")

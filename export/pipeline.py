@@ -105,10 +105,10 @@ def _publish(target: Path, place: Path, contents: dict[str, bytes], report: Call
 def _golden(
     source: Source, published: Sequence[Variant], comparisons: Sequence[Comparison]
 ) -> tuple[bytes, dict[str, float]]:
-    """Return golden texts with the logits of the first model, and how far from these those of each model may be.
+    """Return golden texts with the logits of the first model, and how far those of each model may be from them.
 
-    Texts on which the models differ are left out: a self-test is to fail because of the device, not of a text
-    between two classes. A device may move a logit as far as quantisation moved any: parity has measured that
+    Texts on which the models differ are left out: a self-test should fail because of the device, not because of
+    a text between two classes. A device may move a logit as far as quantisation moved any: parity has measured that
     much, and nothing beyond.
     """
     texts = golden_texts(source.dev, source.test, max_len=source.tokenizer.max_len)

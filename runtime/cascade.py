@@ -1,12 +1,12 @@
 """The cascade: the student's n-grams answer the texts they are sure of, before the model is asked.
 
-They are the linear classifier over characters and hashed character bigrams of Joulin
-et al. 2017, "Bag of Tricks for Efficient Text Classification". All after the mean of the embeddings is linear there, so
-that embeddings, weights, bias and temperature are one table of logits: those of a text are the mean of the rows of its
-characters and bigrams. ``docs/cascade.md`` defines it for other languages.
+They are the linear classifier over characters and hashed character bigrams of Joulin et al. 2017, "Bag of Tricks for
+Efficient Text Classification". Everything after the mean of its embeddings is linear, so embeddings, weights, bias and
+temperature fold into one table of logits: those of a text are the mean of the rows of its characters and bigrams.
+``docs/cascade.md`` defines it for other languages.
 
-It is two files of the bundle and no key of the manifest: a release that does not know it reads the bundle all the
-same, and answers by the model, whose thresholds and promises the bundle states as if there were no cascade.
+It is two files of the bundle, not a key of the manifest: a release that does not know it can still read the bundle, and
+answers by the model, for which the manifest states thresholds and promises as if there were no cascade.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BIGRAM_FACTOR = 40503
 MOST_BUCKETS = 1 << 20
 """Most rows of a table; the number of rows is a power of two."""
 
-# A product of a vector and a larger matrix may wake the threads of numpy's BLAS, which then wait by spinning.
+# A larger vector-matrix product may wake the threads of numpy's BLAS, which then spin while they wait.
 _MOST_PRODUCT = 8192
 _SHORT = 64
 
@@ -51,7 +51,7 @@ def table_rows(ids: list[int], buckets: int) -> list[int]:
         ids: of the characters, at least one.
         buckets: of the table, a power of two.
     """
-    # Plain Python: on texts of twenty characters half as long as with arrays, right after a model has run.
+    # Plain Python: for texts of twenty characters it takes half as long as arrays do, right after a model has run.
     mask = buckets - 1
     bigrams = [a * BIGRAM_FACTOR + b & mask for a, b in pairwise([*ids, PAD_ID])]
     return [a & mask for a in ids] + bigrams
@@ -94,7 +94,7 @@ class CascadeEntry:
         reference: the development set as the head and the model together see it.
 
     Raises:
-        ValueError: the values cannot be that.
+        ValueError: a value is of the wrong type or out of range.
     """
 
     buckets: int

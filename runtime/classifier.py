@@ -15,7 +15,7 @@ from runtime.bundles.signature import read_public_key
 from runtime.engine import Engine
 from runtime.errors import BackendError
 from runtime.fork import after_fork, leak
-from runtime.loading import Loader, refuse_another
+from runtime.loading import Loader, refuse_other_bundle
 from runtime.monitoring.drift import measure_drift
 from runtime.monitoring.stats import Counts, Stats
 from runtime.prediction import Prediction
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 class Classifier:
     """Classifies texts with the model of a bundle.
 
-    Any number of threads may share one. Pickling it passes on the path and the settings: the receiver opens
-    the bundle again, and so does a forked child, because an inference session does not survive a fork; a bundle that
-    took its place meanwhile is refused. So give a new bundle a path of its own, and :meth:`reload` it. Nor does
-    OpenVINO as a whole: onnxruntime takes its place in the child; from its first text on ``stats().fallback`` says so.
+    Any number of threads may share one. A pickle holds the path and the settings only: the receiver opens the bundle
+    again. So does a forked child, because an inference session does not survive a fork. Both refuse another bundle that
+    has taken the path meanwhile, so give a new bundle a path of its own, and :meth:`reload` it. OpenVINO as a whole
+    does not survive a fork either: in the child onnxruntime takes over, and ``stats().fallback`` says so from the first
+    text on.
 
     Example:
         >>> with Classifier("bundle/") as classifier:  # doctest: +SKIP
@@ -49,13 +50,13 @@ class Classifier:
         max_error: accept only texts whose score is so high that, with 95 % confidence, at most this share of
             them gets a wrong label, as long as texts are like those of the development set; the threshold was
             fitted to the model that serves by default. None: accept by the thresholds of the bundle.
-        selftest: ``load``: replay the golden texts whenever a bundle is loaded, and serve its fp32 model, or
-            refuse, where this device decides otherwise than the exporting one; ``off``: do not.
+        selftest: ``load``: replay the golden texts whenever a bundle is loaded; if this device decides differently
+            from the exporting machine, serve the fp32 model, or refuse if there is none. ``off``: do not.
         audit: records every decision.
         cascade: where the bundle has a cascade, its head answers the texts it is sure of. Off, the model answers all.
 
     Raises:
-        BundleError: it is no valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
+        BundleError: it is not a valid bundle; IntegrityError, SignatureError and VersionError say so more precisely.
         BackendError: the model cannot be loaded or run, or fails the self-test.
         ConfigError: unknown backend, bad number of threads, no usable key, a package is not installed, or the
             bundle cannot promise ``max_error``; the message says what it can.
@@ -148,10 +149,10 @@ class Classifier:
     def reload(self, bundle: str | os.PathLike[str]) -> None:
         """Serve another bundle from now on; a call that is under way ends with the old one.
 
-        But a :meth:`classify_stream` that is under way goes on with the new one at its next chunk.
+        A :meth:`classify_stream` that is under way, however, switches to the new one at its next chunk.
 
-        The new bundle is opened and tried first, in all the ways that the constructor was told to. If it
-        fails, the old one goes on serving and the error is raised, the same as the constructor's.
+        The new bundle is opened and tried first, with the settings given to the constructor. If that fails,
+        the old one goes on serving, and the error raised is the one that the constructor would raise.
         """
         engine, health = self._loader.load(bundle)
         with self._lock:
@@ -162,7 +163,7 @@ class Classifier:
             self._counts.serve(engine.info.sha256)
 
     def arguments(self) -> dict[str, Any]:
-        """Return what another process makes the same classifier of: the arguments of the constructor, by name.
+        """Return the arguments of the constructor, by name, for another process to make the same classifier.
 
         Raises:
             BackendError: the classifier is closed.
@@ -201,7 +202,7 @@ class Classifier:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state["arguments"])  # type: ignore[misc]  # a pickle makes a new classifier of the same bundle
-        refuse_another(self._info, state["sha256"])
+        refuse_other_bundle(self._info, state["sha256"])
 
     def _arguments(self, info: BundleInfo) -> dict[str, Any]:
         self._refuse_if_closed()

@@ -23,7 +23,7 @@ from runtime.files import check_outside_bundles, is_one_of
 from runtime.folders.shards import Job
 from runtime.streams import open_output
 from runtime.tables.answer_file import check_out
-from runtime.tables.columns import USUAL, columns_to_try, differ
+from runtime.tables.columns import USUAL, columns_to_try, differ_in_columns
 from runtime.tables.items import CHUNK, Item, table_items
 from runtime.tables.output import Format, Write, answer_writer, format_of, write_answers
 from runtime.tables.rows import SUFFIXES
@@ -214,7 +214,7 @@ def _answer_all(classifier: Classifier, source: _Source, out: Path | None, form:
 def _opened(
     out: Path | None, form: Format, columns: Sequence[str], labels: tuple[str, ...], top_k: int
 ) -> Iterator[tuple[Write, Callable[[], None]]]:
-    """Yield what writes an answer, and what passes on all that were written."""
+    """Yield a function that writes an answer, and one that flushes all that were written."""
     if out is not None and form is Format.XLSX:
         from runtime.tables.workbook import open_workbook
 
@@ -254,11 +254,11 @@ def _check_out(out: Path | None, texts: tuple[str, ...]) -> None:
 
 
 def _column(bundle: Path, named: str, trained: str, *, of_a_table: bool) -> str:
-    """Return the column that is named, or nothing where it is a choice; say so where it is not that of training."""
-    if of_a_table and differ(named, trained):
+    """Return the column to read, empty where each table decides; warn if it is not the one of the training data."""
+    if of_a_table and differ_in_columns(named, trained):
         line = f"{bundle} was trained on {trained}, and --text-column names {named}: make sure that both hold the same"
         click.echo(f"gm-classify: warning: {' '.join(line.split())}", err=True)
-    # Not left empty where there is no choice: what older receipts say stays true.
+    # Not left empty where there is no choice: receipts of older releases name the column, and stay valid.
     return named or ("" if trained else USUAL)
 
 
@@ -338,7 +338,7 @@ def _stdin_lines(codec: str) -> Iterator[str]:
         yield from io.TextIOWrapper(sys.stdin.buffer, encoding=codec, newline="\n")
         return
     for line in sys.stdin.buffer:
-        yield line.decode(codec)  # each on its own: one that cannot be read takes no other with it
+        yield line.decode(codec)  # line by line: one that cannot be decoded spoils no other
 
 
 def _chunks(source: _Source) -> Iterator[list[Item]]:

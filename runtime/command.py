@@ -1,4 +1,4 @@
-"""What the three commands share: one line for an error, an exit code for each kind, quiet ends."""
+"""What the three commands share: one-line errors, an exit code for each kind, and clean endings."""
 
 from __future__ import annotations
 
@@ -80,15 +80,15 @@ def _flush(stdout: IO[str] | None) -> None:
 
 
 def _end_cleanly() -> None:
-    """Have what is half written removed, as after Ctrl-C: so services are stopped, and so terminals end."""
+    """Clean up half-written files on SIGTERM (a service is stopped) and SIGHUP (a terminal closes), as on Ctrl-C."""
     for number in _ENDED_BY:
-        # What nohup started goes on without its terminal.
+        # A program started by nohup goes on without its terminal.
         if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
 
 
 def _end(number: int, _frame: object) -> NoReturn:
-    # Once: a terminal that closes may send it twice, by the shell and by the system, the second amid the cleaning up.
+    # Only once: a closing terminal may signal twice, by the shell and by the system, the second during the cleanup.
     for other in _ENDED_BY:
         signal.signal(other, signal.SIG_IGN)
     sys.exit(_ENDED_BY[number])

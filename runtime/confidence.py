@@ -39,11 +39,11 @@ def best(logits: Floats, temperature: float) -> tuple[int, float]:
     """
     values: list[float] = logits.tolist()
     largest = max(values)
-    # Not a comprehension, which is a function call more and costs two microseconds in that state.
+    # Not a comprehension: its function call costs two microseconds in that state.
     total = 0.0
     for value in values:
         total += exp((value - largest) / temperature)
-    # Not a number, if any logit is none or the largest is infinite.
+    # The sum is NaN if any logit is, or if the largest is infinite.
     score = 1.0 / total if isfinite(total) else 0.0
     return values.index(largest), score if score < 1.0 else SUREST
 

@@ -22,7 +22,7 @@ from runtime.tokenizer import CharTokenizer, Encoding
 
 Logits = npt.NDArray[np.float32]
 
-# Texts whose ids are held at a time: enough of every length to fill batches.
+# Texts tokenised at a time: enough of each length to fill batches.
 _CHUNK = 4096
 
 
@@ -73,7 +73,7 @@ class Engine:
     def classify(self, text: str) -> Prediction:
         """Return the prediction of one text."""
         encoding = self._encode(text)
-        # With a head, or without a character. One text at a time, each function that is called shows.
+        # Checked here, not in a function for every text: with single texts each extra call is measurable.
         if self._head is not None or not len(encoding.ids):
             prediction = self._without_model(encoding)
             if prediction is not None:
@@ -107,7 +107,7 @@ class Engine:
     def _without_model(self, encoding: Encoding) -> Prediction | None:
         """Return the prediction of a text that needs no model: it is empty, or the cascade's head is sure of it.
 
-        What the head was not fitted on, a text with a gap or of foreign characters, is left to the model.
+        Texts unlike those that the head was fitted on, truncated or with too many unknown characters, go to the model.
         """
         if not len(encoding.ids):
             return self._empty

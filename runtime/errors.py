@@ -73,9 +73,9 @@ class BackendError(GMError):
 
 
 def as_reported(error: Exception, if_internal: str) -> GMError:
-    """Return the error that a command reports: of what the system or the installation refuses, one with a remedy.
+    """Return an error as a command reports it: what the system or the installation refuses, with a remedy.
 
-    Any other is a fault in this program; ``if_internal`` says what to do about it.
+    Anything else is a fault in this program; ``if_internal`` says what to do about it.
     """
     if isinstance(error, GMError):
         return error
@@ -89,11 +89,11 @@ def as_reported(error: Exception, if_internal: str) -> GMError:
 
 
 def kind_of(error: GMError) -> str:
-    """Return the name of the class in this module that an error is of, or that its class comes from."""
+    """Return the name of the class of an error, or of its nearest base class in this module."""
     return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
 
 
 def of_kind(kind: str, message: str) -> GMError:
-    """Return an error as another process reports it, by what :func:`kind_of` said there and its message."""
+    """Return the error that another process reported, from its :func:`kind_of` there and its message."""
     known: type[GMError] = globals()[kind]
     return known(message)

@@ -14,10 +14,10 @@ from runtime.errors import ConfigError, DataError
 
 # Windows flushes only what is open for writing; elsewhere a copy of a read-only file is flushed as it is.
 _FLUSHED_AS = "r+b" if os.name == "nt" else "rb"
-# Nobody else reads what is half written. But on Windows, Pythons since 3.10.15, 3.11.10 and 3.12.4 give a folder of
-# this mode, so any of tempfile's too, rights for its owner alone, which files made in it inherit and keep when renamed.
+# Nobody else is to read half-written files. But on Windows, Python since 3.10.15, 3.11.10 and 3.12.4 restricts a folder
+# of mode 0o700, as tempfile makes it, to its owner; files made in it inherit that, and keep it when they are renamed.
 _HOLDER_MODE = 0o777 if os.name == "nt" else 0o700
-# What more space would help against.
+# Errors that more space would cure.
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -25,14 +25,14 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; rename it onto ``target`` if the block succeeds.
 
-    With ``workplace``, a folder on the same file system, the temporary path is in there; a process that is killed
-    leaves it there.
+    With ``workplace``, a folder on the same file system, the temporary path lies in there, and stays there if the
+    process is killed.
 
     The block may create a file or a folder there; what it wrote is flushed to the disk before the rename. Whatever it
     left is removed when it fails. A file that replaces another gets its permissions; on Windows, as any new one does,
     those of its folder. A folder replaces a folder with all that is in it; a file never replaces a folder, nor a folder
-    a file. No file system renames a folder onto one that is not empty: for a moment there is neither, and who reads
-    just then must read again. A file has no such moment.
+    a file. No file system renames a folder onto one that is not empty: for a moment neither is there, and a reader
+    that comes just then must try again. A file has no such moment.
 
     Raises:
         DataError: the file system refuses (disk full, no permission).
@@ -46,7 +46,7 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
     try:
         for folder in (target.parent, place):
             folder.mkdir(parents=True, exist_ok=True)
-        holder.mkdir(_HOLDER_MODE)  # in here: whatever signal ends the program from now on, it is removed
+        holder.mkdir(_HOLDER_MODE)  # within `try`: from here on it is removed, whatever signal ends the program
         yield temporary
         _flush(temporary)
         if os.name != "nt" and temporary.is_file() and target.is_file():
@@ -61,10 +61,10 @@ def atomic_path(target: Path, workplace: Path | None = None) -> Iterator[Path]:
 
 
 def check_folder(option: str, path: Path) -> None:
-    """Refuse a file that ``option`` names in a folder that is not there.
+    """Refuse a file, named by ``option``, whose folder does not exist.
 
     Raises:
-        ConfigError: as said.
+        ConfigError: the folder does not exist.
     """
     folder = path.absolute().parent
     if not folder.is_dir():
@@ -84,12 +84,12 @@ def check_outside_bundles(option: str, path: Path) -> None:
 
 
 def is_one_of(path: Path, files: Iterable[Path]) -> bool:
-    """Return whether ``path`` names one of ``files``, links followed; what is not there is none of them."""
+    """Return whether ``path`` names one of ``files``, links followed; a path that does not exist is none of them."""
     return os.path.exists(path) and any(os.path.exists(file) and os.path.samefile(path, file) for file in files)
 
 
 def left_behind(target: Path) -> list[Path]:
-    """Return the folders that writers of ``target`` had beside it and left there, because they were killed."""
+    """Return the temporary folders that killed writers of ``target`` left beside it."""
     return [path for path in target.parent.iterdir() if path.name.startswith(_holder_prefix(target))]
 
 
@@ -114,7 +114,7 @@ def _holder_prefix(target: Path) -> str:
 
 
 def _flush(written: Path) -> None:
-    """Have the disk hold a file, or all in a folder: a rename may outlive a power cut that the content does not."""
+    """Flush a file, or all files of a folder, to disk: else a power cut may keep the rename and lose the content."""
     for path in [written] if written.is_file() else written.rglob("*"):
         if path.is_file() and not path.is_symlink():
             with path.open(_FLUSHED_AS) as stream:

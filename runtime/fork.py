@@ -18,7 +18,7 @@ def after_fork(inherited: _Inherited, renew: Callable[[_Inherited], None]) -> No
 
 
 def leak(inherited: object) -> None:
-    """Keep an object for ever whose end would wait for threads that a forked child does not have."""
+    """Never free an object whose destructor would wait for threads that a forked child does not have."""
     # A reference from a Python object would be dropped when the interpreter ends.
     import ctypes
 

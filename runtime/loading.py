@@ -1,6 +1,6 @@
-"""From the path of a bundle to what serves, by the same steps whenever a classifier needs it.
+"""Loading a bundle for a classifier, always by the same steps.
 
-It needs it when it is made, when it changes to another bundle, when it is unpickled and in a forked child.
+A classifier loads one when it is made, reloaded or unpickled, and in a forked child.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOGGER = "gm_edge"
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What serves, and how that was decided.
+    """Which model serves, and why.
 
     Attributes:
         backend: its key in the manifest.
@@ -54,7 +54,7 @@ class Loader:
         cascade: see :class:`runtime.classifier.Classifier`.
 
     Raises:
-        ConfigError: ``selftest`` is something else.
+        ConfigError: ``selftest`` is not one of these.
     """
 
     backend: str
@@ -69,16 +69,16 @@ class Loader:
             raise ConfigError(f"unknown selftest {self.selftest!r}; use {' or '.join(SELFTESTS)}")
 
     def load(self, path: str | os.PathLike[str], sha256: str = "") -> tuple[Engine, Health]:
-        """Open a bundle and load its model, or its fp32 model where the other does not run or fails the self-test.
+        """Open a bundle and load its model, or its fp32 model where the first does not run or fails the self-test.
 
         Where OpenVINO was lost in a fork, the bundle's model for onnxruntime takes its place, if it has one.
 
         Args:
             path: bundle folder or ``.gmb`` file.
-            sha256: that of the only bundle to take; empty: any.
+            sha256: of the manifest of the only bundle to accept; empty: any.
 
         Raises:
-            BundleError: it is no valid bundle, or not that one; IntegrityError, SignatureError and VersionError say
+            BundleError: it is not a valid bundle, or not that one; IntegrityError, SignatureError and VersionError say
                 so more precisely.
             BackendError: the model cannot be loaded, or no model of the bundle passes the self-test.
             ConfigError: unknown backend, bad number of threads, a package is not installed, or the bundle cannot
@@ -86,7 +86,7 @@ class Loader:
         """
         bundle = Bundle.open(path, self.public_key)
         if sha256:
-            refuse_another(bundle.info, sha256)
+            refuse_other_bundle(bundle.info, sha256)
         lost = lost_in_fork(self.backend) and "onnx" in bundle.manifest.backends
         backend, reason = ("onnx", LOST_IN_FORK) if lost else (self.backend, "")
         if self.selftest == "off":
@@ -117,7 +117,7 @@ class Loader:
         return engine, Health(_FALLBACK, outcome, reason)
 
 
-def refuse_another(info: BundleInfo, sha256: str) -> None:
+def refuse_other_bundle(info: BundleInfo, sha256: str) -> None:
     """Check that a bundle is the one that a classifier was made with before it was copied to another process.
 
     Raises:
@@ -129,7 +129,7 @@ def refuse_another(info: BundleInfo, sha256: str) -> None:
 
 
 def _log() -> Logger:
-    # Imported where there is something to say: a program that classifies need not wait for it.
+    # Imported only when needed: it would slow down every program that classifies.
     from logging import getLogger
 
     return getLogger(LOGGER)

@@ -20,7 +20,7 @@ def take(path: Path) -> FileIO:
 
     Raises:
         HeldError: it is locked already.
-        OSError: it cannot be written, or the file system knows no locks.
+        OSError: it cannot be written, or the file system has no locks.
     """
     stream = path.open("ab", buffering=0)
     try:
@@ -35,8 +35,8 @@ def take(path: Path) -> FileIO:
 def held(path: Path) -> Iterator[None]:
     """Hold the lock on the file ``path``, which is made where it is missing, and stays.
 
-    Where a file system knows no locks or cannot be written to, the block runs without one: whoever has something
-    to write there will say so.
+    Where a file system has no locks or cannot be written to, the block runs without one: whoever writes there reports
+    what is wrong.
 
     Raises:
         HeldError: another process holds it.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from runtime.confidence import softmax
 
 FIELDS = ("label", "score", "accepted", "reason")
-"""What is written of a prediction, wherever it is written, in this order."""
+"""The fields of a prediction in every output, in this order."""
 
 
 class Reason(str, Enum):
@@ -44,7 +44,7 @@ class Prediction:
         logits: what the model, or the cascade's head, said, float32 ``[C]``, read-only; ``[0]`` for an empty text.
         accepted: whether the bundle's thresholds let the label pass.
         reason: why.
-        unknown: share of the text's characters that are neither in the vocabulary nor read as one of it, 0 to 1.
+        unknown: share of the text's characters that are neither in the vocabulary nor aliases of one that is, 0 to 1.
         by_head: whether the head of the bundle's cascade answered, and not the model.
     """
 
@@ -81,7 +81,7 @@ class Sealed:
     """``Sealed(*fields)`` is ``Prediction(*fields)``, made in a third of the time.
 
     A frozen dataclass sets each field by a call of its own, some microseconds in all right after a model has run. This
-    class sets them plainly, and then makes way: an instance may change its class for one of the same slots.
+    class assigns them directly; then the instance becomes a ``Prediction``, which has the same slots.
     """
 
     __slots__ = Prediction.__slots__

@@ -1,4 +1,4 @@
-"""Punctuation that writers use for one another, and what a mark that training never saw is read as."""
+"""Punctuation marks that are used interchangeably, and how a mark that training never saw is read."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class SelfTest:
         label_agreement: share of them that got the label of the exporting machine, 0 to 1.
         largest_difference: largest absolute difference of any logit.
         tolerance: largest that the bundle allows this backend; ``None``: it states none.
-        ok: whether enough labels agree, 98 %, and no logit differs by more than that.
+        ok: whether at least 98 % of the labels agree, and no logit differs by more than ``tolerance``.
     """
 
     count: int
@@ -63,7 +63,7 @@ def run_selftest(engine: Engine) -> SelfTest:
     """Classify the golden texts of the engine's bundle by its model, not by its cascade's head, and compare.
 
     Raises:
-        BundleError: the bundle has no valid golden texts, or states a tolerance that is none.
+        BundleError: the bundle has no valid golden texts, or states an invalid tolerance.
     """
     golden = read_golden(engine.bundle)
     predictions = [engine.classify_by_model(row.text) for row in golden]

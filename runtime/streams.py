@@ -1,4 +1,4 @@
-"""Opening what is written to: stdout, a device or a pipe as it is, a file so that it appears once it is complete."""
+"""Opening outputs: stdout, devices and pipes directly; a file so that it appears only once it is complete."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _STDOUT = 1
 def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
     """Yield the stream to write to: stdout, or a file that appears under ``path`` once it is complete.
 
-    A device or a pipe is written to as it is, and so is stdout, by whatever name. Behind a link, it is the file that
-    the link names which is replaced.
+    Devices, pipes, and stdout under any name are written to directly. If ``path`` is a link, the file that it points to
+    is replaced, not the link.
     """
     if path is None:
         yield _stdout(encoding)
@@ -38,22 +38,22 @@ def open_output(path: Path | None, encoding: str) -> Iterator[TextIO]:
 
 
 def behind_link(path: Path) -> Path:
-    """Return the file that a link names, which is to be replaced in its stead; another path as it is."""
+    """Return the file that a link points to, so that it is replaced and not the link; any other path unchanged."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _stdout(encoding: str) -> TextIO:
-    """Return stdout, where no person reads it in the encoding that files of answers have, without a byte order mark."""
+    """Return stdout; where it is no terminal, a table is written to it as UTF-8, without a byte order mark."""
     if sys.stdout is None:
         raise DataError("stdout is closed; write to a file with --out")
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty() and encoding == TABLE_ENCODING:
-        # Windows has another one, which lacks the ³ of m³, and would end the lines within a cell in its own way.
+        # The default encoding of Windows lacks the ³ of m³, and its text mode would change line ends within a cell.
         sys.stdout.reconfigure(encoding="utf-8", newline="")
     return sys.stdout
 
 
 def _opened_in_place(path: Path, encoding: str) -> TextIO | None:
-    """Open what no file may take the place of."""
+    """Open a path that must be written to directly, not replaced by a file; return ``None`` for any other."""
     if not path.exists():
         return None
     if is_stdout(path):
@@ -71,5 +71,5 @@ def is_stdout(path: Path) -> bool:
 
 
 def new_file(path: Path | int, encoding: str) -> TextIO:
-    """Open a file, or what is open as a number already, to write answers to it; every text can be written there."""
+    """Open a path or a file descriptor for writing; characters that the encoding lacks are escaped."""
     return open(path, "w", encoding=encoding, errors="backslashreplace", newline="")

@@ -23,7 +23,7 @@ from runtime.punctuation import aliases_for
 from runtime.text import head_and_tail, normalise
 
 PAD_ID = 0
-"""Of no character: it fills batches of training, and stands behind the last character of a text in its last bigram."""
+"""No character: it pads training batches, and completes the bigram of the last character of a text."""
 UNKNOWN_ID = 1
 """Stands for every character that is neither in the vocabulary nor an alias, astral ones included."""
 FIRST_CHARACTER_ID = 2
@@ -39,7 +39,7 @@ class Encoding:
 
     Attributes:
         ids: int32, shape ``[length]``, at most ``max_len``; empty for a text without any character.
-        unknown: share of the text's code units that have no id of their own nor an alias's, 0.0 to 1.0.
+        unknown: share of the text's code units that have neither an id of their own nor that of an alias, 0.0 to 1.0.
         truncated: whether the middle of the text was left out to fit ``max_len``.
     """
 

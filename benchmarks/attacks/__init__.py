@@ -1,1 +1,1 @@
-"""Inputs that nobody would think of."""
+"""Inputs for fuzzing: mutated files and strange texts."""

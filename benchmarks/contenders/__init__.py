@@ -1,1 +1,1 @@
-"""Who takes part in the comparison of speed: ours and the peers, opened the same way, and the texts they are given."""
+"""The contenders in speed, ours and the peers behind one protocol, and the texts that they label."""

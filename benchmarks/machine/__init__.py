@@ -1,1 +1,1 @@
-"""The machine that measures: what it is, what goes on beside, and what is installed."""
+"""The machine that measures: its hardware and load, its environment variables, and what is installed."""

@@ -1,1 +1,1 @@
-"""Accuracy: what is trained on each set with each seed, its scores, and the tables and pictures of them."""
+"""Accuracy: models trained on each set with each seed, their scores, and tables and pictures of these."""

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.contenders import lineup
 from benchmarks.contenders.sizes import SIZES
 from benchmarks.quality.methods import CASCADE, FULL, INT8
-from benchmarks.quality.peer_rows import SVM
+from benchmarks.quality.peer_rows import FASTTEXT, SVM, TEXT_CNN
 from benchmarks.quality.scores import Scores
 from benchmarks.speed.report import table
 from benchmarks.speed.results import TITLES
@@ -23,8 +23,8 @@ PAIRS = {
     lineup.OURS_FP32: FULL,
     **{size.contender: size.row for size in SIZES},
     lineup.LINEAR_SVC: SVM,
-    lineup.FASTTEXT: "fastText, autotuned",
-    lineup.TEXT_CNN: "TextCNN",
+    lineup.FASTTEXT: FASTTEXT,
+    lineup.TEXT_CNN: TEXT_CNN,
 }
 """The row of the study of accuracy that tells how right a contender of the study of latency is.
 

@@ -1,1 +1,1 @@
-"""Latency: taking turns, clocks, fresh processes, and the tables and pictures of it."""
+"""Latency: timing in turns and in fresh processes, and the tables and pictures of the results."""

@@ -1,1 +1,1 @@
-"""What the commands of ``gm-distill`` share: the recipe that is asked for, and what people see meanwhile."""
+"""What the commands of ``gm-distill`` share: options, the recipe that they ask for, and progress."""

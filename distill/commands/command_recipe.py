@@ -1,4 +1,4 @@
-"""The recipe that a command line asks for: a file or the run that goes on, the short options, then ``--set``."""
+"""The recipe that a command line asks for: a file or the run to resume, the short options, then ``--set``."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "paths": ("CORPUS_DIR|FILE", ("data.paths",)),
     "start": ("--from", ("model.start",)),
 }
-"""By parameter: the option, as people write it, and the keys it gives, of which a method has one at most."""
+"""By parameter: the option as users write it, and the keys that it sets, of which a method has one at most."""
 _COMMANDS = {"finetune": "finetune", "pretrain": "pretrain"}
-"""What trains by a method, where it is not ``gm-distill run``."""
+"""The command that trains a method, where that is not ``gm-distill run``."""
 
 
 def resolve(
-    kind_of: Callable[[Path | None], type[_Recipe]],
+    recipe_class: Callable[[Path | None], type[_Recipe]],
     recipe: Path | None,
     settings: Sequence[str],
     options: Mapping[str, object],
     resumed: Path | None,
     default: Path | None = None,
 ) -> _Recipe:
-    """Return the recipe; a resumed run has one already, and options are laid over that.
+    """Return the recipe; a resumed run has one already, to which the options are applied.
 
     Args:
-        kind_of: says whose keys the recipe in a file has; ``None`` means no file.
+        recipe_class: returns the class of the recipe in a file; ``None`` means no file.
         recipe: file, or name of a shipped one, if one is given.
         settings: as given to ``--set``.
         options: the short ones, by parameter; ``None`` or empty where they are not given.
@@ -55,7 +55,7 @@ def resolve(
     given = {name: value for name, value in options.items() if value not in (None, ())}
     begun = _begun(resumed, given, settings) if resumed and not recipe else None
     path = begun or _shipped(recipe or default)
-    kind = kind_of(path)
+    kind = recipe_class(path)
     if begun:
         _refuse_another_command(begun, kind)
     short = [_override(kind, name, value) for name, value in given.items()]
@@ -63,19 +63,21 @@ def resolve(
     resolved = read_recipe_of(kind, path, overrides)
     if path is None or begun:
         return resolved
-    # What the command line names counts from where it is given.
+    # Paths on the command line start from the working directory.
     return resolved.with_paths_from(path.parent, but={override.key for override in overrides})
 
 
 def _begun(out: Path, given: Collection[str], settings: Sequence[str]) -> Path | None:
     """Return the recipe of the run that was begun in ``out``; ``None`` if none was, but a run may begin there."""
-    from distill.runs.run_folder import RunFolder  # Only here: it needs torch, and who mistypes a recipe need not wait.
+    from distill.runs.run_folder import (
+        RunFolder,  # Only here: it needs torch, and a mistyped recipe should be reported at once.
+    )
 
     recipe = RunFolder(out).recipe_file
     if recipe.is_file():
         return recipe
     keys = {setting.partition("=")[0].strip() for setting in settings}
-    # Where data are named, a command that is given again after every stop may begin the run too.
+    # With data named, the same command may begin the run and go on with it after every stop.
     if not {"data", "paths"} & {*given} and not {"data.path", "data.paths"} & keys:
         raise ConfigError(f"{out}: there is no run to go on with; correct --out, or begin one without --resume")
     return None
@@ -84,7 +86,7 @@ def _begun(out: Path, given: Collection[str], settings: Sequence[str]) -> Path |
 def _shipped(recipe: Path | None) -> Path | None:
     """Return the file of a recipe that ships with the package, where only its name is given.
 
-    A file of that name goes first; a folder, as a run that was called after its method, does not.
+    A file of that name takes precedence; a folder, such as a run named after its method, does not.
     """
     if recipe is None or recipe.is_file():
         return recipe

@@ -15,12 +15,12 @@ from distill.config.recipe import TrainingConfig
 from distill.layout import duration
 from runtime.command import is_terminal
 
-# A line that stays takes the place of the bar, which is drawn anew below it.
+# A line that stays is written over the bar, which is drawn again below it.
 _CLEAR_LINE = "\r\x1b[K"
 
 
 class Report(Protocol):
-    """Is told the events of a run."""
+    """Shows the events of a run."""
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Show the event."""
@@ -31,7 +31,7 @@ class Line(NamedTuple):
 
     Attributes:
         text: for people.
-        done: epochs and rounds that are behind; ``None`` where the event is none of them.
+        done: epochs and rounds that are done; ``None`` where the event is neither.
         at_most: whether training may stop before the last one.
     """
 
@@ -84,7 +84,7 @@ class _Lines(logging.Handler):
         self._before = before
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show it: logging calls this, and by that name."""
+        """Show a record; logging calls this method by its name."""
         click.echo(self._before + self.format(record), err=True)
 
 
@@ -128,7 +128,7 @@ def epochs(most: int) -> tuple[int, Callable[[dict[str, Any]], Line]]:
 
 
 class _Clock:
-    """Guesses the time left from the mean of the epochs and rounds of this process."""
+    """Estimates the time left from the mean duration of the epochs and rounds in this process."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -137,12 +137,12 @@ class _Clock:
         self._started = time.monotonic()
 
     def begin(self) -> None:
-        """Count from now, unless an epoch is behind: what teachers take to read is no part of an epoch."""
+        """Start again, unless an epoch is done: the time that teachers take to read is no part of an epoch."""
         if self._resumed_at is None:
             self._started = time.monotonic()
 
     def left(self, done: int) -> float:
-        """Return the seconds left when ``done`` epochs and rounds are behind."""
+        """Return the seconds left when ``done`` epochs and rounds are done."""
         if self._resumed_at is None:
             self._resumed_at = done - 1
         self.done = done

@@ -1,11 +1,11 @@
-"""What commands that train have in common: their options, and what people see meanwhile.
+"""What commands that train have in common: their options, progress and closing lines.
 
 Nothing heavy is imported before it is needed, as in :mod:`distill.cli`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -23,22 +23,8 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = click.Path(path_type=Path)
-# Folders pass: one may have the name of a shipped recipe, and is not meant then.
+# Folders pass: one may have the name of a shipped recipe, and then the recipe is meant.
 RECIPE = click.Path(path_type=Path)
-SCORED = {
-    "teacher": "teacher (graph network)",
-    "initial_student": "student after initial training",
-    "student": "student after mutual learning",
-}
-"""How tables call the networks that the final event of a run of mutual learning scores."""
-LM_SCORED = {
-    "teachers": "its teachers together",
-    "teacher": "teacher (language model)",
-    "student": "student",
-}
-"""The same where the teacher is a language model; it may have learned from others."""
-ENSEMBLE_SCORED = {"teachers": "teachers together", "student": "student"}
-"""The same where several teach."""
 _STUDENT_NEXT = "run folder: {out}\nnext: gm-export --int8 {out}"
 _TEACHER_NEXT = "teacher: {out}\nnext: gm-distill run --teacher {out} --data ..."
 
@@ -47,17 +33,15 @@ class Method(NamedTuple):
     """How to train by a recipe.
 
     Attributes:
-        train: what does it.
+        train: the function that trains.
         total: most epochs and rounds.
-        describe: says in a line what an event of it is.
-        names: how tables call its networks.
-        closing: what is said at the end; ``{out}`` stands for the folder.
+        describe: turns one of its events into a line.
+        closing: the last lines of the command; ``{out}`` stands for the folder.
     """
 
     train: Callable[..., dict[str, Any]]
     total: int
     describe: Callable[[dict[str, Any]], Any]
-    names: dict[str, str]
     closing: str
 
 
@@ -92,7 +76,7 @@ def teacher_options(command: _Command) -> _Command:
 
 
 def run_options(what: str, **out: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own keywords
-    """Return the options of every command that trains; ``out`` is what is special about its folder to write."""
+    """Return the options of every command that trains; ``out`` are further settings of ``--out``."""
     return _all_of(
         click.option(
             "--set", "settings", metavar="SECTION.KEY=VALUE", multiple=True, help="Set any key of the recipe."
@@ -133,11 +117,12 @@ def train(recipe: AnyRecipe, out: Path, device: str, resume: bool) -> None:
     """Train by the method of the recipe, show the progress, and print the scores on the test set."""
     with needs_extra("training", "train"):
         from distill.commands.progress import progress
+        from distill.runs.networks import network_names
 
         method = _method(recipe)
     with resumable(out), progress(method.total, method.describe) as report:
         final = method.train(recipe, out, device, resume, report)
-    click.echo(_closing_table(final["test"], method.names))
+    click.echo(_closing_table(final["test"], network_names(recipe)))
     click.echo("\n" + method.closing.format(out=out))
 
 
@@ -149,22 +134,22 @@ def _method(recipe: AnyRecipe) -> Method:
     if isinstance(recipe, FinetuneRecipe):
         from distill.recipes import finetune as recipe_of_teacher
 
-        return Method(recipe_of_teacher.finetune, *progress.epochs(recipe.training.epochs), LM_SCORED, _TEACHER_NEXT)
+        return Method(recipe_of_teacher.finetune, *progress.epochs(recipe.training.epochs), _TEACHER_NEXT)
     if isinstance(recipe, LayersRecipe):
         from distill.recipes import lm_layers
 
-        return Method(lm_layers.train, *progress.epochs(recipe.training.epochs), LM_SCORED, _STUDENT_NEXT)
+        return Method(lm_layers.train, *progress.epochs(recipe.training.epochs), _STUDENT_NEXT)
     if isinstance(recipe, MultiTeacherRecipe):
         from distill.recipes import multi_teacher
 
         epochs = progress.epochs(recipe.training.epochs)
-        return Method(multi_teacher.train, *epochs, ENSEMBLE_SCORED, _STUDENT_NEXT)
+        return Method(multi_teacher.train, *epochs, _STUDENT_NEXT)
     from distill.recipes import gate_mixup
 
-    return Method(gate_mixup.train, *progress.mutual_learning(recipe.training), SCORED, _STUDENT_NEXT)
+    return Method(gate_mixup.train, *progress.mutual_learning(recipe.training), _STUDENT_NEXT)
 
 
-def _closing_table(test: dict[str, dict[str, float]], names: dict[str, str]) -> str:
+def _closing_table(test: Mapping[str, Mapping[str, float]], names: Mapping[str, str]) -> str:
     rows = [
         [text, f"{test[name]['accuracy']:.4f}", f"{test[name]['macro_f1']:.4f}"]
         for name, text in names.items()

@@ -1,1 +1,1 @@
-"""What a run is told: every key of every recipe, with its type, its default and what it means."""
+"""Recipes: every key of every method, with its type, its default and what it means."""

@@ -1,4 +1,4 @@
-"""Who is asked, and about which texts: the keys that every recipe has whose network learns from finished teachers."""
+"""Keys of all recipes that learn from finished teachers: which these are, and which texts they label."""
 
 from __future__ import annotations
 

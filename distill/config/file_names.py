@@ -22,16 +22,16 @@ def names_files(field: FieldInfo) -> bool:
 
 
 def absolute_names(folder: Path, names: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    """Return the value of such a key with absolute paths; relative ones count from ``folder``."""
+    """Return the value of such a key with absolute paths; relative ones start from ``folder``."""
     if isinstance(names, str):
         return str(_absolute(folder / names)) if names else ""
     return tuple(str(_absolute(folder / name)) for name in names)
 
 
 def _absolute(path: Path) -> Path:
-    """Return the one way to write a path, so that recipes can be compared; links keep their names.
+    """Return a path in one spelling, so that recipes can be compared; links keep their names.
 
-    Only where a path goes up are the links before that followed: the folder above a link is not the one above its goal.
+    Links are followed only before a ``..``: the folder above a link is not the folder above its target.
     """
     path = path.absolute()
     if ".." not in path.parts:

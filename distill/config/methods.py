@@ -25,14 +25,14 @@ def read_any_recipe(path: Path) -> AnyRecipe:
     Raises:
         ConfigError: no such method, or see :func:`distill.config.recipe.read_recipe_of`.
     """
-    return read_recipe_of(kind_of(path), path)
+    return read_recipe_of(recipe_class(path), path)
 
 
-def kind_of(path: Path | None) -> type[AnyRecipe]:
-    """Return whose keys a recipe file has, by the method that it names; without a file, those of Gate-Mixup.
+def recipe_class(path: Path | None) -> type[AnyRecipe]:
+    """Return the recipe class of the method that a file names; without a file, that of Gate-Mixup.
 
     Raises:
-        ConfigError: the file cannot be read, or no such method makes a classifier.
+        ConfigError: the file cannot be read, or it names no method that makes a classifier.
     """
     name = method_of(path) if path else Recipe.method()
     if name == "pretrain":

@@ -17,7 +17,7 @@ class Override(NamedTuple):
     """A value for one key.
 
     Attributes:
-        option: who gives it, as people write it: ``--seed``.
+        option: the option that sets it, as users write it: ``--seed``.
         key: ``section.key``.
         value: as read.
     """
@@ -31,8 +31,8 @@ def read_setting(kind: type[BaseModel], setting: str) -> Override:
     """Return what ``--set section.key=value`` says.
 
     Args:
-        kind: the recipe. Of keys that hold text the value is taken as it is, unless it is quoted; of all others it is
-            TOML, or a bare string.
+        kind: the recipe. For a key that holds text, the value is taken as it is unless it is quoted; for any other it
+            is TOML, or a bare string.
         setting: as given.
 
     Raises:
@@ -56,11 +56,11 @@ def field_of(kind: type[BaseModel], name: str) -> FieldInfo | None:
     return found.annotation.model_fields.get(key)
 
 
-def lay_over(keys: dict[str, Any], overrides: Iterable[Override]) -> None:
+def apply_overrides(keys: dict[str, Any], overrides: Iterable[Override]) -> None:
     """Put the values into the ``keys`` of a recipe; later ones win.
 
     Raises:
-        ConfigError: what should be a section is none.
+        ConfigError: a section is not a table.
     """
     for override in overrides:
         section, _, key = override.key.partition(".")
@@ -70,8 +70,8 @@ def lay_over(keys: dict[str, Any], overrides: Iterable[Override]) -> None:
         table[key] = override.value
 
 
-def giver(overrides: Sequence[Override], name: str) -> str | None:
-    """Return the option that gave the key ``name``, or a key of the section ``name``, last."""
+def option_that_set(overrides: Sequence[Override], name: str) -> str | None:
+    """Return the option that last set the key ``name``, or a key of the section ``name``."""
     options = [one.option for one in overrides if one.key == name or one.key.startswith(f"{name}.")]
     return options[-1] if options else None
 

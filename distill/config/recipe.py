@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from tomlkit.exceptions import TOMLKitError
 
 from distill.config.file_names import FileName, absolute_names, names_files
-from distill.config.overrides import Override, giver, lay_over, read_setting
+from distill.config.overrides import Override, apply_overrides, option_that_set, read_setting
 from runtime.cascade import MOST_BUCKETS
 from runtime.errors import ConfigError
 
@@ -46,7 +46,7 @@ Buckets = Annotated[int, Field(ge=0, le=MOST_BUCKETS), AfterValidator(_power_of_
 
 
 class Section(BaseModel):
-    """Some keys of a recipe; unknown ones are refused, and numbers that are not finite."""
+    """Some keys of a recipe; unknown keys and numbers that are not finite are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
@@ -226,7 +226,7 @@ class AblateConfig(Section):
 
 
 class BaseRecipe(Section):
-    """What the recipes of all methods can do; their fields are sections, or keys that stand before them."""
+    """The base of the recipes of all methods; fields are sections, or top-level keys."""
 
     @classmethod
     def method(cls) -> str:
@@ -240,9 +240,9 @@ class BaseRecipe(Section):
 
     @property
     def sha256(self) -> str:
-        """Fingerprint of the method and its keys, but for where files lie.
+        """Fingerprint of the method and its keys, except those that name files.
 
-        What lies there, data and models, has fingerprints of its own in ``environment.json``.
+        The files, data and models, have fingerprints of their own in ``environment.json``.
         """
         files = self.file_keys()
         values = {key: value for key, value in self._values().items() if key not in files}
@@ -252,7 +252,7 @@ class BaseRecipe(Section):
         """Return the recipe with absolute paths.
 
         Args:
-            folder: relative paths count from there.
+            folder: where relative paths start.
             but: keys, as ``data.path``, whose paths stay as they are.
         """
         sections = {}
@@ -306,7 +306,7 @@ class Recipe(BaseRecipe):
     @model_validator(mode="before")
     @classmethod
     def _method_may_be_named(cls, keys: dict[str, Any]) -> dict[str, Any]:
-        """Recipes of other methods need the key; here it says what is so without it."""
+        """Allow ``recipe = "gate_mixup"``: other methods need the key, for this one it is the default."""
         return {name: value for name, value in keys.items() if (name, value) != ("recipe", "gate_mixup")}
 
 
@@ -322,7 +322,7 @@ def read_recipe_of(kind: type[_Kind], path: Path | None, overrides: Iterable[str
     """Read a recipe file, apply ``section.key=value`` overrides and check every key.
 
     Args:
-        kind: whose keys the recipe may have.
+        kind: the class of the recipe.
         path: TOML file; ``None`` means the defaults.
         overrides: as given to ``--set``, see :func:`distill.config.overrides.read_setting`, or to another option.
 
@@ -331,13 +331,13 @@ def read_recipe_of(kind: type[_Kind], path: Path | None, overrides: Iterable[str
     """
     keys: dict[str, Any] = read_toml(path) if path else {}
     given = [read_setting(kind, one) if isinstance(one, str) else one for one in overrides]
-    lay_over(keys, given)
+    apply_overrides(keys, given)
     try:
         return kind.model_validate(keys)
     except ValidationError as error:
         key, problem = _first_problem(kind, error)
         # An element of a list is given with the list.
-        where = giver(given, ".".join(key.split(".")[:2])) or path or "--set"
+        where = option_that_set(given, ".".join(key.split(".")[:2])) or path or "--set"
         raise ConfigError(f"{where}: {problem}") from error
 
 

@@ -1,1 +1,1 @@
-"""Labelled texts: read, cleaned, split, looked at before anything is trained, and cut into words."""
+"""Labelled texts: reading, cleaning, splitting and auditing them, and cutting them into words."""

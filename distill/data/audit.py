@@ -1,4 +1,4 @@
-"""A look at labelled texts before anything is trained: classes, lengths, and what one split knows of another."""
+"""A report on labelled texts before anything is trained: classes, lengths, and near-duplicates across splits."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _CHARACTERS_SHOWN = 60
 
 
 def audit(corpus: Corpus, near_duplicate: float, max_len: int, left_out: Path) -> str:
-    """Return what is to be known of a corpus, for people: how it was cut, each class, lengths, and near-duplicates.
+    """Return a report on a corpus: how it was split, each class, lengths, and near-duplicates.
 
-    Texts that have one label too many are named too, where it looks like a slip.
+    It also names texts with several labels, where one of these looks like a slip.
 
     Args:
         corpus: as a run would learn from it.
@@ -35,7 +35,7 @@ def audit(corpus: Corpus, near_duplicate: float, max_len: int, left_out: Path) -
 
 
 def audit_uncut(cleaned: Cleaned, left_out: Path) -> str:
-    """Return what is to be known of rows of which no splits can be made: each class, and what looks wrong.
+    """Return a report on rows that cannot be split: each class, and what looks wrong.
 
     Args:
         cleaned: all rows.

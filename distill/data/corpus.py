@@ -38,7 +38,7 @@ class Example:
 
     text: str
     label: str
-    # Where it stands is for people to find it: the same text and label from elsewhere are the same example.
+    # Where it stands is only for users to find it: the same text and label from elsewhere are equal.
     file: str = field(default="", compare=False)
     line: int = field(default=0, compare=False)
 
@@ -109,7 +109,7 @@ class Corpus:
 def read_corpus(config: DataConfig, seed: int) -> Corpus:
     """Read, clean and split the data that ``config`` names.
 
-    Left out, and told by reason: rows without text or label, repeated rows of train, texts of train that
+    Left out, and counted by reason: rows without text or label, repeated rows of train, texts of train that
     have several labels, texts of train that stand in dev or test too, texts of dev that stand in test too,
     and rows of dev and test whose label train does not have. Dev and test that come as files stay as given otherwise.
 
@@ -175,7 +175,7 @@ def labelled_rows(path: Path, config: DataConfig) -> Iterator[tuple[Row, str, st
 
 def _label(cell: str) -> str:
     if not cell.isprintable():
-        # As a zero-width space, which web pages and exports bring: nobody could tell the two classes apart.
+        # For instance a zero-width space from a web page: nobody could tell the two classes apart.
         cell = "".join(character for character in cell if unicodedata.category(character) != "Cf")
     return " ".join(cell.split())
 

@@ -1,6 +1,6 @@
 """What looks wrong with the labels of a table: classes of which no row is left, one name written in two ways, slips.
 
-Nothing is mended here: what was meant, only people can say.
+Nothing is corrected here: only the user knows what was meant.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from runtime.text import normalise
 if TYPE_CHECKING:
     from distill.data.corpus import LeftOut
 
-# A label that has so many of a text's rows for each row of the others is probably the right one.
+# A label with this many times the rows of all other labels of a text is probably the right one.
 _CLEARLY_MORE = 2
 
 

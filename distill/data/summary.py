@@ -1,4 +1,4 @@
-"""What people are told of a corpus before a run learns from it."""
+"""The summary of a corpus that users see before a run learns from it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMED = 3
 
 
 def summary(corpus: Corpus, left_out: Path) -> str:
-    """Return how many texts there are, what was left out, what looks wrong with labels, and what no score can see.
+    """Return how many texts there are, what was left out, what looks wrong with labels, and classes without a score.
 
     Args:
         corpus: what a run learns from.
@@ -40,7 +40,7 @@ def summary(corpus: Corpus, left_out: Path) -> str:
 
 
 def summary_uncut(cleaned: Cleaned, left_out: Path) -> str:
-    """Return what :func:`summary` does, of rows of which no splits can be made."""
+    """Return the same as :func:`summary` for rows that cannot be split."""
     first = f"{cleaned.rows} texts of {len(cleaned.labels)} classes" + _left_out(cleaned.left_out, left_out)
     faults = _faults(cleaned.train, cleaned.labels, cleaned.left_out, cleaned.rows)
     return "\n".join(filter(None, [first, *faults]))

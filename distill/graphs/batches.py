@@ -73,7 +73,7 @@ class EncodedExamples:
 def encode_examples(
     examples: Sequence[Example], labels: Sequence[str], tokenizer: CharTokenizer, builder: Graphs
 ) -> EncodedExamples:
-    """Return ``examples`` as tensors; class ids count through ``labels``."""
+    """Return ``examples`` as tensors; class ids are indices into ``labels``."""
     return EncodedExamples(
         ids=tuple(character_ids([example.text for example in examples], tokenizer)),
         graphs=tuple(builder.build(example.text) for example in examples),

@@ -4,8 +4,8 @@ One run, top to bottom: read the corpus, put a linear head on the encoder, fit t
 layer slower than the one above: Howard and Ruder 2018, arXiv:1801.06146), keep the weights that are best on the
 development set, and look at the test set once, at the end. Keys and defaults: ``distill/config/language_model.py``.
 
-Where finished teachers are named, they are asked about each text once, before, and about texts without labels, and the
-language model learns their answers beside the labels. A teacher may be the same language model as the labels made it:
+Where finished teachers are named, they first answer each text once, texts without labels included, and the language
+model learns these answers beside the labels. A teacher may be the same language model, fine-tuned on the labels before:
 the second is often better than the first (born-again networks: Furlanello et al. 2018, arXiv:1805.04770).
 """
 
@@ -49,7 +49,7 @@ from runtime.errors import ConfigError
 
 _EVALUATION_BATCH = 128
 _LOSSES = ("total", "labels", "answers", "others")
-"""Parts of the loss in the order in which they are told, whatever the first batch holds."""
+"""Parts of the loss in the order in which they are reported, whatever the first batch holds."""
 _SCHEDULES = {"linear": get_linear_schedule_with_warmup, "cosine": get_cosine_schedule_with_warmup}
 
 
@@ -114,8 +114,8 @@ class Finetuning:
         settings = recipe.training
         self.recipe, self.run, self.device = recipe, run, device
         self.corpus = read_data(run, recipe.data, settings.seed)
-        # Before teachers are asked, which takes long: a folder that is none is told at once. Seeded, because what a
-        # folder lacks is drawn.
+        # Before teachers are asked, which takes long, so that a wrong folder is reported at once. Seeded, because
+        # weights that the folder lacks are drawn at random.
         torch.manual_seed(settings.seed)
         self.tokenizer, encoder = self._read_language_model()
         self.lessons = self._lessons() if recipe.teachers.folders else None

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
 
-from distill.commands.training_command import ENSEMBLE_SCORED, LM_SCORED, SCORED
 from distill.config.language_model import FinetuneRecipe, LayersRecipe
 from distill.config.methods import AnyRecipe
 from distill.config.multi_teacher import MultiTeacherRecipe
@@ -15,6 +14,7 @@ from distill.data.summary import left_out_in_words
 from distill.layout import duration
 from distill.report.history import Scores
 from distill.report.markup import Html, data_table, element, together
+from distill.runs.networks import network_names
 from distill.runs.run_folder import RunFolder, damaged
 
 _METHODS = {
@@ -77,18 +77,11 @@ def facts(run: RunFolder, recipe: AnyRecipe, about: Environment, beside: bool) -
 
 def score_table(recipe: AnyRecipe, dev: Mapping[str, Scores], test: Mapping[str, Scores]) -> Html:
     """Return accuracy and macro-F1 of all networks that the run scored at its end, on dev and on test."""
-    names = names_of(recipe)
+    names = network_names(recipe)
     both = sorted(test.keys() & dev.keys(), key=[*names, *sorted(test)].index)
     cells = [[names.get(name, name), *_four_places(dev[name]), *_four_places(test[name])] for name in both]
     header = ["network", "accuracy, dev", "macro-F1, dev", "accuracy, test", "macro-F1, test"]
     return data_table(header, cells, "numbers")
-
-
-def names_of(recipe: AnyRecipe) -> dict[str, str]:
-    """Return how people call the networks that a run scored at its end."""
-    if isinstance(recipe, MultiTeacherRecipe):
-        return ENSEMBLE_SCORED
-    return LM_SCORED if isinstance(recipe, LayersRecipe | FinetuneRecipe) else SCORED
 
 
 def _kinds(rows: Mapping[str, int]) -> list[str]:

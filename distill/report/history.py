@@ -1,4 +1,4 @@
-"""What a run told while it trained, checked: scores on dev after each epoch and round, the gate, the final scores."""
+"""The events of a run, checked: scores on dev after each epoch and round, the gate, the final scores."""
 
 from __future__ import annotations
 

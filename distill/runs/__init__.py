@@ -1,1 +1,1 @@
-"""What a training run leaves behind and goes on from: its folder, its journal, its checkpoints."""
+"""What a training run writes and resumes from: its folder, its journal, its checkpoints."""

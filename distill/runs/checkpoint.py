@@ -1,7 +1,7 @@
 """The state of an unfinished run: one safetensors file, replaced in one step.
 
-Tensors (weights, optimisers, random state) are its tensors; everything else is JSON in its header.
-One file, so that a kill at any moment leaves a whole state, the old or the new.
+It holds weights, optimisers and random state as tensors, and everything else as JSON in its header.
+It is one file, so that a kill at any moment leaves a complete state, the old or the new.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Tensors = dict[str, Tensor]
 def write_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None:
     """Write ``tensors`` and the JSON values of ``state``, atomically."""
     with atomic_path(path) as temporary:
-        save_file(_apart(tensors), temporary, metadata={"state": json.dumps(state)})
+        save_file(_unshared(tensors), temporary, metadata={"state": json.dumps(state)})
 
 
 def read_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]]:
@@ -51,7 +51,7 @@ def read_state(path: Path) -> dict[str, Any]:
         return _state(stored)
 
 
-def _apart(tensors: Tensors) -> Tensors:
+def _unshared(tensors: Tensors) -> Tensors:
     """Return ``tensors`` on the CPU, none of which shares memory with another; only those that do are copied."""
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     memory = Counter(tensor.untyped_storage().data_ptr() for tensor in stored.values())

@@ -29,7 +29,7 @@ def claimed(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Iterator[None]:
     """
     recipe = recipe.with_paths_from(Path.cwd())
     refuse_strange_names(recipe)
-    # Before there is a lock: it would lie in a folder that is refused.
+    # Before there is a lock, which would be left in a folder that is refused.
     _refuse_unless_free(run, recipe, resume)
     with _locked(run):
         # Once more: whoever held the lock until now may have finished.
@@ -40,13 +40,13 @@ def claimed(run: RunFolder, recipe: BaseRecipe, resume: bool) -> Iterator[None]:
         try:
             yield
         except GMError:
-            # Where its data lie now was perhaps mistyped, and they are those of another run: it keeps its own.
+            # Perhaps the new path of the data was mistyped and names those of another run: keep the old one.
             if begun is not None and begun != recipe:
                 run.save_recipe(begun)
             raise
     if run.finished:
-        # On Windows the lock outlives the checkpoint that it lies in. Of an unfinished run it stays: were it removed,
-        # two who wait for it could hold two files of its name.
+        # Again: on Windows a lock that is held keeps the checkpoint around it from being removed. The lock of an
+        # unfinished run stays: if it were removed, two waiting processes could each lock a file of its name.
         run.remove_checkpoint()
 
 
@@ -75,7 +75,7 @@ def _refuse_another_recipe(run: RunFolder, recipe: BaseRecipe) -> None:
         what = f"{run.path} was begun by the method {method}, not {recipe.method()}"
         raise ConfigError(f"{what}; leave the recipe out, or choose another --out")
     begun = _begun(run, type(recipe))
-    # Data that moved are the same data: whether they are is told by their fingerprint, not by where they lie.
+    # Data may have moved: their fingerprint, not their path, shows whether they are the same.
     elsewhere = [key for key in recipe.file_keys() if key.startswith("data.")]
     if different := begun.differences(recipe, but=elsewhere):
         what = f"{run.path} was begun with another recipe: {', '.join(different)}"
@@ -87,7 +87,7 @@ def _begun(run: RunFolder, kind: type[_Recipe]) -> _Recipe:
 
 
 def _is_new(run: RunFolder, kind: type[BaseRecipe]) -> bool:
-    """Return whether nothing lies there but, at most, the recipe of a run that found its data or teacher missing."""
+    """Return whether nothing is there but, at most, our recipe of a run that failed before it learned anything."""
     recipe, left = run.recipe_file, _left(run)
     if left != [recipe]:
         return not left
@@ -99,11 +99,11 @@ def _is_new(run: RunFolder, kind: type[BaseRecipe]) -> bool:
 
 
 def _left(run: RunFolder) -> list[Path]:
-    """Return what lies there and was learned, or is another's: no checkpoint of a lock alone, no rows left out."""
+    """Return what is there and must be kept: not a checkpoint with only a lock, nor the rows left out."""
     if not run.path.is_dir():
         return [run.path] if run.path.exists() else []
     lock = run.checkpoint / _LOCK
     nothing_kept = lock.is_file() and list(run.checkpoint.glob("*")) == [lock]
-    # The recipe is the first file: who is killed while it is written has learned nothing.
+    # The recipe is the first file: a process killed while writing it has learned nothing.
     nothing = {run.left_out, *left_behind(run.recipe_file), *([run.checkpoint] if nothing_kept else [])}
     return [path for path in run.path.iterdir() if path not in nothing]

@@ -1,4 +1,4 @@
-"""What a run tells while it trains: events, and the mean losses in them, which have to be numbers."""
+"""Events that a run reports while it trains, and the mean losses in them, which must be finite."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Means:
 
 
 def refuse_divergence(losses: Mapping[str, float]) -> None:
-    """Refuse to go on, and to keep such a state, where a loss is no number.
+    """Refuse to go on, or to keep the state, if a loss is not a finite number.
 
     Raises:
         ConfigError: one is not a finite number: training has diverged.

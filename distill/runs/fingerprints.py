@@ -1,4 +1,4 @@
-"""Fingerprints: what stands for all that a run or a model learned from, to be held against that of another."""
+"""Fingerprints of what a run or a model learned from, to compare with those of another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runtime.errors import ConfigError, DataError
 
 
 def fingerprint(corpus: str, models: str, texts: Iterable[str] = ()) -> str:
-    """Return what stands for all that a run learns from: corpus and models, by their own, and the texts."""
+    """Return one fingerprint of all that a run learns from: those of corpus and models, and the texts."""
     digest = hashlib.sha256(f"{corpus} {models}".encode())
     for text in texts:
         digest.update(text.encode("utf-8", "surrogatepass") + b"\n")

@@ -1,4 +1,4 @@
-"""The journal of a run: what it told, how long it took, and the state from which it goes on after a stop."""
+"""The journal of a run: its events, how long it took, and the state that it resumes from."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Journal:
     Args:
         run: where state and events are kept.
         fingerprint: of all that the run learns from.
-        report: is told every event: those of an epoch once they are kept.
+        report: called with every event; with that of an epoch once it is saved.
 
     Raises:
-        ConfigError: the run was begun on something else. Said before anything that takes long.
+        ConfigError: the run was begun on something else; raised before anything slow begins.
         DataError: the checkpoint is damaged.
     """
 
@@ -48,7 +48,7 @@ class Journal:
         return tensors, state
 
     def tell(self, event: Event) -> None:
-        """Report an event of before the first state that is kept, and write it with that; a stop before loses it."""
+        """Report an event that precedes the first saved state; it is written with that; a stop before loses it."""
         self.events.append(event)
         self.report(event)
 
@@ -63,7 +63,7 @@ class Journal:
     def finish(self, final: Event, environment: dict[str, Any]) -> None:
         """Write the last event and the environment, remove the checkpoint: the run is complete.
 
-        Windows removes no file that is mapped: a run that maps some ends with :func:`clear_checkpoint` too.
+        Windows removes no file that is mapped: a run that maps files must call :func:`clear_checkpoint` at its end too.
         """
         self.run.save_metrics([*self.events, final])
         # Last, because a folder that has it counts as finished and is not resumed.

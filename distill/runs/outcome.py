@@ -1,4 +1,4 @@
-"""What logits come to at the end of a run: scores, and the files that every run on labels leaves."""
+"""The end of a run: scores, and the files that every run on labelled texts writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def score(labels: Tensor, logits: Tensor) -> dict[str, float]:
 
 
 def save_outcome(run: RunFolder, corpus: Corpus, logits: Mapping[str, Tensor]) -> None:
-    """Write predictions, the classes that they are of, and hashes of the texts that were learned.
+    """Write predictions, class names, and hashes of the texts that were learned.
 
     Args:
         run: is written to.

@@ -1,4 +1,4 @@
-"""The data of a run: read, and shown to people before it learns from them."""
+"""Reading the data of a run, with a summary for the user before training begins."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def read_data(run: RunFolder, config: DataConfig, seed: int) -> Corpus:
-    """Read what a run learns from, and show people what that is before the run does.
-
-    The rows that are left out are written into the run folder; a :func:`summary` is logged.
+    """Read what a run learns from; log a :func:`summary`, and write the rows left out into the run folder.
 
     Args:
         run: its folder, claimed.

@@ -9,7 +9,7 @@
     learned.json     hashes of the texts of train and dev
     left_out.csv     only if rows of the data were left out
     report.html      only if 'gm-distill report' wrote it
-    checkpoint/      only while the run is unfinished; holds the lock of who trains, too
+    checkpoint/      only while the run is unfinished; also holds the lock of the process that trains
 
 Weights are safetensors, the rest is JSON or TOML: reading a run folder never runs code from it.
 """
@@ -47,7 +47,7 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
-    """What the network that a run ends with, in fp32, said about one example: a student, or a language model.
+    """The prediction of the final network of a run, in fp32, for one example: a student, or a language model.
 
     Attributes:
         text: the text as it stood in the data.
@@ -157,7 +157,7 @@ class RunFolder:
 
         def build(stored: dict[str, Any]) -> GNNTeacher:
             config = TeacherConfig.model_validate(stored["teacher"])
-            # Runs of before there were features do not tell their width.
+            # Runs of older releases had no features, and so no width of them.
             return GNNTeacher(config, stored["nodes"], stored["classes"], stored.get("feature_width", 0))
 
         return self._network("teacher", build)
@@ -183,7 +183,7 @@ class RunFolder:
         return _read_json(self.environment_file, dict)
 
     def data_fingerprint(self) -> str:
-        """Return what stands for the texts that the run learned, and for how they were split."""
+        """Return the fingerprint of the texts that the run learned and of how they were split."""
         fingerprint = self.environment().get("data_fingerprint")
         if not isinstance(fingerprint, str):
             raise damaged(self.environment_file, "it does not say by data_fingerprint what data were learned")
@@ -217,7 +217,7 @@ class RunFolder:
     def save_left_out(self, rows: LeftOut) -> None:
         """Write which rows of the data are left out and why; where there are none, there is no file."""
         if not rows:
-            # A stop may have come before the data were mended.
+            # An earlier try may have left a file, before the data were mended.
             self.left_out.unlink(missing_ok=True)
             return
         write_left_out(self.left_out, rows)
@@ -271,7 +271,7 @@ class RunFolder:
         write_json(self.environment_file, environment)
 
     def remove_checkpoint(self) -> None:
-        """Remove what an unfinished run keeps, as far as the system lets go of it."""
+        """Remove the state of an unfinished run, as far as the system allows."""
         shutil.rmtree(self.checkpoint, ignore_errors=True)
 
     def save_metrics(self, events: Iterable[dict[str, Any]]) -> None:
@@ -284,7 +284,7 @@ class RunFolder:
 
 
 def learned_hash(text: str) -> int:
-    """Return what stands for a text, whatever its width and case, in ``learned.json``."""
+    """Return the hash that stands for a text, whatever its width and case, in ``learned.json``."""
     return text_hash(normalise(text))
 
 

@@ -1,1 +1,1 @@
-"""Finished teachers that answer together: what ``multi_teacher``, and fine-tuning that has teachers, learn from."""
+"""Finished models that teach together, in ``multi_teacher`` and in fine-tuning with teachers."""

@@ -28,7 +28,7 @@ from runtime.files import atomic_path
 Answers = Callable[[Sequence[str]], Tensor]
 """Turns texts into logits ``[n, C]`` on the CPU."""
 
-# Graphs of so many texts are held at a time.
+# The graphs of at most this many texts are held at a time.
 _CHUNK = 4096
 _BATCH = 256
 
@@ -71,7 +71,7 @@ def cached_answers(
     """Return the teachers' answers ``[n, C]`` to ``texts``, from ``folder`` if they were asked before.
 
     Args:
-        folder: where they are kept, a part each; of one choice of teachers and one list of texts.
+        folder: where they are kept, in parts, for one choice of teachers and one list of texts.
         teachers: are asked.
         texts: as read.
         report: is told how many texts are done.
@@ -101,7 +101,7 @@ def _weights(folder: Path) -> list[Path]:
 def _networks(folder: Path, data_fingerprint: str, device: torch.device) -> list[Answers]:
     """Return the networks of one folder, unless it learned other data."""
     run = RunFolder(folder)
-    recipe = run.recipe()  # First: it says best that a folder is none of ours.
+    recipe = run.recipe()  # First, because it gives the best message for a folder that is not a run.
     refuse_other_data(folder, run.data_fingerprint(), data_fingerprint)
     if isinstance(recipe, FinetuneRecipe):
         finetuned = read_finetuned(folder, recipe.lm.max_len)

@@ -1,9 +1,9 @@
 """Texts that nobody wrote, for teachers to label: what they know beyond the training texts passes to the student.
 
-A student learns from a teacher only where it is asked something. A plant has some thousand names; a language model
-knows what words mean that none of them holds. Two sources need no data of the user: words of the dictionary that jieba
-ships, each a text of its own, and texts of the user in which one word is another (compare the augmentation of TinyBERT:
-Jiao et al. 2020, arXiv:1909.10351, which draws the new word from a masked language model).
+A student learns from its teacher only through the texts that this is asked about. A plant has some thousand names; a
+language model knows many words that occur in none of them. Two sources need no further data: words of the dictionary
+that jieba ships, each a text of its own, and the user's texts with one word replaced (compare the augmentation of
+TinyBERT: Jiao et al. 2020, arXiv:1909.10351, which draws the new word from a masked language model).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST_TRIES = 10
 def made_texts(texts: Sequence[str], words: int, replaced: int, seed: int) -> Iterator[str]:
     """Yield ``words`` words of the dictionary, then ``replaced`` texts with a word replaced, made as below.
 
-    Without words of the dictionary by themselves, none replaces another.
+    If ``words`` is 0, words of the dictionary do not serve as replacements either.
 
     Raises:
         ConfigError: jieba is not installed.
@@ -55,9 +55,9 @@ def dictionary_words(known: Sequence[str], number: int, seed: int) -> list[str]:
 def replaced_words(texts: Sequence[str], known: Sequence[str], number: int, seed: int) -> list[str]:
     """Return some of ``texts`` in each of which one word is another, each once.
 
-    Two of five new words come from other texts; the rest are known ones, half of them such as share a
-    character with the word that goes. Fewer than ``number`` are returned where there are not so many: texts of more
-    than 40 characters have no word replaced.
+    Two of five new words come from other texts; the rest are known ones, half of which share a character with the word
+    that they replace. Fewer than ``number`` are returned where there are not so many: texts of more than 40 characters
+    have no word replaced.
 
     Args:
         texts: of the user, with or without labels.
@@ -96,7 +96,7 @@ class _Replacer:
         while self._texts:
             text, words = self._random.choice(self._texts)
             word = self._random.choice(words)
-            # Now and then by itself; what then stands in training already is left out by who asks for new texts.
+            # Sometimes by itself; the caller leaves out texts that training has already.
             yield text.replace(word, self._other(word), 1)
 
     def _other(self, word: str) -> str:

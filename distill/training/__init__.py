@@ -1,1 +1,1 @@
-"""What recipes are put together from: batches, losses, gate and Mixup, epochs, scores."""
+"""The building blocks of recipes: batches, losses, gate and Mixup, epochs, scores."""

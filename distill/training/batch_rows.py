@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 # Texts of a pool this many batches large are sorted by length before they are cut into batches:
-# little padding, and still other company in every epoch.
+# little padding, and still other neighbours in every epoch.
 _POOL = 16
 
 

@@ -1,4 +1,4 @@
-"""Where a run computes, and in what precision students and graph networks do so there."""
+"""The device of a run, and the precision in which students and graph networks compute on it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def character_ids(texts: Sequence[str], tokenizer: CharTokenizer) -> list[Tensor
 
 
 def class_ids(examples: Sequence[Example], labels: Sequence[str]) -> Tensor:
-    """Return the class ids ``[n]`` of ``examples``; they count through ``labels``."""
+    """Return the class ids ``[n]`` of ``examples``; an id is an index into ``labels``."""
     return torch.from_numpy(label_ids((example.label for example in examples), labels))
 
 

@@ -1,4 +1,4 @@
-"""A student whose teachers are finished: how it begins, is judged, and how its run ends, whoever taught it."""
+"""What recipes with finished teachers share: how the student begins, is scored on dev, and how its run ends."""
 
 from __future__ import annotations
 

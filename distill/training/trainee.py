@@ -36,10 +36,10 @@ class Trainee:
     def begin_cosine(self, lr: float, weight_decay: float, warmup: int, steps: int) -> None:
         """Begin a phase of ``steps`` batches: the rate rises to ``lr`` over ``warmup`` of them, then falls to 0.
 
-        Parts that learn faster do: :func:`distill.models.student.parameter_groups`.
+        Some parts learn faster: see :func:`distill.models.student.parameter_groups`.
         """
         groups = [*parameter_groups(self.module, lr), {"params": list(self.projection.parameters()), "lr": lr}]
-        # Fused: a tenth of a step on a CPU, most of what networks this small pay beside their products.
+        # Fused: this saves a tenth of a step on a CPU, most of what networks this small spend outside matrix products.
         optimiser = AdamW(groups, weight_decay=weight_decay, fused=True)
         self.begin(optimiser, get_cosine_schedule_with_warmup(optimiser, warmup, steps))
 
@@ -64,7 +64,7 @@ class Trainee:
         self.module.load_state_dict(self.best)
 
     def forget_score(self) -> None:
-        """Let any weights be better than the best so far."""
+        """Forget the best score: the next weights that are scored become the best."""
         self.best_f1 = -1.0
 
     def tensors(self) -> Tensors:

@@ -1,1 +1,1 @@
-"""Bundles: what is in one, where its bytes come from, and whether they are what was signed."""
+"""Reading a bundle: its manifest, its files, and its signature."""

@@ -92,8 +92,8 @@ class Manifest:
         recipe_sha256: of the resolved recipe.
         toolchain: version by package.
         target: instruction set that the export was made for.
-        text_column: of the training data, one name, or several between commas, as the recipe has it. Empty, and then
-            no key of the file: unknown, or ``text``, which says nothing.
+        text_column: of the training data: one name, or several separated by commas, as in the recipe. Empty, and then
+            left out of the file: unknown, or the default ``text``.
     """
 
     format_version: int = FORMAT_VERSION
@@ -165,7 +165,7 @@ class Manifest:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Return whether a value of JSON, or a caller's, is a number; to Python, ``true`` is one too."""
+    """Return whether a value is a number; a bool, which Python counts as an int, is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -334,7 +334,7 @@ def _sha256(value: object) -> str:
 
 
 def _check_references(manifest: Manifest, where: str) -> None:
-    """Check that what the manifest names in one place stands in the other."""
+    """Check that labels, backends and files that the manifest refers to exist."""
     unknown = set(manifest.thresholds.per_label) - set(manifest.labels)
     if unknown:
         _refuse(where, f"key thresholds.per_label: {min(unknown)!r} is none of the labels")

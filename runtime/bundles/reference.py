@@ -1,6 +1,6 @@
-"""What the exported model said of the development set: the errors it can promise, and what drift is held against.
+"""The exported model on the development set: error rates that it can promise, and what drift is measured against.
 
-It is a file of the bundle, not a key of the manifest: a release that does not know it reads the bundle all the same.
+It is a file of the bundle, not a key of the manifest: a release that does not know it can still read the bundle.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Promise:
     Attributes:
         max_error: of the accepted texts, at most this share has a wrong label; between 0 and 1.
         threshold: lowest score to accept, 0 to 1; ``None`` where the development set cannot show that any will do.
-        coverage: share of all development texts that it accepts, 0 to 1; none with too many unknown characters is.
+        coverage: share of all development texts that it accepts, 0 to 1; none with too many unknown characters.
     """
 
     max_error: float
@@ -52,11 +52,11 @@ class Reference:
         labels: share of the texts that get each label, in the order of the manifest.
         edges: scores between the bins of ``scores``, rising; a score equal to an edge lies above it.
         scores: share of the texts in each bin, one more than ``edges``.
-        known: how many of the texts have enough known characters to be accepted at all, on which the promises rest;
-            ``None`` where an older release wrote the bundle, which did not tell.
+        known: how many of the texts have enough known characters to be accepted at all: the promises rest on these.
+            ``None`` in bundles of older releases, which did not record it.
 
     Raises:
-        ValueError: the values cannot be that.
+        ValueError: a value is of the wrong type or out of range.
     """
 
     texts: int
@@ -78,10 +78,10 @@ class Reference:
     def threshold(self, max_error: float, where: str) -> float:
         """Return the lowest score to accept so that, with 95 % confidence, ``max_error`` is kept.
 
-        It is that of the largest promise which is not above ``max_error``; ``where`` names the bundle in messages.
+        It belongs to the largest promise that is not above ``max_error``; ``where`` names the bundle in messages.
 
         Raises:
-            ConfigError: ``max_error`` is no share, or the development set cannot show that any threshold keeps it.
+            ConfigError: ``max_error`` is out of range, or the development set cannot show that any threshold keeps it.
         """
         if not is_number(max_error) or not 0 < max_error < 1:
             raise ConfigError(f"max_error must be a number between 0 and 1, not {max_error!r:.40}")
@@ -114,7 +114,7 @@ class Reference:
         """Read what :meth:`to_bytes` gave; ``where`` names the file in messages.
 
         Raises:
-            BundleError: it is not that.
+            BundleError: it is not valid.
         """
         try:
             stored = json.loads(content)
@@ -124,10 +124,10 @@ class Reference:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any], where: str) -> Reference:
-        """Read the object that :meth:`to_bytes` writes, from a file that has more than it; ``where`` names this file.
+        """Read the object that :meth:`to_bytes` writes, as part of a larger file, which ``where`` names in messages.
 
         Raises:
-            BundleError: it is not that.
+            BundleError: it is not valid.
         """
         try:
             return cls(

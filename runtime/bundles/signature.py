@@ -13,10 +13,10 @@ from runtime.errors import ConfigError, SignatureError
 from runtime.extras import needs_extra
 
 CONTEXT = b"gm-edge bundle manifest, version 1\0"
-"""Stands before the manifest in what is signed."""
+"""What is signed begins with this, then comes the manifest."""
 SIGNATURE_BYTES = 64
 _KEY_BYTES = 32
-# The package takes 50 ms to import: only who gives a key pays for it.
+# The package takes 50 ms to import: only callers that give a key wait for it.
 _PURPOSE = "checking a signature"
 
 

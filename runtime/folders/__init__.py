@@ -1,1 +1,1 @@
-"""Folders of tables, shard by shard, on one machine or on several."""
+"""Classifying a folder of tables, shard by shard, on one machine or on several."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Spread = Callable[["Classifier", Job, Sequence[str]], Iterator[Outcome]]
 """Yields the outcome of every shard that it is given, in any order."""
 
-# Hidden, as the folders beside it are; where older checkouts look for it, too.
+# Hidden like the folders beside it, and where older versions look for it too.
 _LOCK = ".lock"
 _HIDDEN = (".", "_", "~$")
 _NAMED = 5
@@ -93,7 +93,7 @@ def classify_folder(classifier: Classifier, job: Job, spread: Spread) -> None:
     Raises:
         DataError: there is no table, two would have the same answers' name, answers would lie among the tables or
             replace a file that holds none, the output holds answers to a shard that is gone, another run writes
-            there, or a shard cannot be read; all others are done then.
+            there, or a shard cannot be read (all others are done by then).
         GMError: as ``spread``.
     """
     shards = find_shards(job.folder)
@@ -121,13 +121,13 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
     folder, out = job.folder.resolve(), job.out.resolve()
     if folder in (out, *out.parents):
         raise DataError(f"{job.out} lies in the folder that is read; choose another place with --out")
-    _keep_shards(job, names)
+    _protect_shards(job, names)
     of: dict[str, str] = {}
     for name in names:
         first = of.setdefault(_in_one_case(str(job.target(name))), name)
         if first != name:
             raise DataError(f"{job.folder}: the answers to {first} and {name} would have the same name; rename one")
-        # What has a receipt is ours; whether somebody has changed it since is seen table by table.
+        # A file with a receipt is ours; whether somebody has changed it since is checked table by table.
         if not os.path.exists(job.stored_receipt(name)) and not is_replaceable(job.target(name)):
             raise DataError(
                 f"{job.target(name)}: the file is there, and holds no answers; choose another place with --out, "
@@ -140,14 +140,14 @@ def _check_output(job: Job, names: Sequence[str]) -> None:
 
 
 def _answered(job: Job) -> set[Path]:
-    """Return the paths of all answers that have a receipt, from whatever tables; those of older checkouts too."""
+    """Return the paths of all answers that have a receipt, from whatever tables; those of older versions too."""
     receipts, older = job.out / RECEIPTS, job.out / KEPT
     now = {path.relative_to(receipts) for path in receipts.rglob("*") if path.is_file()}
     then = {path.relative_to(older).with_suffix("") for path in older.rglob("*.json") if path.is_file()}
     return {job.out / path for path in now | then}
 
 
-def _keep_shards(job: Job, names: Sequence[str]) -> None:
+def _protect_shards(job: Job, names: Sequence[str]) -> None:
     """Refuse a run in which answers or receipts would lie among the shards, or take the place of one."""
     folder, shards = _real(job.folder), {_real(job.source(name)) for name in names}
     for name in names:
@@ -164,17 +164,17 @@ def _real(path: Path) -> Path:
 
 
 def _in_one_case(path: str) -> str:
-    """Return what is equal for paths that some file systems take for the same, as they differ in case only."""
+    """Return the same for paths that differ in case only, which some file systems do not tell apart."""
     folded = path.casefold()
     if len(folded) == len(path):
         return folded
-    # One character for one, as NTFS has it: to str.casefold, Straße is Strasse.
+    # One character for each, as on NTFS: str.casefold would make Strasse of Straße.
     return "".join(next(kept for kept in (one.casefold(), one.lower(), one) if len(kept) == 1) for one in path)
 
 
 @contextmanager
 def _alone(job: Job) -> Iterator[None]:
-    # Two runs would do the same work twice, and each take the other's workplaces for those of a killed one.
+    # Two runs would do the same work twice, and each would take the other's workplaces for leftovers of a killed run.
     try:
         with held(job.out / KEPT / _LOCK):
             yield

@@ -37,7 +37,7 @@ _ANSWERS_WITHIN_S = 10.0
 _SHORT_PATH = "/tmp" if os.name == "posix" else None
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # What Ray tells on the terminal, even on stdout, as that a worker died and was replaced. What ends a run is raised.
+    # Keeps Ray from printing, even on stdout, such news as a worker's death. Whatever ends a run is raised.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -79,7 +79,7 @@ class OnRay:
             import ray
             import ray.data
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        # A cluster of this run's own gets as many processors as its workers ask for, be there so many or not.
+        # A cluster started for this run claims as many processors as its workers ask for, even if there are fewer.
         with _cluster(ray, self.address, max(self.workers, 1) * self.threads):
             _check_room(ray, self.threads)
             workers = max(self.workers or int(ray.cluster_resources().get("CPU", 1)) // self.threads, 1)
@@ -87,7 +87,7 @@ class OnRay:
             rows = ray.data.from_items([{"name": name} for name in names], override_num_blocks=tasks).map(
                 _Worker,
                 fn_constructor_args=(classifier.arguments(), job),
-                # One at a time: a shard that waits behind a long one is a shard that no idle worker can take.
+                # One at a time: a shard queued behind a long one could not be taken by an idle worker.
                 compute=ray.data.ActorPoolStrategy(size=min(workers, tasks), max_tasks_in_flight_per_actor=1),
                 num_cpus=self.threads,
             )
@@ -110,13 +110,13 @@ class _Worker:
         try:
             self._classifier = self._classifier or self._opened()
         except GMError as error:
-            # Not for this shard alone: an idle worker without a bundle would soon have failed them all.
+            # Fatal: a worker without a bundle is always idle, and would soon have failed all shards.
             message = f"worker on {socket.gethostname()}: {error}"
             return asdict(Outcome(row["name"], kind=kind_of(error), error=message)) | {"fatal": True}
         return asdict(try_shard(self._classifier, self._job, row["name"])) | {"fatal": False}
 
     def _opened(self) -> Classifier:
-        # Imported here: the process that spreads the shards has it already, and a worker needs it once.
+        # Imported here: only a worker needs it, and only once.
         from runtime.classifier import Classifier
 
         classifier = Classifier(**self._arguments)
@@ -148,7 +148,7 @@ def _join(ray: ModuleType, address: str, processors: int, folder: str) -> None:
             "_temp_dir": folder,
         }
     try:
-        _knock(address)
+        _check_reachable(address)
         with _without_native_stderr():
             ray.init(**settings)
     except Exception as error:  # what Ray raises when it cannot start or join is not documented
@@ -158,7 +158,7 @@ def _join(ray: ModuleType, address: str, processors: int, folder: str) -> None:
 
 
 def _check_room(ray: ModuleType, threads: int) -> None:
-    # A worker that asks for more processors than any machine has would be waited for without end.
+    # Ray would wait for ever for a worker that asks for more processors than any machine has.
     largest = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
     if threads > largest:
         raise ConfigError(
@@ -167,7 +167,7 @@ def _check_room(ray: ModuleType, threads: int) -> None:
         )
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     # Where nobody answers, Ray itself gives up after several minutes.
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if host and port.isdecimal():
@@ -176,7 +176,7 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def _without_native_stderr() -> Iterator[None]:
-    # Ray's native part writes there past Python, about the settings above; what goes wrong is raised besides.
+    # Ray's native part writes about the settings above to stderr, past Python; errors are raised anyway.
     with open(os.devnull, "wb") as nothing:
         kept = os.dup(2)
         os.dup2(nothing.fileno(), 2)

@@ -7,8 +7,8 @@ shard either has its receipt, and is left alone, or is done again from its first
 whole: no row is lost and none comes twice. Times of files decide nothing: copying a folder changes them, and
 clocks of two machines differ; reading a file once more costs a hundredth of classifying it.
 
-Answers that are other than their receipt says are damaged, or somebody has corrected them. A file that was cut short
-is the beginning of what is written there anew, and is replaced: nothing in it gets lost. Any other is kept, and told.
+Answers that do not match their receipt are damaged, or somebody has corrected them. A file that was merely cut short is
+replaced: it is the beginning of what is written anew, so nothing gets lost. Any other is kept, and reported.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from runtime.classifier import Classifier
 
 KEPT = ".gm-classify"
-"""Folder in the output with what runs keep for themselves."""
-# Two trees of the same form as that of the answers: no two of these share a receipt or a workplace. Their names begin
-# with a full stop, as no table's folder does: beside them older checkouts had their receipts, x.csv.json for x.csv.
+"""Folder in the output for what runs need themselves."""
+# Two trees laid out as that of the answers, so that no two files share a receipt or a workplace. Their names begin with
+# a full stop, unlike any folder of tables: older versions kept receipts right beside them, x.csv.json for x.csv.
 RECEIPTS = f"{KEPT}/.receipts"
 """Folder in the output with a receipt for each file of answers, under the same path."""
 WORK = f"{KEPT}/.work"
@@ -86,7 +86,7 @@ class Job:
         return self.out / RECEIPTS / self.target(name).relative_to(self.out)
 
     def stored_receipt(self, name: str) -> Path:
-        """Return the path of the receipt, or that of an older checkout's where there is only this."""
+        """Return the path of the receipt, or of the one that an older version left if there is no other."""
         answers = self.target(name).relative_to(self.out)
         older = self.out / KEPT / answers.with_name(f"{answers.name}.json")
         receipt = self.receipt(name)
@@ -151,7 +151,7 @@ def try_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
 
 
 def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
-    """Classify the shard ``name``, unless its answers are there and are those to the same shard.
+    """Classify the shard ``name``, unless answers to the same content are there already.
 
     Any number of processes may do the same shard at the same time: they write the same.
 
@@ -184,14 +184,14 @@ def classify_shard(classifier: Classifier, job: Job, name: str) -> Outcome:
 
 
 def _read_receipt(path: Path, made_from: dict[str, object]) -> _Receipt | None:
-    """Return the receipt of an earlier run, if its answers were made from the same."""
+    """Return the receipt of an earlier run, if its answers were made from the same shard, bundle and options."""
     try:
         stored = json.loads(path.read_bytes())
         answers = _Fingerprint(str(stored["answers"]["sha256"]), int(stored["answers"]["size"]))
         receipt = _Receipt(answers, int(stored["rows"]), int(stored["rejected"]))
         return receipt if stored["made_from"] == made_from else None
     except (OSError, ValueError, TypeError, KeyError):
-        return None  # No receipt, or a damaged one: the shard is done again, which mends it.
+        return None  # No receipt, or a damaged one: the shard is done again, which writes a new one.
 
 
 def _changed(target: Path) -> DataError:
@@ -217,7 +217,7 @@ def _write_answers(classifier: Classifier, job: Job, source: Path, temporary: Pa
 
 def _fingerprint(path: Path, most: int = sys.maxsize) -> _Fingerprint:
     """Return the fingerprint of a file, or of its first ``most`` bytes."""
-    # Imported here, and OpenSSL's: much faster on tables of many megabytes, of which a folder alone has receipts.
+    # Imported here, and from hashlib: OpenSSL is much faster on tables of many megabytes, and only folders need it.
     from hashlib import sha256
 
     digest, size = sha256(), 0

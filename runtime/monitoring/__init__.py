@@ -1,1 +1,1 @@
-"""What a classifier tells of itself: counts, drift, and a record of each decision."""
+"""What a classifier reports about itself: counts, drift, and a log of every decision."""

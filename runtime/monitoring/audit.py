@@ -25,16 +25,16 @@ from runtime.prediction import Prediction
 class AuditLog:
     """Writes what classifiers decide; several of them, and any number of threads, may share one.
 
-    A file that is full becomes ``NAME.1``, the one of that name ``NAME.2``, and so on. Where one cannot be renamed, as
-    on Windows while another program reads it, the newest file grows on until all can. Where another program moves or
-    deletes that, as logrotate does, a new one is begun. A disk that fails stops no classification: what could not be
-    written is counted.
+    A full file is renamed ``NAME.1``, the old ``NAME.1`` becomes ``NAME.2``, and so on. While one of them cannot be
+    renamed, as on Windows when another program reads it, the newest file keeps growing. If another program moves or
+    deletes that one, as logrotate does, a new one is begun. A failing disk stops no classification: records that could
+    not be written are counted.
 
-    Two logs cannot share files that are renamed. So one that finds another writing to its path, in this process or
-    another, and any copy, forked or unpickled, writes to the first of ``audit.w1.jsonl``, ``audit.w2.jsonl`` and so on
-    that no other writes to: there are as many as ever wrote at one time. A log keeps its file until it is closed or its
-    process ends, by a lock on ``.audit.jsonl.lock`` or the like, which is empty and stays. Where a file system knows no
-    locks, a copy takes the number of its process, and nothing keeps other logs apart. A device is shared by all.
+    Two logs cannot share files that are renamed. So a log whose path is in use, in this process or another, and every
+    forked or unpickled copy of a log, writes to the first free one of ``audit.w1.jsonl``, ``audit.w2.jsonl`` and so on:
+    there are as many as there ever were writers at one time. A log holds its file until it is closed or its process
+    ends, by a lock on ``.audit.jsonl.lock`` or the like, an empty file that stays. On a file system without locks, a
+    copy takes the number of its process, and nothing keeps other logs apart. A device is shared by all.
 
     Example:
         >>> audit = AuditLog("audit.jsonl", max_bytes=10_000_000, files=5)  # doctest: +SKIP
@@ -42,7 +42,7 @@ class AuditLog:
 
     Args:
         path: the newest file, opened at the first record; its folder must exist.
-        max_bytes: size above which no file grows, but for what is said above.
+        max_bytes: size above which no file grows, apart from the cases above.
         files: how many full files are kept, at least 1.
         texts: whether the texts are recorded as well; they may be confidential.
 
@@ -75,7 +75,7 @@ class AuditLog:
             self._handler.handle(makeLogRecord({"msg": json.dumps(row, ensure_ascii=False)}))
 
     def close(self) -> None:
-        """Close the file, which another log may take then; the next record opens it again, or one that is free."""
+        """Close the file, so that another log may take it; the next record opens it again, or the next free one."""
         self._handler.close()
 
     def __enter__(self) -> AuditLog:
@@ -95,7 +95,7 @@ class AuditLog:
 
 
 class _CountingHandler(RotatingFileHandler):
-    """Loses no file, and counts the records that it cannot write, where logging would print to the host's stderr."""
+    """Overwrites no file, and counts records that it cannot write, where logging would print to the host's stderr."""
 
     failures = 0
 
@@ -108,7 +108,7 @@ class _CountingHandler(RotatingFileHandler):
         after_fork(self, _CountingHandler.begin_own_file)
 
     def begin_own_file(self) -> None:
-        """Begin a numbered file at the next record: in a copy, to which nothing belongs that the original opened."""
+        """In a copy: let go of what the original opened, and begin a numbered file at the next record."""
         stream, held, self.stream, self._held = self.stream, self._held, None, None
         if stream is not None:
             # A thread of the parent may have been writing: its lock is never released here, and what it has not yet
@@ -136,14 +136,14 @@ class _CountingHandler(RotatingFileHandler):
         return self.stream.seek(0, os.SEEK_END) + size >= self.maxBytes
 
     def doRollover(self) -> None:
-        """Rename the files, if all can be: one that stays in its place would be overwritten by the next."""
+        """Rename the files, if all of them can be: one that stayed in place would be overwritten by the next."""
         self._close_file()  # Windows renames no open file
         older = (f"{self.baseFilename}.{number}" for number in range(1, self.backupCount + 1))
         if all(map(_can_be_renamed, [self.baseFilename, *older])):
             super().doRollover()
 
     def handleError(self, record: LogRecord) -> None:
-        """Count it: logging calls this, and by that name, when a record cannot be written."""
+        """Count a record that cannot be written; logging calls this method by its name."""
         self.failures += 1
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ class _CountingHandler(RotatingFileHandler):
                 self._held = take(_lock_of(path))
             except HeldError:
                 continue
-            except OSError:  # there are no locks here, or nothing can be written, which will be counted
+            except OSError:  # no locks here, or nothing can be written: then the failures will be counted
                 path = _numbered(self._path, os.getpid() if number else 0)
             self.baseFilename = str(path)
             return
@@ -188,11 +188,11 @@ def _numbered(path: Path, number: int) -> Path:
 
 
 def _lock_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.lock")  # hidden from who looks for audit.jsonl*
+    return path.with_name(f".{path.name}.lock")  # hidden from a search for audit.jsonl*
 
 
 def _is_device(path: Path) -> bool:
-    """Return whether it is there and no file; it may be a folder, which nothing can be written to either."""
+    """Return whether a path exists and is not a regular file; a folder counts too, and cannot be written to either."""
     try:
         return not S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -200,7 +200,7 @@ def _is_device(path: Path) -> bool:
 
 
 def _is_elsewhere(stream: TextIOWrapper | FileIO) -> bool:
-    """Return whether a file that is open no longer has its name: it was moved or deleted, as Windows lets nobody."""
+    """Return whether an open file no longer has its name: it was moved or deleted, which Windows does not allow."""
     try:
         return os.name != "nt" and not os.path.samestat(os.stat(stream.name), os.fstat(stream.fileno()))
     except FileNotFoundError:
@@ -223,7 +223,7 @@ def _is_cut_off(name: str) -> bool:
 
 def _can_be_renamed(name: str) -> bool:
     try:
-        os.rename(name, name)  # changes nothing, and asks for all that a rename needs
+        os.rename(name, name)  # changes nothing, but needs the same rights as a real rename
     except FileNotFoundError:
         return True
     except OSError:

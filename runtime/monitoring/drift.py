@@ -1,4 +1,4 @@
-"""Whether the texts of today still look like those of the development set, by the population stability index."""
+"""Whether the latest texts still look like the development set, measured by the population stability index."""
 
 from __future__ import annotations
 

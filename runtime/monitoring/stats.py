@@ -29,7 +29,7 @@ class Latency:
 
     Attributes:
         bounds: upper bounds of the buckets in seconds, rising.
-        counts: calls in each bucket, none of them in two; the last, one more than ``bounds``, has the slower ones.
+        counts: calls in each bucket, not cumulative; one more than ``bounds``, the last with all slower calls.
         seconds: sum of all.
     """
 
@@ -48,13 +48,13 @@ class Stats:
         texts: all texts since the classifier was made, whichever bundle served.
         labels: texts by label; an empty text counts under ``""``.
         reasons: texts by reason.
-        latency: of the calls of ``classify``; those with many texts are not among them.
+        latency: of the calls of ``classify``; calls with many texts are not counted.
         unknown: mean share of unknown characters in a text, 0 to 1.
         drift: of the latest 4096 texts that the bundle answered since it was loaded; ``None`` before the first, or
             where the bundle, written by an older release, has nothing to compare with.
         backend: key in the manifest of the model that serves.
         selftest: how it did in the self-test at load; ``None`` when there was none.
-        fallback: why it is another than the one asked for; empty when it is that one.
+        fallback: why it is not the one asked for; empty when it is.
         audit_failures: decisions that the audit log could not write.
         by_head: texts that the head of the bundle's cascade answered.
     """
@@ -91,7 +91,7 @@ class Counts:
     processor's cache; done for many predictions at a time it costs each a fraction.
 
     Args:
-        serving: SHA-256 of the manifest of the bundle that serves; a prediction comes with that of its own.
+        serving: SHA-256 of the manifest of the bundle that serves; each prediction is added with that of its bundle.
     """
 
     def __init__(self, serving: str) -> None:

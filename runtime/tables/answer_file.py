@@ -1,4 +1,4 @@
-"""Whether a file holds answers of ``gm-classify``, so that new ones may take its place: no other file's is taken."""
+"""Whether a file holds answers of ``gm-classify``: new answers replace no other file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LINE_FOR_PEOPLE = re.compile(rf".* +\d+\.\d%  (?:accepted|rejected) \((?:{_REAS
 
 
 def check_out(path: Path) -> None:
-    """Refuse to write answers to a file in no folder, or in place of a file that holds something else.
+    """Refuse to write answers into a folder that does not exist, or in place of a file that holds something else.
 
     Raises:
-        ConfigError: as said.
+        ConfigError: ``path`` is such a file.
     """
     check_folder("--out", path)
     if not is_replaceable(path):
@@ -36,9 +36,9 @@ def check_out(path: Path) -> None:
 
 
 def is_replaceable(path: Path) -> bool:
-    """Return whether nothing gets lost where answers are written to ``path``; its header or first line tells."""
-    # A device or a pipe is written to as it is, and so is a file behind stdout. That of too long a name is none, which
-    # a Path would raise; whoever writes there says what is wrong.
+    """Return whether nothing gets lost where answers are written to ``path``; its header or first line decides."""
+    # Devices, pipes and a file behind stdout are written to directly. A name that is too long names no file here, where
+    # a Path would raise; whoever writes there reports it.
     if not os.path.isfile(path) or is_stdout(path) or not path.stat().st_size:
         return True
     try:

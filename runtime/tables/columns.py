@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from runtime.errors import DataError, MissingColumnError
-from runtime.tables.header import parted
+from runtime.tables.header import split_names
 from runtime.tables.rows import Table, read_table
 
 USUAL = "text"
-"""The column where none is named, in training as here: a name that says nothing of what the column holds."""
+"""The default column, in training as here; as a default, it says nothing about what the column holds."""
 _OPTION = "--text-column NAME"
 
 
@@ -28,9 +28,9 @@ def columns_to_try(named: str, trained: str) -> tuple[str, ...]:
     return (named,) if named else tuple(dict.fromkeys([trained or USUAL, USUAL]))
 
 
-def differ(named: str, trained: str) -> bool:
-    """Return whether both are known, and are not the same columns in the same order."""
-    return bool(named and trained) and parted(named) != parted(trained)
+def differ_in_columns(named: str, trained: str) -> bool:
+    """Return whether both are known, and do not name the same columns in the same order."""
+    return bool(named and trained) and split_names(named) != split_names(trained)
 
 
 def table_and_column(path: Path, choices: Sequence[str], encoding: str, sheet: str) -> tuple[Table, str]:
@@ -45,7 +45,7 @@ def table_and_column(path: Path, choices: Sequence[str], encoding: str, sheet: s
         return _table(path, first, encoding, sheet), first
     except MissingColumnError:
         if others:
-            # If it has none of them either, what is said of the first names the columns that the model knows.
+            # If it has none of them either, the first error stands: it names the column of the training data.
             with suppress(DataError):
                 return table_and_column(path, others, encoding, sheet)
         raise
@@ -53,5 +53,5 @@ def table_and_column(path: Path, choices: Sequence[str], encoding: str, sheet: s
 
 def _table(path: Path, column: str, encoding: str, sheet: str) -> Table:
     table = read_table(path, encoding, {column: _OPTION}, sheet)
-    _ = table.columns  # What is wrong with the file or its header shows here.
+    _ = table.columns  # Reads the header, so that what is wrong with it is raised here.
     return table

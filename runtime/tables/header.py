@@ -1,6 +1,6 @@
-"""The header of a table: which of its first rows it is, what its columns are called, and which one is missed.
+"""The header of a table: which of the first rows it is, the names of the columns, and which one is missing.
 
-Rows are cells as text without blanks around them, by their place; a cell without content is empty.
+Rows are lists of cells as stripped text; a cell without content is the empty string.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from runtime.errors import DataError, MissingColumnError
 
-# Titles and notes stand above the header of many a sheet, hardly ever more of them.
+# Many sheets have titles and notes above the header, hardly ever more rows than this.
 HEADER_WITHIN = 20
 """Rows among which the header is sought."""
 _BETWEEN_COLUMNS = re.compile("[,\N{FULLWIDTH COMMA}]")
@@ -20,18 +20,18 @@ _OTHER_SEPARATORS = ";\t|\N{FULLWIDTH COMMA}"
 _Rows = Sequence[Sequence[str]]
 
 
-def parted(columns: str) -> list[str]:
-    """Return the names of columns that stand between commas."""
+def split_names(columns: str) -> list[str]:
+    """Split names of columns at commas, ASCII or full-width."""
     return [name.strip() for name in _BETWEEN_COLUMNS.split(columns)]
 
 
 def header_at(rows: _Rows, wanted: Collection[str]) -> int | None:
     """Return where among the first rows of a table the header stands, if it names all columns wanted.
 
-    A row below one that names columns is data, though one of its cells be called as a column; but not where two or
-    more are, nor where it names what the row above left open, as the second line of a header does.
+    One wanted column may be found by chance, in a cell of a data row: so the row must also have a cell where each row
+    above has none, as the second line of a header does. With two or more columns that is not asked for.
     """
-    several = sum(len(parted(columns)) for columns in wanted) > 1
+    several = sum(len(split_names(columns)) for columns in wanted) > 1
     return next(
         (at for at, names in enumerate(rows) if _has_all(names, wanted) and (several or _may_be_header(rows, at))), None
     )
@@ -40,22 +40,22 @@ def header_at(rows: _Rows, wanted: Collection[str]) -> int | None:
 def likeliest_header(rows: _Rows, wanted: Collection[str]) -> int:
     """Return where the header stands, or where it most likely does if none names all columns wanted.
 
-    It is the row that names most of them. Where none names any it is the first, but for titles and notes, which have
+    That is the row that names most of them; where none names any, the first that is not a title or a note: these have
     few cells.
     """
     at = header_at(rows, wanted) if wanted else 0
     if at is not None or not rows:
         return at or 0
-    found = [named_of(wanted, names) * _may_be_header(rows, at) for at, names in enumerate(rows)]
+    found = [count_named(wanted, names) * _may_be_header(rows, at) for at, names in enumerate(rows)]
     if max(found):
         return found.index(max(found))
     filled = [sum(map(bool, names)) for names in rows]
     return next((at for at, cells in enumerate(filled) if 2 * cells > max(filled)), 0)
 
 
-def named_of(wanted: Collection[str], names: Collection[str]) -> int:
+def count_named(wanted: Collection[str], names: Collection[str]) -> int:
     """Return how many of the columns wanted are among ``names``."""
-    sought = {*wanted, *(name for columns in wanted for name in parted(columns))}
+    sought = {*wanted, *(name for columns in wanted for name in split_names(columns))}
     return len(sought.intersection(names))
 
 
@@ -76,12 +76,13 @@ def check_header(where: str, rows: _Rows, names: Collection[str], wanted: Mappin
         where: the table, for the message.
         rows: its first rows.
         names: of its columns.
-        wanted: columns there must be, and with each what the user sets to name another one.
+        wanted: required columns, and for each the option by which the user names another.
 
     Raises:
         MissingColumnError: a column is missing.
     """
-    lacking = ((name, option) for columns, option in wanted.items() if columns not in names for name in parted(columns))
+    absent = ((columns, option) for columns, option in wanted.items() if columns not in names)
+    lacking = ((name, option) for columns, option in absent for name in split_names(columns))
     missing, option = next(((name, option) for name, option in lacking if name not in names), ("", ""))
     if not missing:
         return
@@ -93,10 +94,10 @@ def check_header(where: str, rows: _Rows, names: Collection[str], wanted: Mappin
 
 
 def check_names(where: str, names: Sequence[str]) -> None:
-    """Refuse a header, or a row that names its columns itself, with two columns of one name.
+    """Refuse a header, or a JSON object, with two columns of one name.
 
     Raises:
-        DataError: it does.
+        DataError: two columns have one name.
     """
     twice = next((name for name, times in Counter(names).items() if times > 1), None)
     if twice is not None:
@@ -104,7 +105,7 @@ def check_names(where: str, names: Sequence[str]) -> None:
 
 
 def _has_all(there: Collection[str], wanted: Collection[str]) -> bool:
-    return all(name in there or all(part in there for part in parted(name)) for name in wanted)
+    return all(name in there or all(part in there for part in split_names(name)) for name in wanted)
 
 
 def _may_be_header(rows: _Rows, at: int) -> bool:
@@ -118,7 +119,7 @@ def _filled(names: Sequence[str]) -> set[int]:
 
 
 def _other_separator(rows: _Rows, missing: str) -> tuple[str, str] | None:
-    """Return a sign that seems to part the columns, and the row, the last one being the header, that shows it."""
+    """Return the separator that seems to stand for commas, and the row that shows it; the last row is the header."""
     whole = [",".join(name for name in names if name) for names in rows]
     for sign in _OTHER_SEPARATORS:
         for row in whole:

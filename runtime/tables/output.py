@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _SHOWN_TEXT = 80
 _TORN_BY = re.compile("[\t\n\r]")
-# A file of such a name is expected to be what is not written: another workbook, a packed file, one JSON value.
+# Suffixes that promise a format that is not written: other workbooks, packed files, a single JSON value.
 _NEVER_WRITTEN = (".gz", ".json", ".ods", ".parquet", ".xls", ".xlsb", ".xlsm")
 
 OWN_NAME = "predicted_"
-"""Stands before the name of a column of the answer, as often as it takes, where the table has one of that name."""
+"""Prefix of an answer's column whose name the table uses itself; repeated until the name is free."""
 
 Write = Callable[[Item, Prediction], None]
 WriteRow = Callable[[Sequence[object], Sequence[object], str], None]
@@ -106,8 +106,8 @@ def line_writer(stream: TextIO, labels: tuple[str, ...], top_k: int) -> Write:
 def json_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
     """Return a writer of one JSON object a text: its cells, then the answer; ``top`` where ``top_k`` > 1.
 
-    The answer has the same keys in all objects, none of ``columns``. A row may have other columns too, but none that
-    is called as one of these keys.
+    The answer has the same keys in all objects, none of them in ``columns``. A row may have further columns, but none
+    with the name of such a key.
     """
     # JSON is UTF-8. In a stream of another encoding it keeps to ASCII, which is the same in both, and lacks nothing.
     ascii_only = codecs.lookup(stream.encoding or "utf-8").name not in ("utf-8", "utf-8-sig")
@@ -129,7 +129,7 @@ def json_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
 def csv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
     """Return a writer of CSV with the columns of the table, then the answer; ``label_2`` … for ``top_k`` > 1.
 
-    The header is written at once, for a table without rows has one too.
+    The header is written at once, so that a table without rows has one too.
     """
     rows = csv.writer(_LineFeeds(stream))
     return table_writer(lambda cells, answer, _: rows.writerow(_texts(cells, answer)), columns, top_k)
@@ -150,7 +150,7 @@ def tsv_writer(stream: TextIO, columns: Sequence[str], top_k: int) -> Write:
 
 
 def table_writer(write_row: WriteRow, columns: Sequence[str], top_k: int) -> Write:
-    """Write the header by ``write_row``, and return a writer of answers that does so row by row."""
+    """Write the header with ``write_row``, and return a writer that passes it each answer as a row."""
     write_row(columns, [*_free_names(columns, _answer_columns(top_k)).values()], "header")
     known, taken = frozenset(columns), frozenset(_json_names(columns, top_k).values())
 
@@ -190,8 +190,8 @@ def _json_names(columns: Sequence[str], top_k: int) -> dict[str, str]:
 
 
 def _refuse_name_of_answer(item: Item, taken: Collection[str]) -> None:
-    # To give way to it here alone would move the answer to another key in the middle of the file. To look for it in
-    # all rows before the first is answered, the table would be read twice.
+    # Renaming the answer's column here would change its name in the middle of the file, and looking for the name in all
+    # rows beforehand would mean reading the table twice.
     name = next((name for name in item.values if name in taken), None)
     if name is not None:
         raise DataError(
@@ -208,7 +208,7 @@ def _next_best(prediction: Prediction, top_k: int) -> list[str | float]:
 
 
 def _behind_best(prediction: Prediction, top_k: int) -> list[tuple[str, float]]:
-    # To ask for all scores costs a third of the time that a row of a long table takes.
+    # Asking for all scores takes a third of the time that a row of a long table takes.
     return prediction.top(top_k)[1:] if top_k > 1 else []
 
 

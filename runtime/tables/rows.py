@@ -24,10 +24,10 @@ from runtime.tables.header import (
     check_header,
     check_names,
     column_names,
+    count_named,
     header_at,
     likeliest_header,
-    named_of,
-    parted,
+    split_names,
     unnamed,
 )
 from runtime.tables.parquet import parquet_rows
@@ -69,7 +69,7 @@ class Row:
         What spreadsheets and data frames write for "no value here", as ``NaN``, and the errors of formulas, as ``#N/A``
         and ``#REF!``, are no text.
         """
-        names = [columns] if columns in self.values else parted(columns)
+        names = [columns] if columns in self.values else split_names(columns)
         cells = (self.values.get(name, "") for name in names)
         there = [cell for cell in cells if cell.strip().lower() not in _MISSING]
         return there[0] if len(there) == 1 else " ".join(cell.strip() for cell in there)
@@ -82,7 +82,7 @@ class Table(Iterator[Row]):
     """
 
     def __init__(self, header_first: Iterator[Row]) -> None:
-        """Take a header, a row of which the names count only, and the rows behind it."""
+        """Take rows of which the first is the header: only its names count."""
         self._rows = header_first
 
     @cached_property
@@ -106,16 +106,16 @@ def read_table(
     CSV is quoted as in RFC 4180, TSV not at all. The header is the first of the first twenty rows that names all
     columns ``wanted``, below titles and notes, which are left out; an Excel file gives the sheet that has such a row.
     Where no column is wanted, it is the first row, of the first sheet. Column names lose the blanks around them, and
-    the third column is called ``column 3`` if it has none, as one of remarks right of a sheet's header. Rows without
-    any content are left out at the end alone: each other row has its place. Lone surrogates (``"\ud800"`` in JSON)
+    the third column is called ``column 3`` if it has none, as one of remarks right of a sheet's header. Empty
+    rows are left out only at the end: all others keep their place. Lone surrogates (``"\ud800"`` in JSON)
     become U+FFFD.
 
     Args:
         path: the file; its suffix names the format.
         encoding: of a text file. Empty: by its byte order mark, else UTF-8, else GB18030, whichever
             the first MB is.
-        wanted: columns, as :meth:`Row.text` takes them, which there must be; of JSON Lines the first object decides.
-            With each stands what the user sets to name another one, for the message.
+        wanted: required columns, as :meth:`Row.text` takes them, each with the option by which the user names another,
+            for the message. In JSON Lines the first object must have them.
         sheet: name of that of an Excel file. Empty: the one that has the columns wanted; :data:`EVERY_SHEET`: all
             that have them, one after another, and the columns of all. A hidden one, or one without rows, counts only
             where no other has them.
@@ -130,7 +130,7 @@ def read_table(
 
 
 def sheet_of(path: Path, sheet: str) -> str:
-    """Return the sheet for a file that may have some: a folder may hold files of other formats too."""
+    """Return ``sheet`` for a workbook, and nothing for other files: a folder may hold both."""
     return sheet if _reader(path) is _read_xlsx else ""
 
 
@@ -263,7 +263,7 @@ def _typed(names: Sequence[str], cells: Sequence[object]) -> dict[str, object]:
 
 
 def _without_empty_ends(numbered: _Numbered) -> _Numbered:
-    """Leave out rows without any content before the first row that has some, and behind the last one."""
+    """Leave out the empty rows before the first row with content and after the last one."""
     begun, empty = False, list[int]()
     for line, cells in numbered:
         if any(cell not in (None, "") for cell in cells):
@@ -364,23 +364,23 @@ def _chosen(path: Path, sheets: Sequence[Sheet], wanted: _Wanted, named: str) ->
 
 
 def _fit(sheet: Sheet, wanted: _Wanted) -> int:
-    """Return 0 for a sheet that lacks columns, else more the likelier it is the one that is meant."""
+    """Return 0 for a sheet that lacks columns, else a number that is the higher, the likelier the sheet is meant."""
     head = _head(sheet)
     at = header_at(_as_names(head[:HEADER_WITHIN]), wanted)
     return 0 if at is None else 1 + 2 * sheet.visible + (len(head) > at + 1)
 
 
 def _named(sheet: Sheet, wanted: _Wanted) -> int:
-    """Return how many of the columns a sheet names that no sheet has all of: its header is the one to show.
+    """Return how many wanted columns a sheet names; where no sheet has all, the message shows the best one's header.
 
-    A sheet without rows has none to show.
+    A sheet without rows, which has none to show, gets -1.
     """
     rows = _as_names(_head(sheet)[:HEADER_WITHIN]) if wanted else []
-    return named_of(wanted, rows[likeliest_header(rows, wanted)]) if rows else -1
+    return count_named(wanted, rows[likeliest_header(rows, wanted)]) if rows else -1
 
 
 def _head(sheet: Sheet) -> list[tuple[int, Sequence[object]]]:
-    # Formatted rows without content, of which there may be many thousands, are no head.
+    # Formatted rows without content, of which there may be many thousands, do not count.
     return list(islice(_without_empty_ends(islice(sheet.rows(), _LOOKED_AT)), HEADER_WITHIN + 1))
 
 

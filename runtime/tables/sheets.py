@@ -1,4 +1,4 @@
-"""The cells of an Excel workbook, as who made it sees them."""
+"""The cells of an Excel workbook, as its author sees them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _EAST_ASIAN_DATES = frozenset([*range(27, 37), *range(50, 59)])
 # A number of zeros, after a language and before the width of a sign, in the first section of a format.
 _ZEROS = re.compile(r"(?:\[[^\]]*\])?(00+)(?:_.)?(?:;.*)?", re.DOTALL)
-# How a file writes control characters, and what would else look so. openpyxl decodes the latter in some places only.
+# How a file writes control characters, and text that would look like one. openpyxl decodes only some of the latter.
 _ESCAPED = re.compile(r"_x(00[01][0-9A-Fa-f]|005F(?=_x[0-9A-Fa-f]{4}_))_")
-# A look at the head of a sheet should not read thousands of rows, nor all of it go through in small pieces.
+# Rows read first and then at a time: a look at the head needs few, and reading a whole sheet wants large pieces.
 _FIRST, _AT_A_TIME = 32, 1024
 
 
@@ -39,7 +39,7 @@ class Sheet:
         name: as its tab shows it.
         visible: whether its tab is shown.
         rows: returns number and cells of each row, from the first to the last.
-        outline: returns what the sheet has from a row on, right of as many columns; see
+        outline: takes the line of the header and its width; returns what stands beside the table, see
             :func:`runtime.tables.sheet_outline.outline`.
     """
 
@@ -108,7 +108,7 @@ def _value(cell: ReadOnlyCell) -> object:
         return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value) if "_x" in value else value
     if isinstance(value, float) and not isfinite(value):
         return str(value)  # 1E400 of another program than Excel
-    # Of a style that says nothing, as most are, nothing need be looked up.
+    # Most cells have no style, so that there is nothing to look up.
     if isinstance(value, int | float) and not isinstance(value, bool) and cell.has_style:
         return _formatted(cell, value)
     return value

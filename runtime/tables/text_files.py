@@ -36,10 +36,10 @@ def read_lines(path: Path, encoding: str = "") -> Iterator[str]:
 
 
 def known_codec(name: str) -> str:
-    """Return the codec that reads text in the encoding ``name``: the superset of it where users call that so.
+    """Return the codec for the encoding ``name``: a superset of it where users often mean that.
 
     Raises:
-        ConfigError: it is unknown, or, as ``hex``, no encoding of text.
+        ConfigError: it is unknown or, like ``hex``, not a text encoding.
     """
     try:
         "".encode(name)
@@ -51,7 +51,7 @@ def known_codec(name: str) -> str:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn what the system says about a file within the block into the line for people.
+    """Turn the system's errors about a file, within the block, into one-line messages.
 
     Raises:
         DataError: ``path`` is a folder, or cannot be read.

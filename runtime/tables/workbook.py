@@ -38,7 +38,7 @@ _NOT_IN_XML = re.compile("[\ufffe\uffff]")
 def open_workbook(path: Path, columns: Sequence[str], top_k: int) -> Iterator[Write]:
     """Yield a writer of the table's columns, then the answer; the file appears under ``path`` once it is complete.
 
-    Behind a link, it is the file that the link names which is replaced.
+    If ``path`` is a link, the file that it points to is replaced, not the link.
 
     Args:
         path: the file.
@@ -55,7 +55,7 @@ def open_workbook(path: Path, columns: Sequence[str], top_k: int) -> Iterator[Wr
     if path.exists() and not path.is_file():
         raise ConfigError(f"--out {path} is no file; a workbook cannot be written to a device or a pipe")
     with atomic_path(behind_link(path)) as temporary:
-        # Packed in memory, so that a full disk is met by us alone; the rows, before, are in a file beside the target.
+        # Packed in memory, so that only our own write meets a full disk; until then the rows are in a file beside it.
         packed = io.BytesIO()
         book = xlsxwriter.Workbook(packed, {"constant_memory": True, "tmpdir": str(temporary.parent)})
         sheet = book.add_worksheet()
@@ -65,7 +65,7 @@ def open_workbook(path: Path, columns: Sequence[str], top_k: int) -> Iterator[Wr
         except FileCreateError as error:
             raise error.args[0] from error  # an OSError
         finally:
-            sheet._opt_close()  # closes that file, which Windows else could not remove; nothing public does
+            sheet._opt_close()  # closes that file, which Windows could not remove otherwise; there is no public way
         temporary.write_bytes(packed.getvalue())
 
 
@@ -102,7 +102,7 @@ class _RowWriter:
         elif isinstance(value, int | float) and _is_number(value):
             self._sheet.write_number(self._rows, column, value)
         elif isinstance(value, date | time | timedelta) and getattr(value, "year", _FIRST_YEAR) >= _FIRST_YEAR:
-            # A sheet shows midnight, which a day has that it gave us, as no time.
+            # A date in a sheet arrives here as its midnight, and is written as a date again.
             moment = value.date() if isinstance(value, datetime) and value.time() == time.min else value
             self._sheet.write_datetime(self._rows, column, moment, self._moments[type(moment)])
         else:

@@ -9,7 +9,7 @@ import pytest
 
 from distill.commands.command_recipe import resolve
 from distill.config.language_model import FinetuneRecipe, LayersRecipe
-from distill.config.methods import AnyRecipe, kind_of
+from distill.config.methods import AnyRecipe, recipe_class
 from distill.config.multi_teacher import MultiTeacherRecipe
 from distill.config.recipe import Recipe, read_recipe
 from distill.runs.claim import claimed
@@ -23,7 +23,7 @@ Output = pytest.CaptureFixture[str]
 
 def asked(recipe: str | None, *settings: str, **options: object) -> AnyRecipe:
     """Return what ``gm-distill run`` would train by."""
-    return resolve(kind_of, Path(recipe) if recipe else None, settings, options, None)
+    return resolve(recipe_class, Path(recipe) if recipe else None, settings, options, None)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_recipe_of_pretraining_is_sent_to_pretraining() -> None:
 
 def test_no_run_to_resume_but_data_that_begin_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no run to go on with"):
-        resolve(kind_of, None, (), {"seed": 1}, tmp_path / "run")
+        resolve(recipe_class, None, (), {"seed": 1}, tmp_path / "run")
     for settings, options in ((["data.path=a.csv"], {}), ([], {"data": Path("a.csv")})):
-        begins = resolve(kind_of, None, settings, options, tmp_path / "run")
+        begins = resolve(recipe_class, None, settings, options, tmp_path / "run")
         assert begins == read_recipe(None, ["data.path=a.csv"])

@@ -8,7 +8,7 @@ import pytest
 import tomlkit
 
 from distill.config.language_model import FinetuneRecipe, LayersRecipe, shipped_finetune_recipe, shipped_layers_recipe
-from distill.config.methods import kind_of, read_any_recipe
+from distill.config.methods import read_any_recipe, recipe_class
 from distill.config.recipe import SHIPPED_RECIPES, BaseRecipe, Recipe, Section, read_recipe_of
 from runtime.errors import ConfigError
 
@@ -59,7 +59,7 @@ def test_file_that_names_no_method_is_of_gate_mixup(tmp_path: Path) -> None:
     recipe = read_any_recipe(path)
     assert isinstance(recipe, Recipe)
     assert recipe.training.rounds == 3
-    assert kind_of(None) is Recipe
+    assert recipe_class(None) is Recipe
 
 
 @pytest.mark.parametrize("name", ['"magic"', "3", "[]"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from distill.config.language_model import FinetuneRecipe, LayersRecipe
-from distill.config.overrides import Override, field_of, giver, read_setting
+from distill.config.overrides import Override, field_of, option_that_set, read_setting
 from distill.config.recipe import Recipe, read_recipe_of
 from runtime.errors import ConfigError
 
@@ -43,7 +43,7 @@ def test_what_is_no_key_has_no_field(name: str) -> None:
 
 def test_who_gave_a_key_or_a_key_of_a_section_last() -> None:
     overrides = [Override("--seed", "training.seed", 1), Override("--set", "student.width", 3)]
-    assert giver(overrides, "training.seed") == "--seed"
-    assert giver(overrides, "student") == "--set"
-    assert giver(overrides, "train") is None
-    assert giver([*overrides, Override("--set", "training.seed", 2)], "training.seed") == "--set"
+    assert option_that_set(overrides, "training.seed") == "--seed"
+    assert option_that_set(overrides, "student") == "--set"
+    assert option_that_set(overrides, "train") is None
+    assert option_that_set([*overrides, Override("--set", "training.seed", 2)], "training.seed") == "--set"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import DataError
-from runtime.tables.columns import columns_to_try, differ, table_and_column
+from runtime.tables.columns import columns_to_try, differ_in_columns, table_and_column
 from tests.workbooks import write_workbook
 
 
@@ -31,7 +31,7 @@ def test_where_none_is_named_that_of_training_comes_before_text(trained: str, ch
     ],
 )
 def test_only_known_columns_can_differ(named: str, trained: str, found: bool) -> None:
-    assert differ(named, trained) is found
+    assert differ_in_columns(named, trained) is found
 
 
 @pytest.mark.parametrize(
