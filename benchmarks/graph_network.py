@@ -22,15 +22,15 @@ from benchmarks.quality.scores import Score, Scores, told
 from benchmarks.speed.targets import Target, as_block
 from distill.config.recipe import Recipe, read_recipe
 from distill.data.corpus import Example, read_corpus
-from distill.graphs.batches import Batch, EncodedExamples, encode_examples
 from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import read_frozen
 from distill.lm.node_states import GraphsWithStates, graphs_with_states
 from distill.models.gnn_teacher import GNNTeacher
-from distill.runs.outcome import score
 from distill.training.batch_rows import epoch_steps
+from distill.training.batches import Batch, EncodedExamples, encode_examples
 from distill.training.imbalance import label_loss_for
 from distill.training.losses import mean_loss
+from distill.training.outcome import score
 from distill.training.trainee import Trainee
 from runtime.command import run_command
 from runtime.files import write_text

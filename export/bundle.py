@@ -16,9 +16,10 @@ import numpy.typing as npt
 from export.parity import LabelledTexts
 from runtime.bundles.bundle import Bundle
 from runtime.bundles.manifest import MANIFEST, UNLISTED, FileEntry, Manifest
+from runtime.bundles.place import check_outside_bundles
 from runtime.bundles.storage import open_storage
 from runtime.errors import BundleError, ConfigError, DataError
-from runtime.files import atomic_path, check_outside_bundles
+from runtime.files import atomic_path
 from runtime.text import normalise
 
 SUFFIX = ".gmb"

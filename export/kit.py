@@ -22,9 +22,10 @@ from export.requirements import environment_of, missing
 from runtime.backends import usual_backend
 from runtime.bundles.bundle import Bundle
 from runtime.bundles.manifest import SIGNATURE
+from runtime.bundles.place import check_outside_bundles
 from runtime.bundles.storage import open_storage
 from runtime.errors import ConfigError
-from runtime.files import atomic_path, check_outside_bundles, write_text
+from runtime.files import atomic_path, write_text
 
 _DISTRIBUTION, _PACKAGE = "gm-edge", "runtime"
 _ROOT = Path(__file__).resolve().parent.parent

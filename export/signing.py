@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from export.bundle import write_bundle
 from runtime.bundles.bundle import Bundle
 from runtime.bundles.manifest import MANIFEST, SIGNATURE
+from runtime.bundles.place import check_outside_bundles
 from runtime.bundles.signature import CONTEXT
 from runtime.errors import ConfigError
 from runtime.extras import needs_extra
-from runtime.files import atomic_path, check_outside_bundles, write_bytes
+from runtime.files import atomic_path, write_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime.backends import CHOICES
+from runtime.bundles.place import check_outside_bundles
 from runtime.command import is_terminal, run_command
 from runtime.errors import ConfigError, DataError, ParityError
-from runtime.files import check_outside_bundles, is_one_of
+from runtime.files import is_one_of
 from runtime.folders.shards import Job
 from runtime.streams import open_output
 from runtime.tables.answer_file import check_out

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runtime.bundles.manifest import GOLDEN, MANIFEST
 from runtime.errors import ConfigError, DataError
 
 # Windows flushes only what is open for writing; elsewhere a copy of a read-only file is flushed as it is.
@@ -69,18 +68,6 @@ def check_folder(option: str, path: Path) -> None:
     folder = path.absolute().parent
     if not folder.is_dir():
         raise ConfigError(f"{option} {path}: there is no folder {folder}; make it")
-
-
-def check_outside_bundles(option: str, path: Path) -> None:
-    """Refuse what ``option`` names in a bundle, links followed: with one file more, a bundle is refused when loaded.
-
-    Raises:
-        ConfigError: as said.
-    """
-    place = Path(os.path.realpath(path))
-    # By both names: a folder may have a manifest of another program.
-    if any((folder / MANIFEST).is_file() and (folder / GOLDEN).is_file() for folder in (place, *place.parents)):
-        raise ConfigError(f"{option} {path} lies in the bundle, which would no longer be whole; name another place")
 
 
 def is_one_of(path: Path, files: Iterable[Path]) -> bool:

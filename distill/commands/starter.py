@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from distill.config.recipe import Recipe, read_recipe
+from distill.config.recipe import read_recipe
 from distill.data.corpus import EXAMPLE_SET
 from runtime.errors import ConfigError
 from runtime.files import write_text
@@ -31,11 +31,6 @@ def write_starter(folder: Path) -> Path:
     return recipe
 
 
-def shipped_recipe() -> str:
-    """Return the text of ``recipes/gate_mixup.toml``: the defaults, under the commands that use them."""
-    return _SHIPPED_HEADER + Recipe().to_toml()
-
-
 def _sample() -> Iterator[tuple[str, str]]:
     """Yield the first rows of each class of the example set."""
     seen: Counter[str] = Counter()
@@ -53,15 +48,5 @@ _HEADER = """\
 # Classify:          gm-classify bundle "工业级片碱 氢氧化钠 99%"
 #
 # A key that is left out has its default. Relative paths count from the folder of this file.
-
-"""
-
-_SHIPPED_HEADER = """\
-# Gate-Mixup mutual distillation with every key at its default. Generated from distill/config/recipe.py.
-#
-#   gm-distill run distill/recipes/gate_mixup.toml --data texts.csv --out run
-#   gm-distill run distill/recipes/gate_mixup.toml --data texts.csv --set ablate.gate=true --out run-without-gate
-#   gm-distill evaluate run
-#   gm-export --int8 run --out bundle
 
 """

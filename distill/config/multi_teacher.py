@@ -63,22 +63,3 @@ class MultiTeacherRecipe(BaseRecipe):
     teachers: TeachersConfig = TeachersConfig()
     training: MultiTeacherTrainingConfig = MultiTeacherTrainingConfig()
     imbalance: ImbalanceConfig = ImbalanceConfig()
-
-
-def shipped_multi_teacher_recipe() -> str:
-    """Return the text of ``recipes/multi_teacher.toml``: the defaults, under the commands that use them."""
-    return _HEADER + MultiTeacherRecipe().to_toml()
-
-
-_HEADER = """\
-# One student, several finished teachers, every key at its default. Generated from distill/config/multi_teacher.py.
-#
-#   gm-distill finetune --lm multilingual-e5-small --data texts.csv --out teacher
-#   gm-distill run --data texts.csv --out mutual
-#   gm-distill run --teacher teacher --teacher mutual --unlabelled names.txt --data texts.csv --out run
-#   gm-export --int8 run --out bundle
-#
-# Relative paths in a file of your own count from its folder. Give teachers and student the same [imbalance]. The
-# student knows the characters of all words that are made: an unknown text shows less by unknown characters.
-
-"""

@@ -94,19 +94,3 @@ class PretrainRecipe(BaseRecipe):
     model: MaskedLMConfig = MaskedLMConfig()
     masking: MaskingConfig = MaskingConfig()
     training: PretrainTrainingConfig = PretrainTrainingConfig()
-
-
-def shipped_pretrain_recipe() -> str:
-    """Return the text of ``recipes/pretrain.toml``: the defaults, under the commands that use them."""
-    return _SHIPPED_HEADER + PretrainRecipe().to_toml()
-
-
-_SHIPPED_HEADER = """\
-# Pretraining of a masked language model with every key at its default. Generated from distill/config/pretraining.py.
-#
-#   gm-distill corpus names.txt abstracts.jsonl.gz --out clean
-#   gm-distill pretrain clean --recipe distill/recipes/pretrain.toml --out lm
-#   gm-distill pretrain clean --from some-bert --set training.lr=1e-4 --set training.epochs=3 --out lm
-#   gm-distill pretrain --out lm --resume
-
-"""

@@ -34,7 +34,6 @@ from distill.runs.environment import environment
 from distill.runs.events import Event, Means, Report
 from distill.runs.fingerprints import fingerprint
 from distill.runs.journal import Journal
-from distill.runs.outcome import save_outcome, score
 from distill.runs.run_data import read_data
 from distill.runs.run_folder import RunFolder
 from distill.teachers.lessons import Lessons
@@ -44,6 +43,7 @@ from distill.training.epochs import Epochs
 from distill.training.ids import class_ids
 from distill.training.imbalance import label_loss_for
 from distill.training.losses import distillation_loss
+from distill.training.outcome import save_outcome, score
 from distill.training.trainee import Trainee
 from runtime.errors import ConfigError
 

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from distill.config.recipe import Recipe
 from distill.data.corpus import Example
-from distill.graphs.batches import Batch, EncodedExamples, encode_examples
 from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import FrozenLM, read_frozen
 from distill.lm.node_states import GraphsWithStates, graphs_with_states
@@ -30,16 +29,17 @@ from distill.runs.environment import environment
 from distill.runs.events import Event, Means, Report
 from distill.runs.fingerprints import fingerprint
 from distill.runs.journal import Journal, clear_checkpoint
-from distill.runs.outcome import save_outcome, score
 from distill.runs.run_data import read_data
 from distill.runs.run_folder import RunFolder
 from distill.training.batch_rows import epoch_steps
+from distill.training.batches import Batch, EncodedExamples, encode_examples
 from distill.training.device import choose_device, mixed_precision
 from distill.training.gate_mixup import lesson
 from distill.training.ids import hide_characters
 from distill.training.imbalance import label_loss_for
 from distill.training.learner import Learner
 from distill.training.losses import distillation_loss, mean_loss, mutual_loss, representation_loss
+from distill.training.outcome import save_outcome, score
 from runtime.errors import ConfigError
 from runtime.tokenizer import CharTokenizer
 

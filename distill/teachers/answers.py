@@ -13,7 +13,6 @@ from torch_geometric.data import Batch as GraphBatch
 
 from distill.config.language_model import FinetuneRecipe
 from distill.config.recipe import Recipe
-from distill.graphs.batches import Graphs
 from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import FrozenLM, read_finetuned, read_frozen
 from distill.lm.node_states import graphs_with_states
@@ -21,6 +20,7 @@ from distill.lm.teacher_cache import teacher_logits
 from distill.models.gnn_teacher import GNNTeacher
 from distill.runs.fingerprints import file_fingerprint, refuse_other_data
 from distill.runs.run_folder import RunFolder
+from distill.training.batches import Graphs
 from distill.training.predict import student_logits
 from runtime.errors import ConfigError, DataError
 from runtime.files import atomic_path

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 from torch import Tensor, nn
 
 from distill.config.recipe import TrainingConfig
-from distill.graphs.batches import Batch
+from distill.training.batches import Batch
 from distill.training.trainee import Trainee
 
 

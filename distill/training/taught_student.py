@@ -12,9 +12,9 @@ from distill.config.multi_teacher import MultiTeacherTrainingConfig
 from distill.data.corpus import Corpus, Example
 from distill.models.student import Student
 from distill.runs.events import Event
-from distill.runs.outcome import save_outcome, score
 from distill.runs.run_folder import RunFolder
 from distill.training.ids import class_ids
+from distill.training.outcome import save_outcome, score
 from distill.training.predict import student_logits
 from distill.training.trainee import Trainee
 from runtime.tokenizer import CharTokenizer

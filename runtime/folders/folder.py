@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runtime.bundles.manifest import GOLDEN, MANIFEST
+from runtime.bundles.place import is_bundle
 from runtime.command import is_terminal
 from runtime.errors import DataError, of_kind
 from runtime.folders.shards import KEPT, RECEIPTS, Job, Outcome, try_shard
@@ -65,8 +65,7 @@ def find_shards(folder: Path) -> Shards:
     sizes: dict[str, int] = {}
     others = 0
     for parent, folders, files in os.walk(folder, onerror=_refuse):
-        # By both names: a folder of tables may have a manifest of another program.
-        if MANIFEST in files and GOLDEN in files:
+        if is_bundle(files):
             folders.clear()
             others += 1
             continue

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from benchmarks.graph_network import ROW, GraphTraining, command, markdown, measured, targets
 from benchmarks.quality.scores import Score, Scores
-from distill.graphs.batches import EncodedExamples
+from distill.training.batches import EncodedExamples
 from runtime.errors import ConfigError
 from tests.distill.tiny import tiny_recipe, write_tiny_data
 from tests.distill.tiny_lm import write_tiny_lm

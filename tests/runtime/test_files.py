@@ -3,16 +3,14 @@
 import errno
 import os
 import re
-import sys
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
-from runtime.errors import ConfigError, DataError
+from runtime.errors import DataError
 from runtime.files import (
     atomic_path,
-    check_outside_bundles,
     left_behind,
     write_bytes,
     write_json,
@@ -220,16 +218,6 @@ def test_a_workplace_holds_what_is_not_complete(tmp_path: Path) -> None:
         assert list((tmp_path / "out").iterdir()) == []
     assert (tmp_path / "out" / "a.txt").read_text(encoding="utf-8") == "whole"
     assert list((tmp_path / "work").iterdir()) == []
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets few users make links")
-def test_no_link_leads_into_a_bundle(tmp_path: Path) -> None:
-    for name in ("manifest.json", "golden.jsonl"):
-        write_text(tmp_path / "bundle" / name, "{}")
-    (tmp_path / "link").symlink_to("bundle")
-    check_outside_bundles("--out", tmp_path / "bundle.csv")
-    with pytest.raises(ConfigError, match=r"^--out .*answers\.csv lies in the bundle, which would no longer be whole"):
-        check_outside_bundles("--out", tmp_path / "link" / "new" / "answers.csv")
 
 
 def test_a_name_too_long_for_the_file_system_is_said_as_what_it_is(tmp_path: Path) -> None:

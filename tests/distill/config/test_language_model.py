@@ -7,25 +7,12 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from distill.config.language_model import FinetuneRecipe, LayersRecipe, shipped_finetune_recipe, shipped_layers_recipe
+from distill.config.language_model import FinetuneRecipe, LayersRecipe
 from distill.config.methods import read_any_recipe, recipe_class
 from distill.config.recipe import SHIPPED_RECIPES, BaseRecipe, Recipe, Section, read_recipe_of
 from runtime.errors import ConfigError
 
 KINDS: list[type[BaseRecipe]] = [FinetuneRecipe, LayersRecipe]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "kind"),
-    [
-        ("finetune", shipped_finetune_recipe(), FinetuneRecipe),
-        ("lm_layers", shipped_layers_recipe(), LayersRecipe),
-    ],
-)
-def test_shipped_file_is_the_generated_one_and_loads(name: str, text: str, kind: type[BaseRecipe]) -> None:
-    path = SHIPPED_RECIPES / f"{name}.toml"
-    assert path.read_text(encoding="utf-8") == text
-    assert read_any_recipe(path) == kind()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,8 +6,8 @@ import torch
 
 from distill.config.recipe import GraphConfig
 from distill.data.corpus import Example
-from distill.graphs.batches import EncodedExamples, encode_examples
 from distill.graphs.graph import GraphBuilder
+from distill.training.batches import EncodedExamples, encode_examples
 from runtime.tokenizer import PAD_ID, CharTokenizer
 
 LABELS = ("acid", "base")

@@ -7,8 +7,8 @@ import torch
 
 from distill.config.recipe import DataConfig
 from distill.data.corpus import read_corpus
-from distill.runs.outcome import save_outcome, score
 from distill.runs.run_folder import RunFolder, learned_hashes
+from distill.training.outcome import save_outcome, score
 
 
 def test_scores_are_of_the_largest_logits() -> None:
