@@ -98,8 +98,8 @@ class _CountingHandler(RotatingFileHandler):
     """Overwrites no file, and counts records that it cannot write, where logging would print to the host's stderr."""
 
     failures = 0
-    # When the program ends, logging flushes before it closes, and does not close where that fails: Python 3.13 would then
-    # complain on the host's stderr of a full disk.
+    # When the program ends, logging flushes before it closes, and does not close where that fails: on a full disk
+    # Python 3.13 would then complain on the host's stderr.
     flushOnClose = False
 
     def __init__(self, path: Path, max_bytes: int, files: int) -> None:
