@@ -109,8 +109,11 @@ class Loader:
         advice = "export it with --target generic --keep-fp32"
         if failed == _FALLBACK or _FALLBACK not in bundle.manifest.backends:
             raise BackendError(f"{bundle.path}: {reason}; there is no other model to fall back on, {advice}")
-        engine = self._engine(bundle, _FALLBACK)
-        outcome = run_selftest(engine)
+        try:
+            engine = self._engine(bundle, _FALLBACK)
+            outcome = run_selftest(engine)
+        except BackendError as error:
+            raise BackendError(f"{bundle.path}: {reason}; nor does its fp32 model run: {error}; {advice}") from error
         if not outcome.ok:
             raise BackendError(f"{bundle.path}: {reason}; nor does its fp32 model pass: {outcome.line}; {advice}")
         _log().warning("%s serves its fp32 model: %s", bundle.path, reason)

@@ -21,6 +21,7 @@ def _model(seed: int = 0, shift: float = 0.0) -> bytes:
 
 
 SAME, OTHER, SHIFTED = _model(), _model(seed=1), _model(shift=0.2)
+TOO_SMALL = Model(vocabulary=1).onnx().SerializeToString()
 
 
 def _tolerant(bundle: Path, **tolerance: float) -> Path:
@@ -74,6 +75,7 @@ def test_logits_beyond_the_stated_tolerance_fail_though_every_label_agrees(tmp_p
     [
         (b"", "auto", "onnx self-test failed: .* no other model to fall back on, export it with --target generic"),
         (OTHER, "auto", "onnx self-test failed: .*; nor does its fp32 model pass: 64 golden texts: .*--keep-fp32"),
+        (TOO_SMALL, "auto", "onnx self-test failed: .*; nor does its fp32 model run: .* cannot run it .*--keep-fp32"),
         (OTHER, "fp32", "fp32 self-test failed: .* no other model"),
     ],
 )
