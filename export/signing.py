@@ -76,7 +76,7 @@ def read_private_key(path: Path) -> Ed25519PrivateKey:
 
 
 def signed(files: Mapping[str, bytes], key: Ed25519PrivateKey) -> dict[str, bytes]:
-    """Return the files of a bundle with a signature of its manifest; its reader says of what exactly."""
+    """Return the files of a bundle with a signature of :data:`~runtime.bundles.signature.CONTEXT` and its manifest."""
     return {**files, SIGNATURE: key.sign(CONTEXT + files[MANIFEST])}
 
 

@@ -69,9 +69,8 @@ def resolve(
 
 def _begun(out: Path, given: Collection[str], settings: Sequence[str]) -> Path | None:
     """Return the recipe of the run that was begun in ``out``; ``None`` if none was, but a run may begin there."""
-    from distill.runs.run_folder import (
-        RunFolder,  # Only here: it needs torch, and a mistyped recipe should be reported at once.
-    )
+    # Only here: it needs torch, and a mistyped recipe should be reported at once.
+    from distill.runs.run_folder import RunFolder
 
     recipe = RunFolder(out).recipe_file
     if recipe.is_file():

@@ -55,15 +55,15 @@ def reading_from(folder: Path, what: str, option: str, kind: type[GMError]) -> I
 
 
 def refuse_missing_weights(folder: Path, encoder: Any, missing: Collection[str], kind: type[GMError]) -> None:  # noqa: ANN401 - transformers has no types
-    """Refuse an encoder that a folder holds in part, or under other names: transformers draws the rest at random.
+    """Refuse an encoder of which a folder lacks weights, or has them under other names.
 
-    It warns of that, and :func:`quiet_transformers` keeps the warning away, because of a pooler, which nobody asks, the
-    same is said.
+    Transformers draws those at random, and warns. :func:`quiet_transformers` hides the warning, which also comes for a
+    missing pooler, and no pooler is used here.
 
     Args:
         folder: that was read.
         encoder: what transformers made of it.
-        missing: names of the weights that were not there, as transformers tells them.
+        missing: names of the missing weights, as transformers reports them.
         kind: of the error.
     """
     # What learns nothing, as a table of sines, is the same wherever it comes from.

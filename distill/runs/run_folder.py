@@ -98,6 +98,11 @@ class RunFolder:
         """Node vocabulary of the teacher's graphs."""
         return self.path / "teacher" / "nodes.json"
 
+    def weights(self) -> list[Path]:
+        """Return the weights of its networks, but not those of another run whose folder lies in this one."""
+        parts = (self.path, *(self.path / name for name in ("encoder", "student", "teacher")))
+        return sorted(file for part in parts for file in part.glob("*.safetensors"))
+
     @property
     def left_out(self) -> Path:
         """The rows of the data that the run does not learn from, where there are any."""

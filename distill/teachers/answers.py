@@ -53,7 +53,7 @@ class Teachers:
     def __init__(self, folders: Sequence[str], data_fingerprint: str, device: torch.device) -> None:
         paths = [Path(folder) for folder in folders]
         self.voters = [_networks(path, data_fingerprint, device) for path in paths]
-        self.sha256 = file_fingerprint([file for path in paths for file in _weights(path)])
+        self.sha256 = file_fingerprint([file for path in paths for file in RunFolder(path).weights()])
 
     def answer(self, texts: Sequence[str]) -> Tensor:
         """Return ``[n, C]``, the logarithms of the mean probabilities of all folders."""
@@ -90,12 +90,6 @@ def cached_answers(
             report(min(start + _CHUNK, len(texts)))
         parts.append(_read(path))
     return torch.cat(parts)
-
-
-def _weights(folder: Path) -> list[Path]:
-    """Return the weights of one folder, and nothing else that lies in it, as a run whose ``--out`` is in there."""
-    parts = (folder, *(folder / name for name in ("encoder", "student", "teacher")))
-    return sorted(file for part in parts for file in part.glob("*.safetensors"))
 
 
 def _networks(folder: Path, data_fingerprint: str, device: torch.device) -> list[Answers]:
