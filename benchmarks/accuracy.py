@@ -24,7 +24,7 @@ from benchmarks.quality.scores import Score, Scores, told
 from benchmarks.quality.textcnn import text_cnn
 from benchmarks.quality.tradeoff import PICTURE, read_tradeoff, tradeoff_markdown
 from benchmarks.quality.tradeoff_picture import draw_tradeoff
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.corpus import Corpus, read_corpus
 from distill.runs.run_folder import RunFolder
 from runtime.command import run_command

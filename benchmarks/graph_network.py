@@ -20,7 +20,7 @@ from benchmarks.quality.accuracy_report import set_table
 from benchmarks.quality.methods import data_and_seed
 from benchmarks.quality.scores import Score, Scores, told
 from benchmarks.speed.targets import Target, as_block
-from distill.config.recipe import Recipe, read_recipe
+from distill.config.gate_mixup import GateMixupRecipe, read_gate_mixup
 from distill.data.corpus import Example, read_corpus
 from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import read_frozen
@@ -64,7 +64,7 @@ def command(sets: Sequence[str], seeds: int, settings: Sequence[str], work: Path
         if not path:
             raise click.BadParameter(f"{one}: give a set as NAME=PATH")
         for seed in range(seeds):
-            recipe = read_recipe(None, [*data_and_seed(path, seed), *settings])
+            recipe = read_gate_mixup(None, [*data_and_seed(path, seed), *settings])
             fingerprint = read_corpus(recipe.data, seed).fingerprint[:16]
             if not scores.kept(name, row_of(recipe), seed, fingerprint, told(settings)):
                 click.echo(f"... {name}, seed {seed}", err=True)
@@ -74,7 +74,7 @@ def command(sets: Sequence[str], seeds: int, settings: Sequence[str], work: Path
     click.echo(report)
 
 
-def row_of(recipe: Recipe) -> str:
+def row_of(recipe: GateMixupRecipe) -> str:
     """Return the name of the row: with a bag of nodes or without, and whose states the nodes have."""
     row = f"{ROW} and bag of nodes" if recipe.teacher.bag_width else ROW
     return f"{row}, states of {Path(recipe.teacher.lm).name}" if recipe.teacher.features == "lm" else row
@@ -120,7 +120,7 @@ class GraphTraining:
         work: keeps the states of tokens where ``teacher.features`` is ``lm``.
     """
 
-    def __init__(self, recipe: Recipe, work: Path) -> None:
+    def __init__(self, recipe: GateMixupRecipe, work: Path) -> None:
         torch.set_num_threads(1)
         self.settings, self.work, self.row = recipe.training, work, row_of(recipe)
         self.corpus = corpus = read_corpus(recipe.data, self.settings.seed)
@@ -163,7 +163,7 @@ class GraphTraining:
         logits: list[Tensor] = [self.network(batch.graphs) for batch in examples.in_order(_EVALUATION_BATCH)]
         return score(examples.labels, torch.cat(logits))
 
-    def _with_states(self, builder: GraphBuilder, recipe: Recipe) -> GraphsWithStates:
+    def _with_states(self, builder: GraphBuilder, recipe: GateMixupRecipe) -> GraphsWithStates:
         """Ask the language model about the texts of all splits; it sees no label."""
         corpus = self.corpus
         lm = read_frozen(Path(recipe.teacher.lm), corpus.fingerprint, recipe.graph.max_len)

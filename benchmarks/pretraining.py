@@ -21,7 +21,8 @@ from benchmarks.quality.methods import data_and_seed, finished
 from benchmarks.speed.report import table
 from distill.config.language_model import FinetuneRecipe
 from distill.config.pretraining import PretrainRecipe
-from distill.config.recipe import DataConfig, read_recipe_of
+from distill.config.recipe import read_recipe_of
+from distill.config.sections import DataConfig
 from distill.data.corpus import read_corpus
 from distill.recipes.finetune import finetune
 from distill.recipes.pretrain import pretrain

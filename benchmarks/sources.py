@@ -23,7 +23,7 @@ from benchmarks.quality.peer_rows import SVM
 from benchmarks.quality.scores import Score, Scores, told
 from benchmarks.quality.sets import as_json_lines
 from benchmarks.quality.sources_report import markdown
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.corpus import Corpus, Example, read_corpus
 from distill.teachers.answers import Teachers
 from export.options import Limits, Options

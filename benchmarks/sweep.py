@@ -20,7 +20,7 @@ from benchmarks.accuracy import RESULTS
 from benchmarks.quality.methods import FULL, data_and_seed, trained
 from benchmarks.quality.scores import METRICS, Score, Scores, told
 from benchmarks.quality.sweep_report import UNCHANGED, markdown
-from distill.config.recipe import read_recipe
+from distill.config.gate_mixup import read_gate_mixup
 from distill.data.corpus import read_corpus
 from distill.runs.classes import label_ids
 from distill.runs.run_folder import RunFolder
@@ -77,7 +77,7 @@ def command(
         name, named, path = one.partition("=")
         if not named:
             raise click.BadParameter(f"{one}: give a set as NAME=PATH")
-        data = read_recipe(None, [*data_and_seed(path, seed), *variation.settings]).data
+        data = read_gate_mixup(None, [*data_and_seed(path, seed), *variation.settings]).data
         fingerprint = read_corpus(data, seed).fingerprint[:16]
         if not scores.kept(name, variation.row, seed, fingerprint, told(variation.settings)):
             click.echo(f"... {name}, seed {seed}, {variation.row}", err=True)

@@ -268,7 +268,7 @@ def audit(data: Path, left_out: Path | None, **columns: str) -> None:
       gm-distill audit texts --left-out left_out.csv
     """
     with needs_extra("training", "train"):
-        from distill.config.recipe import DataConfig, StudentConfig
+        from distill.config.sections import DataConfig, StudentConfig
         from distill.data.audit import audit as report
         from distill.data.audit import audit_uncut
         from distill.data.corpus import cut, read_cleaned

@@ -20,7 +20,7 @@ from benchmarks.contenders.sizes import SIZES, Size
 from benchmarks.machine.facts import cpu_flags
 from benchmarks.machine.installed import ROOT
 from benchmarks.machine.surroundings import surround
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from runtime.bundles.bundle import Bundle
 from runtime.errors import BackendError
 from runtime.files import write_json, write_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 
 _HEAD = 64
 """Width of an attention head, as in the default student."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from distill.config.recipe import Recipe, StudentConfig
+from distill.config.gate_mixup import GateMixupRecipe
+from distill.config.sections import StudentConfig
 from distill.models.student import Student
 from distill.runs.run_folder import RunFolder
 from distill.training.predict import prediction_rows, student_logits
@@ -26,7 +27,7 @@ def write_untrained(folder: Path, texts: list[str], student_config: StudentConfi
     predictions are those of the student, which count as the labels too.
     """
     torch.manual_seed(_SEED)
-    run, recipe = RunFolder(folder), Recipe(student=student_config or StudentConfig())
+    run, recipe = RunFolder(folder), GateMixupRecipe(student=student_config or StudentConfig())
     names = [f"class {i:02}" for i in range(_CLASSES)]
     tokenizer = _tokenizer(texts, recipe.student.max_len)
     student = Student(recipe.student, tokenizer.size, len(names)).eval()

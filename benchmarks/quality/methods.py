@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 import click
 
 from benchmarks.contenders.sizes import SIZES
-from distill.config.recipe import BaseRecipe, read_recipe
+from distill.config.gate_mixup import read_gate_mixup
+from distill.config.recipe import BaseRecipe
 from distill.data.corpus import Example
 from distill.recipes.gate_mixup import train
 from distill.runs.events import Event, Report
@@ -71,7 +72,7 @@ def trained(
         settings: further overrides of the recipe, for every method alike.
         report: is told every event; by default what is asked, and the final scores, are printed.
     """
-    recipe = read_recipe(None, [*data_and_seed(data, seed), *(METHODS | SIZE_ROWS)[row], *settings])
+    recipe = read_gate_mixup(None, [*data_and_seed(data, seed), *(METHODS | SIZE_ROWS)[row], *settings])
     return finished(recipe, work, train, report)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import click
 
-from distill.config.recipe import TrainingConfig
+from distill.config.gate_mixup import TrainingConfig
 from distill.layout import duration
 from runtime.command import is_terminal
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from distill.config.recipe import read_recipe
+from distill.config.gate_mixup import read_gate_mixup
 from distill.data.corpus import EXAMPLE_SET
 from runtime.errors import ConfigError
 from runtime.files import write_text
@@ -27,7 +27,7 @@ def write_starter(folder: Path) -> Path:
         if path.exists():
             raise ConfigError(f"{path} exists and is left as it is; choose another folder")
     write_text(data, "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in _sample()))
-    write_text(recipe, _HEADER + read_recipe(None, ['data.path="data.tsv"']).to_toml())
+    write_text(recipe, _HEADER + read_gate_mixup(None, ['data.path="data.tsv"']).to_toml())
     return recipe
 
 

@@ -6,20 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from distill.config.asked import AskedConfig
 from distill.config.file_names import FileName, FileNames
-from distill.config.recipe import (
-    BaseRecipe,
-    DataConfig,
-    DropoutRate,
-    ImbalanceConfig,
-    Norm,
-    Positive,
-    Section,
-    Seed,
-    Share,
-    StudentConfig,
-)
+from distill.config.recipe import BaseRecipe, Section
+from distill.config.sections import DataConfig, FinishedTeachersConfig, ImbalanceConfig, StudentConfig
+from distill.config.values import DropoutRate, Norm, Positive, Seed, Share
+
+_EXPLAINED = FinishedTeachersConfig.model_fields
 
 
 class LanguageModelConfig(Section):
@@ -46,7 +38,7 @@ class TaughtDataConfig(DataConfig):
     )
 
 
-class FinetuneTeachersConfig(AskedConfig):
+class FinetuneTeachersConfig(FinishedTeachersConfig):
     """Who teaches a language model besides the labels, and about which texts."""
 
     folders: FileNames = Field(
@@ -54,8 +46,8 @@ class FinetuneTeachersConfig(AskedConfig):
         description="Finished folders of the same data that teach besides the labels, as 'gm-distill finetune' and "
         "'gm-distill run' write them; empty: labels alone, and the keys below do nothing. Each has one vote.",
     )
-    dictionary_words: int = Field(5_000, ge=0, description=AskedConfig.model_fields["dictionary_words"].description)
-    replaced_words: int = Field(10_000, ge=0, description=AskedConfig.model_fields["replaced_words"].description)
+    dictionary_words: int = Field(5_000, ge=0, description=_EXPLAINED["dictionary_words"].description)
+    replaced_words: int = Field(10_000, ge=0, description=_EXPLAINED["replaced_words"].description)
 
 
 class FinetuneTrainingConfig(Section):

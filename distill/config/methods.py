@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from distill.config.gate_mixup import GateMixupRecipe
 from distill.config.language_model import FinetuneRecipe, LayersRecipe
 from distill.config.multi_teacher import MultiTeacherRecipe
-from distill.config.recipe import Recipe, method_of, read_recipe_of
+from distill.config.recipe import method_of, read_recipe_of
 from runtime.errors import ConfigError
 
-AnyRecipe = Recipe | FinetuneRecipe | LayersRecipe | MultiTeacherRecipe
+AnyRecipe = GateMixupRecipe | FinetuneRecipe | LayersRecipe | MultiTeacherRecipe
 
 _KINDS: dict[str, type[AnyRecipe]] = {
-    "gate_mixup": Recipe,
+    "gate_mixup": GateMixupRecipe,
     "finetune": FinetuneRecipe,
     "lm_layers": LayersRecipe,
     "multi_teacher": MultiTeacherRecipe,
@@ -34,7 +35,7 @@ def recipe_class(path: Path | None) -> type[AnyRecipe]:
     Raises:
         ConfigError: the file cannot be read, or it names no method that makes a classifier.
     """
-    name = method_of(path) if path else Recipe.method()
+    name = method_of(path) if path else GateMixupRecipe.method()
     if name == "pretrain":
         raise ConfigError(f"{path} is a recipe of pretraining; that is for 'gm-distill pretrain'")
     if name not in _KINDS:

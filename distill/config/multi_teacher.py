@@ -6,22 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from distill.config.asked import AskedConfig
 from distill.config.language_model import TaughtDataConfig
-from distill.config.recipe import (
-    BaseRecipe,
-    DropoutRate,
-    ImbalanceConfig,
-    Norm,
-    Positive,
-    Section,
-    Seed,
-    Share,
-    StudentConfig,
-)
+from distill.config.recipe import BaseRecipe, Section
+from distill.config.sections import FinishedTeachersConfig, ImbalanceConfig, StudentConfig
+from distill.config.values import DropoutRate, Norm, Positive, Seed, Share
 
 
-class TeachersConfig(AskedConfig):
+class TeachersConfig(FinishedTeachersConfig):
     """Who teaches, about which texts, and what their answers weigh."""
 
     unlabelled_weight: float = Field(3.0, ge=0, description="Weight of their answers about all other texts.")

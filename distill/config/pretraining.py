@@ -10,7 +10,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from distill.config.file_names import FileName, FileNames
-from distill.config.recipe import BaseRecipe, DropoutRate, Norm, Positive, Section, Seed, Share
+from distill.config.recipe import BaseRecipe, Section
+from distill.config.values import DropoutRate, Norm, Positive, Seed, Share
 
 
 class UnlabelledDataConfig(Section):

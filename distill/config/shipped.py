@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from distill.config.gate_mixup import GateMixupRecipe
 from distill.config.language_model import FinetuneRecipe, LayersRecipe
 from distill.config.multi_teacher import MultiTeacherRecipe
 from distill.config.pretraining import PretrainRecipe
-from distill.config.recipe import SHIPPED_RECIPES, BaseRecipe, Recipe
+from distill.config.recipe import SHIPPED_RECIPES, BaseRecipe
 from runtime.files import write_text
 
 _GATE_MIXUP = """\
@@ -76,7 +77,7 @@ _PRETRAIN = """\
 """
 
 HEADERS: Mapping[type[BaseRecipe], str] = {
-    Recipe: _GATE_MIXUP,
+    GateMixupRecipe: _GATE_MIXUP,
     FinetuneRecipe: _FINETUNE,
     LayersRecipe: _LAYERS,
     MultiTeacherRecipe: _MULTI_TEACHER,

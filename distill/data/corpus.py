@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.label_faults import lost_classes, many_without_label
 from distill.data.split import split
 from distill.layout import first_few

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from distill.config.recipe import GraphConfig
+from distill.config.gate_mixup import GraphConfig
 from distill.graphs.pmi import Ids, PairWeights, Weights, positive_pmi
 from runtime.errors import DataError
 from runtime.files import write_text

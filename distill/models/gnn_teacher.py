@@ -12,7 +12,7 @@ from torch_geometric.nn import GATv2Conv
 from torch_geometric.nn.aggr import AttentionalAggregation, MaxAggregation, MultiAggregation
 from torch_geometric.utils import scatter
 
-from distill.config.recipe import TeacherConfig
+from distill.config.gate_mixup import TeacherConfig
 from distill.graphs.graph import EDGE_FEATURES
 from distill.models.bag import Bag
 

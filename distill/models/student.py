@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from distill.models.bag import Bag
 from runtime.cascade import BIGRAM_FACTOR
 from runtime.tokenizer import PAD_ID

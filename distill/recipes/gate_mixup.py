@@ -3,7 +3,7 @@
 One run, top to bottom: read and encode the corpus, build both networks, train both on the labels, let
 them teach each other round by round, keep the student that is best on the development set, and look at
 the test set once, at the end. With ``teacher.features = "lm"`` a frozen language model reads every text
-once, before, and the nodes of the teacher's graphs carry its states. Keys and defaults: ``distill/config/recipe.py``.
+once, before, and the nodes of the teacher's graphs carry its states. Keys and defaults: ``distill/config/gate_mixup.py``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from distill.config.recipe import Recipe
+from distill.config.gate_mixup import GateMixupRecipe
 from distill.data.corpus import Example
 from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import FrozenLM, read_frozen
@@ -47,7 +47,7 @@ _EVALUATION_BATCH = 256
 
 
 def train(
-    recipe: Recipe, out: Path, device: str = "auto", resume: bool = False, report: Report = lambda event: None
+    recipe: GateMixupRecipe, out: Path, device: str = "auto", resume: bool = False, report: Report = lambda event: None
 ) -> Event:
     """Train by ``recipe`` and leave a run folder in ``out``; torch is set to one CPU thread.
 
@@ -99,7 +99,7 @@ class GateMixup:
         report: is told every event.
     """
 
-    def __init__(self, recipe: Recipe, run: RunFolder, device: torch.device, report: Report) -> None:
+    def __init__(self, recipe: GateMixupRecipe, run: RunFolder, device: torch.device, report: Report) -> None:
         self.recipe, self.run, self.device = recipe, run, device
 
         self.corpus = read_data(run, recipe.data, recipe.training.seed)

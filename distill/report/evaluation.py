@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.corpus import labelled_rows, read_corpus
 from distill.data.csv_file import write_csv
 from distill.runs.classes import label_ids, refuse_strange_classes

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from distill.config.recipe import Share
+from distill.config.values import Share
 from distill.runs.run_folder import RunFolder, damaged
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.corpus import Corpus, read_corpus
 from distill.data.summary import summary
 from distill.runs.run_folder import RunFolder

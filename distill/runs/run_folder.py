@@ -27,8 +27,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from distill.config.gate_mixup import TeacherConfig
 from distill.config.methods import AnyRecipe, read_any_recipe
-from distill.config.recipe import BaseRecipe, StudentConfig, TeacherConfig, method_of
+from distill.config.recipe import BaseRecipe, method_of
+from distill.config.sections import StudentConfig
 from distill.data.corpus import Example, LeftOut
 from distill.data.summary import write_left_out
 from distill.models.student import Student

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch as GraphBatch
 
+from distill.config.gate_mixup import GateMixupRecipe
 from distill.config.language_model import FinetuneRecipe
-from distill.config.recipe import Recipe
 from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import FrozenLM, read_finetuned, read_frozen
 from distill.lm.node_states import graphs_with_states
@@ -102,10 +102,10 @@ def _networks(folder: Path, data_fingerprint: str, device: torch.device) -> list
         return [lambda texts: teacher_logits(finetuned, texts, device)]
     student, tokenizer = run.student().to(device), run.tokenizer()
     networks: list[Answers] = [lambda texts: torch.from_numpy(student_logits(student, tokenizer, texts))]
-    return [*networks, _graph_teacher(run, recipe, device)] if isinstance(recipe, Recipe) else networks
+    return [*networks, _graph_teacher(run, recipe, device)] if isinstance(recipe, GateMixupRecipe) else networks
 
 
-def _graph_teacher(run: RunFolder, recipe: Recipe, device: torch.device) -> Answers:
+def _graph_teacher(run: RunFolder, recipe: GateMixupRecipe, device: torch.device) -> Answers:
     """Return the graph network of a run, with the language model that gives its nodes their states, if it has one."""
     teacher, builder = run.teacher().to(device), GraphBuilder.load(run.nodes)
     if recipe.teacher.features == "ids":
@@ -130,7 +130,7 @@ def _graph_logits(teacher: GNNTeacher, graphs: Graphs, texts: Sequence[str]) -> 
     return torch.cat([teacher(batch.to(device)).float().cpu() for batch in batches])
 
 
-def _language_model(run: RunFolder, recipe: Recipe) -> FrozenLM:
+def _language_model(run: RunFolder, recipe: GateMixupRecipe) -> FrozenLM:
     """Return the language model that the graph network of a run learned with, and no other."""
     path = Path(recipe.teacher.lm)
     lm = read_frozen(path, run.data_fingerprint(), recipe.graph.max_len) if path.is_dir() else None

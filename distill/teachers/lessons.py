@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from distill.config.asked import AskedConfig
 from distill.config.language_model import TaughtDataConfig
+from distill.config.sections import FinishedTeachersConfig
 from distill.data.corpus import Corpus
 from distill.runs.events import Report
 from distill.runs.fingerprints import fingerprint
@@ -42,7 +42,7 @@ class Lessons:
     """
 
     def __init__(
-        self, asked: AskedConfig, data: TaughtDataConfig, corpus: Corpus, seed: int, device: torch.device
+        self, asked: FinishedTeachersConfig, data: TaughtDataConfig, corpus: Corpus, seed: int, device: torch.device
     ) -> None:
         self.teachers = Teachers(asked.folders, corpus.fingerprint, device)
         self.labelled = [example.text for example in corpus.train]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributions import Beta
 from torch.nn import functional
 
-from distill.config.recipe import AblateConfig, GateMixupConfig
+from distill.config.gate_mixup import AblateConfig, GateMixupConfig
 from distill.training.metrics import macro_f1
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from distill.config.recipe import ImbalanceConfig
+from distill.config.sections import ImbalanceConfig
 from distill.training.losses import label_loss
 
 LabelLoss = Callable[[Tensor, Tensor], Tensor]

@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor, nn
 
-from distill.config.recipe import TrainingConfig
+from distill.config.gate_mixup import TrainingConfig
 from distill.training.batches import Batch
 from distill.training.trainee import Trainee
 

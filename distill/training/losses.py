@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from distill.config.recipe import GateMixupConfig
+from distill.config.gate_mixup import GateMixupConfig
 
 # A character that attends to another with less than this may as well not.
 _SMALLEST = 1e-6

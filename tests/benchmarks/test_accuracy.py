@@ -16,7 +16,8 @@ from benchmarks.quality.methods import CASCADE, FULL, INT8, METHODS, SIZE_ROWS, 
 from benchmarks.quality.peer_rows import SVM
 from benchmarks.quality.scores import Score, Scores
 from benchmarks.quality.textcnn import text_cnn
-from distill.config.recipe import StudentConfig, read_recipe
+from distill.config.gate_mixup import read_gate_mixup
+from distill.config.sections import StudentConfig
 from distill.data.corpus import Corpus, Example
 from runtime.errors import ConfigError
 from tests.distill.tiny import write_tiny_data
@@ -210,24 +211,24 @@ def test_the_report_has_every_row_and_difference(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", METHODS)
 def test_every_method_is_a_valid_recipe(row: str) -> None:
-    takes_something_away = read_recipe(None, METHODS[row]) != read_recipe(None)
+    takes_something_away = read_gate_mixup(None, METHODS[row]) != read_gate_mixup(None)
     assert takes_something_away == (row != FULL)
 
 
 @pytest.mark.parametrize("row", SIZE_ROWS)
 def test_every_size_is_a_valid_recipe_of_a_student_alone(row: str) -> None:
-    recipe = read_recipe(None, SIZE_ROWS[row])
+    recipe = read_gate_mixup(None, SIZE_ROWS[row])
     assert recipe.student != StudentConfig()
-    assert recipe.model_copy(update={"student": StudentConfig()}) == read_recipe(None)
+    assert recipe.model_copy(update={"student": StudentConfig()}) == read_gate_mixup(None)
 
 
 def test_a_run_is_known_by_the_values_of_its_recipe_and_not_by_its_comments(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = read_recipe(None, TINY)
+    recipe = read_gate_mixup(None, TINY)
     key, text = run_key(recipe), recipe.to_toml()
     monkeypatch.setattr(StudentConfig.model_fields["layers"], "description", "Blocks.")
     assert recipe.to_toml() != text
-    assert run_key(read_recipe(None, TINY)) == key
-    assert run_key(read_recipe(None, [*TINY, "training.seed=1"])) != key
+    assert run_key(read_gate_mixup(None, TINY)) == key
+    assert run_key(read_gate_mixup(None, [*TINY, "training.seed=1"])) != key
 
 
 def test_a_bundle_with_a_cascade_has_a_row_with_it_and_one_without(tmp_path: Path) -> None:

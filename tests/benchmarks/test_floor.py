@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from benchmarks.floor import PRODUCTS, Floor, main, measure, profile, weights
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from distill.models.student import Student
 from export.graph import Network, build
 from export.quantize import Int8Emitter, calibrate, scheme

@@ -26,9 +26,9 @@ from benchmarks.quality.chain_rows import (
 )
 from benchmarks.quality.methods import FULL
 from benchmarks.quality.scores import Score, Scores
+from distill.config.gate_mixup import GateMixupRecipe
 from distill.config.language_model import FinetuneRecipe
 from distill.config.multi_teacher import MultiTeacherRecipe
-from distill.config.recipe import Recipe
 from distill.runs.run_folder import RunFolder
 from runtime.errors import ConfigError
 from tests.benchmarks.tiny_chain import MADE, short_full_method
@@ -103,7 +103,7 @@ def test_a_second_language_model_is_measured_as_the_teacher_that_it_is(
     taught = [recipe.teachers for recipe in recipes if isinstance(recipe, FinetuneRecipe) and recipe.teachers.folders]
     taught_students = [recipe.teachers for recipe in recipes if isinstance(recipe, MultiTeacherRecipe)]
     assert [len(teachers.folders) for teachers in taught] == [len(one.folders) for one in taught_students] == [2]
-    assert [recipe.teacher.bag_width for recipe in recipes if isinstance(recipe, Recipe)] == [4]
+    assert [recipe.teacher.bag_width for recipe in recipes if isinstance(recipe, GateMixupRecipe)] == [4]
     assert scores[SECOND_STUDENT_ROW].settings.endswith("full method: teacher.bag_width=4")
     assert scores[TOGETHER_ROW].settings == " ".join([*SMALL_FINETUNE, "full method: teacher.bag_width=4"])
     assert "teachers.dictionary_words=20" in scores[SECOND_ROW].settings

@@ -7,7 +7,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from benchmarks.pretraining import command
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.corpus import read_corpus
 from runtime.text import normalise
 from tests.distill.tiny import write_tiny_data

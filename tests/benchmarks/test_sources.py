@@ -13,7 +13,7 @@ from benchmarks.quality.peer_rows import SVM
 from benchmarks.quality.scores import Score, Scores
 from benchmarks.quality.sources_report import leads, markdown
 from benchmarks.sources import command, leave_out, read_rows, write_part
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.corpus import Example, read_corpus
 from runtime.errors import DataError
 from tests.benchmarks.tiny_chain import short_full_method, tiny_chain

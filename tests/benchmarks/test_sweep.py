@@ -11,7 +11,7 @@ from benchmarks.quality.methods import FULL, trained
 from benchmarks.quality.scores import Score, Scores
 from benchmarks.quality.sweep_report import UNCHANGED, better, markdown, small_class_f1, sweep_table
 from benchmarks.sweep import KEYS, Variation, command, late_scores, score_on_dev, variations
-from distill.config.recipe import read_recipe
+from distill.config.gate_mixup import read_gate_mixup
 from distill.runs.run_folder import RunFolder
 from runtime.errors import ConfigError
 from tests.distill.tiny import TINY, write_tiny_data
@@ -22,9 +22,9 @@ __all__ = ["one_thread"]
 
 def test_every_variation_is_a_recipe_of_its_own() -> None:
     unchanged, *others = variations(list(KEYS))
-    assert read_recipe(None, unchanged.settings) == read_recipe(None)
-    recipes = [read_recipe(None, other.settings) for other in others]
-    assert all(recipe != read_recipe(None) for recipe in recipes)
+    assert read_gate_mixup(None, unchanged.settings) == read_gate_mixup(None)
+    recipes = [read_gate_mixup(None, other.settings) for other in others]
+    assert all(recipe != read_gate_mixup(None) for recipe in recipes)
     assert len({recipe.sha256 for recipe in recipes}) == len(others) == sum(map(len, KEYS.values()))
 
 

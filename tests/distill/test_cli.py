@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.config.recipe import read_recipe
+from distill.config.gate_mixup import read_gate_mixup
 from distill.recipes.gate_mixup import train
 from distill.runs.claim import claimed
 from distill.runs.run_folder import PredictionRow, RunFolder
@@ -243,7 +243,7 @@ def test_init_writes_a_recipe_and_data_that_train(gm_distill: Command, tmp_path:
     folder = tmp_path / "my plant"
     assert gm_distill("init", folder) == 0
     assert "gm-distill run" in capsys.readouterr().out
-    assert read_recipe(folder / "recipe.toml").data.path == "data.tsv"
+    assert read_gate_mixup(folder / "recipe.toml").data.path == "data.tsv"
     once = ["--set", "training.initial_epochs=1", "--set", "training.rounds=1"]
     code = gm_distill("run", folder / "recipe.toml", *FAST, *once, "--out", folder / "run", "--device", "cpu")
     assert code == 0
@@ -260,7 +260,7 @@ def test_init_overwrites_nothing(gm_distill: Command, tmp_path: Path, capsys: Ou
 
 def test_evaluate_reports_the_test_set_of_the_run(gm_distill: Command, tmp_path: Path, capsys: Output) -> None:
     run = RunFolder(tmp_path)
-    run.save_recipe(read_recipe(None))
+    run.save_recipe(read_gate_mixup(None))
     run.save_labels(["酸", "碱"])
     said = [("酸", "酸"), ("酸", "酸"), ("酸", "碱"), ("碱", "碱")]
     run.save_predictions("test", [PredictionRow("x", label, guess, 0.9, (0.0, 1.0)) for label, guess in said])
@@ -311,7 +311,7 @@ def test_evaluate_writes_the_mistakes_with_the_surest_first(
     gm_distill: Command, tmp_path: Path, capsys: Output
 ) -> None:
     run, errors = RunFolder(tmp_path / "run"), tmp_path / "errors.csv"
-    run.save_recipe(read_recipe(None))
+    run.save_recipe(read_gate_mixup(None))
     run.save_labels(["酸", "碱"])
     said = [("盐酸", "酸", "酸", 0.9), ("片碱", "碱", "酸", 0.6), ("纯碱, 袋装", "酸", "碱", 0.99)]
     run.save_predictions("test", [PredictionRow(*answer, (0.0, 1.0)) for answer in said])

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.corpus import EXAMPLE_SET, read_corpus
 from runtime.tables.rows import Row, read_table
 from runtime.text import normalise

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from distill.config.gate_mixup import GateMixupRecipe
 from distill.config.language_model import FinetuneRecipe, LayersRecipe
 from distill.config.multi_teacher import MultiTeacherRecipe
-from distill.config.recipe import Recipe
 from distill.recipes import gate_mixup
 from distill.recipes.finetune import finetune
 from distill.recipes.lm_layers import train
@@ -140,7 +140,7 @@ def test_graph_teacher_with_the_states_of_a_language_model(
     assert gm_distill("run", path, "--out", "run", "--device", "cpu") == 0
     assert "the language model has read 90 of 90 texts\nepoch 1/1" in capsys.readouterr().err
     recipe = RunFolder(Path("run")).recipe()
-    assert isinstance(recipe, Recipe)
+    assert isinstance(recipe, GateMixupRecipe)
     assert Path(recipe.teacher.lm) == lm
 
 

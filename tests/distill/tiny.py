@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from distill.config.recipe import Recipe, read_recipe
+from distill.config.gate_mixup import GateMixupRecipe, read_gate_mixup
 from distill.runs.events import Event
 from distill.training.trainee import Trainee
 
@@ -43,9 +43,9 @@ def make_rare(data: Path, label: str, rows: int) -> Path:
     return data
 
 
-def tiny_recipe(data: Path, *overrides: str) -> Recipe:
+def tiny_recipe(data: Path, *overrides: str) -> GateMixupRecipe:
     """Return a recipe of tiny networks: two epochs, two rounds, 14 steps each."""
-    return read_recipe(None, [f"data.path={json.dumps(str(data))}", *TINY, *overrides])
+    return read_gate_mixup(None, [f"data.path={json.dumps(str(data))}", *TINY, *overrides])
 
 
 def steps_of(kind: type[Trainee], patch: pytest.MonkeyPatch) -> list[int]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from distill.config.recipe import Recipe, read_recipe
+from distill.config.gate_mixup import GateMixupRecipe, read_gate_mixup
 from distill.models.student import Student
 from distill.runs.run_folder import RunFolder
 from distill.training.predict import prediction_rows, student_logits
@@ -56,7 +56,7 @@ def either_source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 def write_run(path: Path, *settings: str) -> RunFolder:
     """Write a complete run folder at ``path``, of the small student if there are no ``settings``."""
-    recipe = read_recipe(None, settings or SIZES)
+    recipe = read_gate_mixup(None, settings or SIZES)
     tokenizer = CharTokenizer.from_texts([text for text, _ in ROWS], recipe.student.max_len)
     torch.manual_seed(0)
     student = Student(recipe.student, tokenizer.size, len(NAMES))
@@ -70,7 +70,7 @@ def write_brittle_run(path: Path, *layers: str) -> RunFolder:
     Two inputs of each of ``layers`` are in the thousands, and have no weight: fp32 does not notice it, and the steps of
     INT8 become too coarse for the others. The labels are what the student says.
     """
-    recipe = read_recipe(None, SIZES)
+    recipe = read_gate_mixup(None, SIZES)
     tokenizer = CharTokenizer.from_texts([text for text, _ in ROWS], recipe.student.max_len)
     torch.manual_seed(1)
     student = Student(recipe.student, tokenizer.size, len(NAMES)).eval()
@@ -100,7 +100,11 @@ def _add_outlier(student: Student, layer: str) -> None:
 
 
 def _write(
-    run: RunFolder, recipe: Recipe, tokenizer: CharTokenizer, student: Student, splits: dict[str, list[tuple[str, str]]]
+    run: RunFolder,
+    recipe: GateMixupRecipe,
+    tokenizer: CharTokenizer,
+    student: Student,
+    splits: dict[str, list[tuple[str, str]]],
 ) -> RunFolder:
     run.save_recipe(recipe)
     run.save_labels(NAMES)

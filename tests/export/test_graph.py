@@ -7,7 +7,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from distill.models.student import Student
 from export.graph import CONTRIB, FloatEmitter, Network, StandardEmitter, build
 from export.source import Source

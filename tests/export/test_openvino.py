@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from distill.models.student import Student
 from export.graph import Network, StandardEmitter, build
 from export.openvino import convert

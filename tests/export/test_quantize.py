@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from distill.models.student import Student
 from export.graph import FloatEmitter, Network, build
 from export.quantize import Inputs, Int8Emitter, Scheme, calibrate, quantise_weight, scheme

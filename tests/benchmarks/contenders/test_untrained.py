@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.contenders.untrained import VOCABULARY, write_untrained
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from distill.runs.run_folder import RunFolder
 
 TEXTS = ["98%浓硫酸", "丙酮 工业级", "氢氧化钠 片碱"]

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.accuracy import study_of
 from benchmarks.quality.few_labels import drawn, few_labels
 from benchmarks.quality.scores import Scores
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.corpus import Corpus, Example, read_corpus
 from tests.distill.tiny import write_tiny_data
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from distill.commands.command_recipe import resolve
+from distill.config.gate_mixup import GateMixupRecipe, read_gate_mixup
 from distill.config.language_model import FinetuneRecipe, LayersRecipe
 from distill.config.methods import AnyRecipe, recipe_class
 from distill.config.multi_teacher import MultiTeacherRecipe
-from distill.config.recipe import Recipe, read_recipe
 from distill.runs.claim import claimed
 from distill.runs.run_folder import RunFolder
 from runtime.errors import ConfigError
@@ -40,7 +40,7 @@ def test_options_win_over_the_file_and_set_over_options(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("[training]\nseed = 1\nrounds = 3\n[data]\npath = 'a.csv'\ntext_column = 'x'\n", encoding="utf-8")
     recipe = asked(str(path), "training.seed=5", seed=4, text_column="品名", data=None)
-    assert isinstance(recipe, Recipe)
+    assert isinstance(recipe, GateMixupRecipe)
     assert (recipe.training.seed, recipe.training.rounds, recipe.data.text_column) == (5, 3, "品名")
     assert Path(recipe.data.path) == tmp_path / "a.csv"
     assert asked(str(path), data=Path("b.csv")).data.path == "b.csv"
@@ -129,7 +129,7 @@ def test_a_run_of_another_method_says_so(
 def test_a_run_of_fine_tuning_is_sent_back_to_it(tmp_path: Path) -> None:
     RunFolder(tmp_path).save_recipe(FinetuneRecipe())
     with pytest.raises(ConfigError, match=f"go on with: gm-distill finetune --out {tmp_path} --resume"):
-        resolve(lambda _: Recipe, None, (), {}, tmp_path)
+        resolve(lambda _: GateMixupRecipe, None, (), {}, tmp_path)
 
 
 def test_a_recipe_of_pretraining_is_sent_to_pretraining() -> None:
@@ -142,4 +142,4 @@ def test_no_run_to_resume_but_data_that_begin_one(tmp_path: Path) -> None:
         resolve(recipe_class, None, (), {"seed": 1}, tmp_path / "run")
     for settings, options in ((["data.path=a.csv"], {}), ([], {"data": Path("a.csv")})):
         begins = resolve(recipe_class, None, settings, options, tmp_path / "run")
-        assert begins == read_recipe(None, ["data.path=a.csv"])
+        assert begins == read_gate_mixup(None, ["data.path=a.csv"])

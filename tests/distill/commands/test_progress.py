@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from distill.commands.progress import epochs, mutual_learning, progress
-from distill.config.recipe import TrainingConfig
+from distill.config.gate_mixup import TrainingConfig
 
 SETTINGS = TrainingConfig(initial_epochs=2, rounds=3)
 DEV = {"student": {"macro_f1": 0.5}, "teacher": {"macro_f1": 0.625}}

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import tomlkit
 
+from distill.config.gate_mixup import GateMixupRecipe
 from distill.config.language_model import FinetuneRecipe, LayersRecipe
 from distill.config.methods import read_any_recipe, recipe_class
-from distill.config.recipe import SHIPPED_RECIPES, BaseRecipe, Recipe, Section, read_recipe_of
+from distill.config.recipe import SHIPPED_RECIPES, BaseRecipe, Section, read_recipe_of
 from runtime.errors import ConfigError
 
 KINDS: list[type[BaseRecipe]] = [FinetuneRecipe, LayersRecipe]
@@ -44,9 +45,9 @@ def test_file_that_names_no_method_is_of_gate_mixup(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text("[training]\nrounds = 3\n", encoding="utf-8")
     recipe = read_any_recipe(path)
-    assert isinstance(recipe, Recipe)
+    assert isinstance(recipe, GateMixupRecipe)
     assert recipe.training.rounds == 3
-    assert recipe_class(None) is Recipe
+    assert recipe_class(None) is GateMixupRecipe
 
 
 @pytest.mark.parametrize("name", ['"magic"', "3", "[]"])

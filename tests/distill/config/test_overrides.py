@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from distill.config.gate_mixup import GateMixupRecipe
 from distill.config.language_model import FinetuneRecipe, LayersRecipe
 from distill.config.overrides import Override, field_of, option_that_set, read_setting
-from distill.config.recipe import Recipe, read_recipe_of
+from distill.config.recipe import read_recipe_of
 from runtime.errors import ConfigError
 
 
@@ -25,7 +26,7 @@ def test_quotes_around_text_are_those_of_toml(text: str) -> None:
 
 def test_other_keys_take_toml_and_choices_need_no_quotes() -> None:
     settings = ["graph.nodes=['char']", "ablate.gate=true", "training.seed= 7 ", "gate_mixup.indicator=batch_accuracy"]
-    recipe = read_recipe_of(Recipe, None, settings)
+    recipe = read_recipe_of(GateMixupRecipe, None, settings)
     assert (recipe.graph.nodes, recipe.ablate.gate, recipe.training.seed) == (("char",), True, 7)
     assert recipe.gate_mixup.indicator == "batch_accuracy"
 
@@ -33,7 +34,7 @@ def test_other_keys_take_toml_and_choices_need_no_quotes() -> None:
 @pytest.mark.parametrize("setting", ["seed=1", "training.seed", "training.=1", ".seed=1", "="])
 def test_what_names_no_key_is_shown_how(setting: str) -> None:
     with pytest.raises(ConfigError, match=r"write section\.key=value, for example"):
-        read_setting(Recipe, setting)
+        read_setting(GateMixupRecipe, setting)
 
 
 @pytest.mark.parametrize("name", ["training.sead", "trainning.seed", "recipe.seed", "recipe", "training"])

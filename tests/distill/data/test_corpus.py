@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.corpus import Corpus, Example, read_corpus
 from runtime.errors import ConfigError, DataError
 from tests.workbooks import write_workbook

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from distill.config.recipe import GraphConfig
+from distill.config.gate_mixup import GraphConfig
 from distill.graphs.graph import AROUND, CO_OCCURS, EDGE_FEATURES, END, NEXT, PREVIOUS, START, WITHIN, GraphBuilder
 from runtime.errors import DataError
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from distill.config.recipe import GraphConfig
+from distill.config.gate_mixup import GraphConfig
 from distill.graphs.graph import GraphBuilder
 from distill.lm.folder import FrozenLM, read_frozen
 from distill.lm.node_states import GraphsWithStates, covers, graphs_with_states

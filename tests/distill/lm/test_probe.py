@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from distill.config.recipe import ImbalanceConfig
+from distill.config.sections import ImbalanceConfig
 from distill.lm.probe import fit_probe
 from distill.training.imbalance import label_loss_for
 from distill.training.losses import label_loss

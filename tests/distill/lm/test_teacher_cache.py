@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from distill.lm.carry_over import carry_over, character_vectors, fit
 from distill.lm.folder import FinetunedLM
 from distill.lm.teacher_cache import TeacherCache, cached, teacher_logits

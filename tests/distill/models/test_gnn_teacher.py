@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch_geometric.data import Batch, Data
 
-from distill.config.recipe import GraphConfig, TeacherConfig
+from distill.config.gate_mixup import GraphConfig, TeacherConfig
 from distill.graphs.graph import GraphBuilder
 from distill.lm.node_states import GraphWithStates, covers
 from distill.models.gnn_teacher import GNNTeacher, TokenFeatures

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from distill.models.student import NGrams, Student, StudentBlock, bigram_rows, parameter_groups
 from runtime.cascade import table_rows
 from runtime.tokenizer import PAD_ID, CharTokenizer

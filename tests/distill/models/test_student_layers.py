@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from distill.models.student import Student, StudentBlock, bigram_rows
 from distill.models.student_layers import watch
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from distill.config.recipe import Recipe
+from distill.config.gate_mixup import GateMixupRecipe
 from distill.recipes.gate_mixup import GateMixup, train
 from distill.runs.run_folder import RunFolder
 from distill.training.learner import Learner
@@ -169,7 +169,7 @@ def test_resume_before_the_first_checkpoint_starts_anew(finished: RunFolder, dat
     assert RunFolder(tmp_path / "run").metrics() == finished.metrics()
 
 
-def interrupted(recipe: Recipe, out: Path) -> None:
+def interrupted(recipe: GateMixupRecipe, out: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(recipe, out, "cpu", report=stop_at(1))
 

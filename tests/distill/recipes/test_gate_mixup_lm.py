@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from distill.config.recipe import Recipe, TeacherConfig
+from distill.config.gate_mixup import GateMixupRecipe, TeacherConfig
 from distill.models.gnn_teacher import GNNTeacher
 from distill.recipes.finetune import finetune
 from distill.recipes.gate_mixup import GateMixup, train
@@ -24,7 +24,7 @@ from tests.distill.tiny import stop_at, tiny_recipe, write_tiny_data
 from tests.distill.tiny_lm import tiny_finetune
 
 
-def with_states(data: Path, lm: Path, *overrides: str) -> Recipe:
+def with_states(data: Path, lm: Path, *overrides: str) -> GateMixupRecipe:
     return tiny_recipe(data, "teacher.features=lm", f"teacher.lm={json.dumps(str(lm))}", *overrides)
 
 

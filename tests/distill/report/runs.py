@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from distill.config.recipe import BaseRecipe, Recipe
+from distill.config.gate_mixup import GateMixupRecipe
+from distill.config.recipe import BaseRecipe
 from distill.runs.run_folder import PredictionRow, RunFolder
 
 ANSWERS = (
@@ -70,7 +71,7 @@ def write_run(
 ) -> RunFolder:
     """Write all that a page tells of; without weights, which it does not read."""
     run = RunFolder(folder)
-    run.save_recipe(recipe or Recipe())
+    run.save_recipe(recipe or GateMixupRecipe())
     run.save_labels(labels)
     run.save_predictions("test", answers)
     run.save_metrics(mutual_learning() if events is None else events)

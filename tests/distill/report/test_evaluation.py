@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.recipes.gate_mixup import train
 from distill.report.evaluation import Evaluation, evaluate_file, evaluate_test_set
 from distill.report.evaluation_report import report

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from distill.config.gate_mixup import read_gate_mixup
 from distill.config.language_model import FinetuneRecipe, LayersRecipe
 from distill.config.methods import AnyRecipe
 from distill.config.multi_teacher import MultiTeacherRecipe
-from distill.config.recipe import read_recipe, read_recipe_of
+from distill.config.recipe import read_recipe_of
 from distill.report.page import write_report
 from distill.runs.run_folder import PredictionRow, RunFolder
 from runtime.errors import DataError
@@ -103,7 +104,7 @@ def test_a_language_model_is_called_so_and_begins_with_its_probe(tmp_path: Path)
 def test_markup_that_people_wrote_is_text(tmp_path: Path) -> None:
     script, image = "<script>alert('酸')</script>", '"><img src=x onerror=alert(1)>&amp;'
     answer = PredictionRow(script, image, script, 0.9, (0.0, 1.0))
-    recipe = read_recipe(None, [f"data.path='{image}.csv'"])
+    recipe = read_gate_mixup(None, [f"data.path='{image}.csv'"])
     page = page_of(write_run(tmp_path / "a &amp; b", recipe, answers=[answer], labels=[script, image]))
     tags = {element.tag for element in page.root.iter()}
     assert not tags & {"script", "img"}

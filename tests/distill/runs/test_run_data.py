@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.runs.run_data import read_data
 from distill.runs.run_folder import RunFolder
 from runtime.tables.rows import read_table

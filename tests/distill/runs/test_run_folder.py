@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from distill.config.gate_mixup import GateMixupRecipe, read_gate_mixup
 from distill.config.language_model import FinetuneRecipe
 from distill.config.pretraining import PretrainRecipe
-from distill.config.recipe import Recipe, StudentConfig, read_recipe
+from distill.config.sections import StudentConfig
 from distill.data.corpus import Example
 from distill.models.student import Student
 from distill.runs.run_folder import PredictionRow, RunFolder, learned_hash
@@ -31,7 +32,7 @@ def run(tmp_path: Path) -> RunFolder:
     """A complete run folder of an untrained student."""
     folder = RunFolder(tmp_path / "run")
     tokenizer = CharTokenizer.from_texts(["盐酸 31%", "片碱"], SMALL.max_len)
-    folder.save_recipe(read_recipe(None, ["training.seed=3"]))
+    folder.save_recipe(read_gate_mixup(None, ["training.seed=3"]))
     folder.save_labels(LABELS)
     folder.save_learned([Example("盐酸 31%", "acid"), Example("片碱", "base")])
     folder.save_tokenizer(tokenizer)
@@ -88,7 +89,7 @@ def test_student_of_a_release_without_bigrams_comes_back(run: RunFolder) -> None
 
 
 def test_saved_recipe_is_the_resolved_one(run: RunFolder) -> None:
-    assert run.recipe().sha256 == read_recipe(None, ["training.seed=3"]).sha256 != Recipe().sha256
+    assert run.recipe().sha256 == read_gate_mixup(None, ["training.seed=3"]).sha256 != GateMixupRecipe().sha256
 
 
 READERS: list[tuple[str, Callable[[RunFolder], object]]] = [

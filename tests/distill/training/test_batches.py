@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from distill.config.recipe import GraphConfig
+from distill.config.gate_mixup import GraphConfig
 from distill.data.corpus import Example
 from distill.graphs.graph import GraphBuilder
 from distill.training.batches import EncodedExamples, encode_examples

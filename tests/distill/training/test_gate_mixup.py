@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill.config.recipe import AblateConfig, GateMixupConfig
+from distill.config.gate_mixup import AblateConfig, GateMixupConfig
 from distill.training.gate_mixup import augment, gate, indicator, lesson
 
 PROBABILITIES = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.1, 0.1, 0.8]])

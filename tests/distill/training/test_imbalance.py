@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from distill.config.recipe import ImbalanceConfig
+from distill.config.sections import ImbalanceConfig
 from distill.training.imbalance import BalancedLoss, LabelLoss, class_weights, label_loss_for, log_priors
 from distill.training.losses import label_loss
 

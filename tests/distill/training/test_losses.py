@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from distill.config.recipe import GateMixupConfig
+from distill.config.gate_mixup import GateMixupConfig
 from distill.training.losses import (
     attention_loss,
     distillation_loss,

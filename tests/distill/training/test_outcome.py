@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill.config.recipe import DataConfig
+from distill.config.sections import DataConfig
 from distill.data.corpus import read_corpus
 from distill.runs.run_folder import RunFolder, learned_hashes
 from distill.training.outcome import save_outcome, score

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from distill.config.recipe import StudentConfig
+from distill.config.sections import StudentConfig
 from distill.models.student import Student
 from distill.training.predict import prediction_rows, student_logits
 from runtime.tokenizer import CharTokenizer
