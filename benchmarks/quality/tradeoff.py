@@ -6,27 +6,41 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.contenders import lineup
 from benchmarks.contenders.sizes import SIZES
+from benchmarks.quality.chain_rows import INT8_ROW as BOTH_INT8_ROW
+from benchmarks.quality.chain_rows import TAUGHT_INT8_ROW
 from benchmarks.quality.methods import CASCADE, FULL, INT8
 from benchmarks.quality.peer_rows import FASTTEXT, SVM, TEXT_CNN
 from benchmarks.quality.scores import Scores
 from benchmarks.speed.report import table
 from benchmarks.speed.results import TITLES
 
-PAIRS = {
-    lineup.OURS_INT8: INT8,
-    lineup.OURS_CASCADE: CASCADE,
-    lineup.OURS_FP32: FULL,
-    **{size.contender: size.row for size in SIZES},
-    lineup.LINEAR_SVC: SVM,
-    lineup.FASTTEXT: FASTTEXT,
-    lineup.TEXT_CNN: TEXT_CNN,
-}
-"""The row of the study of accuracy that tells how right a contender of the study of latency is.
+
+class Pair(NamedTuple):
+    """A contender of the study of latency, the row of the study of accuracy that belongs to it, and their name."""
+
+    contender: str
+    row: str
+    name: str
+
+
+PAIRS = (
+    Pair(lineup.OURS_INT8, INT8, lineup.OURS_INT8),
+    Pair(lineup.OURS_INT8, TAUGHT_INT8_ROW, "gm-edge INT8, taught by a finished run"),
+    Pair(lineup.OURS_INT8, BOTH_INT8_ROW, "gm-edge INT8, taught by a language model too"),
+    Pair(lineup.OURS_CASCADE, CASCADE, lineup.OURS_CASCADE),
+    Pair(lineup.OURS_FP32, FULL, lineup.OURS_FP32),
+    *(Pair(size.contender, size.row, size.contender) for size in SIZES),
+    Pair(lineup.LINEAR_SVC, SVM, lineup.LINEAR_SVC),
+    Pair(lineup.FASTTEXT, FASTTEXT, lineup.FASTTEXT),
+    Pair(lineup.TEXT_CNN, TEXT_CNN, lineup.TEXT_CNN),
+)
+"""Contenders whose accuracy was measured.
 
 The Transformer peers have random weights, so no accuracy; the words of fastText and of the SVM are not both measured.
 """
@@ -35,7 +49,8 @@ _HOW = (
     "p50 of titles of 16 to 24 characters, raw text to label, one text a call, all in one run of "
     "`python -m benchmarks.latency`, and its ratio to our INT8 bundle. Speed and accuracy are of the same method, not "
     "of the same weights: the SVM and fastText are timed as trained on the example set; fastText is timed with 64 "
-    "dimensions and scored as its autotuning left it; TextCNN and our other sizes are timed with random weights."
+    "dimensions and scored as its autotuning left it; TextCNN and our other sizes are timed with random weights. "
+    "Students of finished teachers have the network of our INT8 bundle, with a larger vocabulary, and its time."
 )
 
 
@@ -44,7 +59,7 @@ class Point:
     """One contender in both studies.
 
     Attributes:
-        name: of the contender.
+        name: of the pair.
         p50: microseconds from a title-length text to its label.
         ratio: ``p50`` over that of our INT8 bundle in the same run.
         accuracy: on test, mean over sets of the mean over seeds, 0 to 1.
@@ -65,7 +80,7 @@ class Tradeoff:
     Attributes:
         points: the fastest first.
         sets: over which accuracy is a mean: those, with all labels, that have our INT8 bundle and the SVM.
-        left_out: contenders that lack one of the figures, and which.
+        left_out: pairs that lack one of the figures, and which.
     """
 
     points: tuple[Point, ...]
@@ -82,7 +97,7 @@ def read_tradeoff(scores: Scores, latency: Path) -> Tradeoff | None:
 
 
 def tradeoff(scores: Scores, medians: Mapping[str, float]) -> Tradeoff | None:
-    """Return one point for each contender of :data:`PAIRS` that has both figures.
+    """Return one point for each of :data:`PAIRS` that has both figures.
 
     Args:
         scores: the study of accuracy.
@@ -92,16 +107,17 @@ def tradeoff(scores: Scores, medians: Mapping[str, float]) -> Tradeoff | None:
     if not sets or lineup.OURS_INT8 not in medians:
         return None
     points, left_out = [], {}
-    for name, row in PAIRS.items():
+    for contender, row, name in PAIRS:
         seeds = [scores.seeds(data, row) for data in sets]
         lacking = [data for data, count in zip(sets, seeds, strict=True) if not count]
-        if name not in medians:
+        if contender not in medians:
             left_out[name] = "no latency"
         elif lacking:
             left_out[name] = f"no accuracy on {', '.join(lacking)}"
         else:
-            ratio = medians[name] / medians[lineup.OURS_INT8]
-            points.append(Point(name, medians[name], ratio, _accuracy(scores, sets, row), (min(seeds), max(seeds))))
+            p50 = medians[contender]
+            ratio = p50 / medians[lineup.OURS_INT8]
+            points.append(Point(name, p50, ratio, _accuracy(scores, sets, row), (min(seeds), max(seeds))))
     return Tradeoff(tuple(sorted(points, key=lambda point: point.ratio)), sets, left_out)
 
 

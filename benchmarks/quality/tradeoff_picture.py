@@ -12,7 +12,7 @@ from runtime.files import atomic_path
 
 _OURS, _PEER = "#b5360a", "#34618f"
 _SIZE = 9
-_CHARACTER, _LINE = 0.56 * _SIZE, 1.25 * _SIZE
+_CHARACTER, _LINE = 0.62 * _SIZE, 1.25 * _SIZE
 """Width of a character of a label on average, and height of its line, in points."""
 _SIDES = {"left": 0.0, "center": 0.5, "right": 1.0}
 _PLACES = ((8, 0, "left"), (0, 12, "center"), (0, -12, "center"), (-8, 0, "right"), (8, 12, "left"), (8, -12, "left"))
@@ -66,6 +66,8 @@ def _points(axes: Any, found: Tradeoff) -> None:  # noqa: ANN401 - matplotlib's 
 
 
 def _label(axes: Any, found: Tradeoff) -> None:  # noqa: ANN401
+    # The ranges of the axes are settled only when something is drawn, and with them where a point lies.
+    axes.figure.draw_without_rendering()
     values = [(point.ratio, point.accuracy * 100) for point in found.points]
     spots = [tuple(map(float, spot)) for spot in axes.transData.transform(values)]
     beyond = _Box(axes.figure.bbox.width, float("-inf"), float("inf"), float("inf"))

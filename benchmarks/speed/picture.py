@@ -7,6 +7,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contenders.sizes import SIZES
 from benchmarks.speed.results import TITLES, Measurement, Result
 from runtime.files import atomic_path
 
@@ -16,7 +17,10 @@ _MARKERS = "os^Dv<>PX*"
 
 
 def draw(measurement: Measurement, path: Path) -> None:
-    """Write a PNG with two panels: p50, p95 and p99 on titles, and p50 by length; logarithmic axes."""
+    """Write a PNG with two panels, both logarithmic: p50, p95 and p99 on titles, and p50 by length.
+
+    Our other sizes are in the first alone: the second would have more lines than eyes can follow.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -25,7 +29,8 @@ def draw(measurement: Measurement, path: Path) -> None:
         left, right = figure.subplots(1, 2)
         colours = _colours(measurement.results)
         _titles(left, sorted(measurement.results, key=lambda result: -result.latency[TITLES].p50), colours)
-        _lengths(right, measurement.results, colours)
+        sizes = {size.contender for size in SIZES}
+        _lengths(right, [result for result in measurement.results if result.name not in sizes], colours)
         figure.suptitle(f"Raw text to label, batch 1, one thread: {measurement.machine['cpu']}")
         with atomic_path(path) as temporary:
             figure.savefig(temporary, format="png")
@@ -37,7 +42,8 @@ def _titles(axes: Any, results: Sequence[Result], colours: Mapping[str, str]) ->
         axes.plot([timing.p50, timing.p99], [row, row], color=colour, alpha=0.45, linewidth=5, solid_capstyle="butt")
         axes.plot(timing.p50, row, "o", color=colour, markersize=8)
         axes.plot(timing.p95, row, "|", color=colour, markersize=13, markeredgewidth=2)
-        axes.annotate(f"{timing.p50:,.0f}", (timing.p50, row), (0, 8), textcoords="offset points", ha="center")
+        place = {"textcoords": "offset points", "ha": "right", "va": "center"}
+        axes.annotate(f"{timing.p50:,.0f}", (timing.p50, row), (-8, 0), **place)
     axes.set_yticks(range(len(results)), [result.name for result in results])
     for label, result in zip(axes.get_yticklabels(), results, strict=True):
         label.set_color(colours[result.name])
@@ -45,7 +51,7 @@ def _titles(axes: Any, results: Sequence[Result], colours: Mapping[str, str]) ->
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("microseconds (dot p50, tick p95, end of bar p99)")
     axes.set_title("Titles of 16 to 24 characters")
-    axes.margins(y=0.1)
+    axes.margins(x=0.1, y=0.05)
     axes.grid(axis="x", which="both", alpha=0.25)
 
 

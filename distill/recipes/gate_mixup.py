@@ -3,7 +3,8 @@
 One run, top to bottom: read and encode the corpus, build both networks, train both on the labels, let
 them teach each other round by round, keep the student that is best on the development set, and look at
 the test set once, at the end. With ``teacher.features = "lm"`` a frozen language model reads every text
-once, before, and the nodes of the teacher's graphs carry its states. Keys and defaults: ``distill/config/gate_mixup.py``.
+once, before, and the nodes of the teacher's graphs carry its states. Keys and defaults:
+``distill/config/gate_mixup.py``.
 """
 
 from __future__ import annotations
